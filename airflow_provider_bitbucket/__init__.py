@@ -1,0 +1,6 @@
+"""Apache Airflow provider for Bitbucket Cloud.
+
+Kept free of imports on purpose: Airflow's provider discovery imports this module before its own configuration is ready.
+"""
+
+__version__ = "0.1.0"
