@@ -1,0 +1,55 @@
+# Every target sets up what it needs, from nothing but Python 3.11+ and a package index.
+PYTHON ?= python3
+VENV := .venv
+FLOOR := .venv-airflow-3.1
+BIN := $(VENV)/bin
+
+.PHONY: help demo demo-ui test test-floor lint unit bench constraints clean
+
+help:
+	@echo "make demo      run the example DAGs in a real Airflow against the embedded Bitbucket, print what happened"
+	@echo "make demo-ui   the same as a running Airflow to click through"
+	@echo "make test      lint, types, the test suite, and a small run on the oldest supported Airflow"
+	@echo "make bench     the benchmarks"
+
+$(VENV)/.ready: pyproject.toml constraints.txt .ci/venv
+	.ci/venv $(PYTHON) $(VENV) constraints.txt --group dev
+	touch $@
+
+$(FLOOR)/.ready: pyproject.toml constraints-airflow-3.1.txt .ci/venv
+	.ci/venv $(PYTHON) $(FLOOR) constraints-airflow-3.1.txt pytest
+	touch $@
+
+demo: $(VENV)/.ready
+	$(BIN)/python -m demo
+
+demo-ui: $(VENV)/.ready
+	$(BIN)/python -m demo --ui
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+unit: $(VENV)/.ready
+	$(BIN)/pytest
+
+test-floor: $(FLOOR)/.ready
+	$(FLOOR)/bin/python -m pytest tests/floor -p no:cacheprovider
+
+test: lint unit test-floor
+
+bench: $(VENV)/.ready
+	for b in benchmarks/*.py; do $(BIN)/python $$b || exit 1; done
+
+# The floor is resolved as of the month of its Airflow: today's newest packages break old Airflows.
+constraints: $(VENV)/.ready
+	$(BIN)/uv pip compile -q pyproject.toml --group dev --extra emulator --universal --python-version 3.11 \
+	  --no-header --no-annotate --no-emit-index-url -o constraints.txt
+	printf 'apache-airflow==3.1.8\npandas<3\npytest\n' | $(BIN)/uv pip compile -q - pyproject.toml --universal --python-version 3.11 \
+	  --no-header --no-annotate --no-emit-index-url --exclude-newer 2026-03-20 \
+	  --exclude-newer-package apache-airflow-providers-common-compat=2026-11-01 -o constraints-airflow-3.1.txt
+
+clean:
+	rm -rf $(VENV) $(FLOOR) demo-output .mypy_cache .ruff_cache .pytest_cache
