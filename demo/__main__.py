@@ -1,0 +1,150 @@
+"""``make demo`` and ``make demo-ui``: the main job on the embedded Bitbucket, by a real Airflow, then what happened."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from demo.local_airflow import LocalAirflow
+
+ROOT = Path(__file__).resolve().parent.parent
+OUTPUT = ROOT / "demo-output"
+SPEED = 10  # emulated seconds a second: a pipeline of half a minute takes three
+TRIGGER, REPORT, RELEASE = (
+    "example_bitbucket_trigger_pipeline",
+    "example_bitbucket_pull_request_report",
+    "example_bitbucket_release",
+)
+
+console = Console(width=120)
+
+
+def main() -> int:
+    """Run the demo and return the exit code: 0 when every DAG run succeeded."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--ui", action="store_true", help="start everything, print the address, stay until Ctrl-C")
+    ui = parser.parse_args().ui
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a kill cleans up like Ctrl-C
+    with tempfile.TemporaryDirectory(prefix="bitbucket-demo-") as home, BitbucketEmulator(seed="demo", speed=SPEED) as bitbucket:
+        say(f"An embedded Bitbucket answers at {bitbucket.url} (workspace {bitbucket.workspace}).")
+        say("Starting Airflow: scheduler, DAG processor, triggerer and API server ...")
+        connection = {"AIRFLOW_CONN_BITBUCKET_DEFAULT": bitbucket.connection_json()}
+        with LocalAirflow(Path(home), ROOT / "example_dags", connection) as airflow:
+            say(f"Airflow is up at {airflow.url}.")
+            return stay(airflow, bitbucket) if ui else run_dags(airflow, bitbucket)
+
+
+def run_dags(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> int:
+    """Run the example DAGs side by side, then show what they did on both sides."""
+    OUTPUT.mkdir(exist_ok=True)
+    bitbucket.reset_requests()
+    runs = {
+        TRIGGER: airflow.trigger(TRIGGER),
+        REPORT: airflow.trigger(REPORT, {"output": OUTPUT.as_uri()}),
+        RELEASE: airflow.trigger(RELEASE),
+    }
+    say(f"{len(runs)} DAG runs started; waiting for them ...")
+    states = {dag: airflow.wait(dag, run, seconds=240) for dag, run in runs.items()}
+    show_tasks(airflow, runs)
+    for dag, state in states.items():
+        if state != "success":
+            show_failures(airflow, dag, runs[dag])
+    if states[TRIGGER] == "success":
+        show_pipeline(bitbucket, airflow.xcom(TRIGGER, runs[TRIGGER], "deploy"))
+    if states[REPORT] == "success":
+        show_metrics()
+    show_requests(bitbucket)
+    return 0 if set(states.values()) == {"success"} else 1
+
+
+def stay(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> int:
+    """Keep everything running until Ctrl-C."""
+    say(f"\nOpen     {airflow.url}  (no login)")
+    say(f"DAGs     {airflow.url}/dags - press play on one that starts with 'example_bitbucket'")
+    say(f"Form     {airflow.url}/connections - add a connection of type 'Bitbucket Cloud', try the test button")
+    say(f"Bitbucket {bitbucket.url}  (login demo@example.com, API token demo-api-token)")
+    say("Ctrl-C stops everything.")
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        say("Stopping ...")
+    return 0
+
+
+def show_tasks(airflow: LocalAirflow, runs: dict[str, str]) -> None:
+    """Print every task of the runs with its state and duration."""
+    table = Table("DAG", "task", "state", "seconds", title="What Airflow ran")
+    for dag, run in runs.items():
+        for task in airflow.tasks(dag, run):
+            state = task["state"] or "none"
+            colour = {"success": "green", "skipped": "cyan"}.get(state, "red")
+            table.add_row(dag, task["task_id"], f"[{colour}]{state}[/]", f"{task['duration'] or 0:.1f}")
+    console.print(table)
+
+
+def show_failures(airflow: LocalAirflow, dag: str, run: str) -> None:
+    """Print the end of the log of every task that failed."""
+    for task in airflow.tasks(dag, run):
+        if task["state"] == "failed":
+            console.rule(f"{dag}.{task['task_id']} failed")
+            print(airflow.log(dag, run, task["task_id"], task["try_number"])[-4000:])
+
+
+def show_pipeline(bitbucket: BitbucketEmulator, summary: dict[str, Any]) -> None:
+    """Print the deferred pipeline with its steps, as Bitbucket tells it."""
+    client = BitbucketClient(
+        ApiToken("demo@example.com", "demo-api-token"), workspace=bitbucket.workspace, base_url=bitbucket.api_url
+    )
+    table = Table("step", "result", "seconds", title=f"Pipeline #{summary['build_number']}: {summary['status']}")
+    for step in client.pipelines.steps("api", summary["uuid"]):
+        result = step["state"].get("result", {}).get("name", step["state"]["name"])
+        table.add_row(step.get("name", "-"), result, str(step.get("duration_in_seconds", "-")))
+    table.caption = summary["url"]
+    console.print(table)
+
+
+def show_metrics() -> None:
+    """Print the summary that the report DAG wrote: medians by repository, over all weeks."""
+    import pandas as pd
+
+    times = pd.read_parquet(OUTPUT / "pull_request_times.parquet")
+    parts = ["pickup", "review", "merge", "total"]
+    table = Table(
+        "repository", "merged", *(f"{part}, median h" for part in parts), title="Pull requests of the last 13 weeks"
+    )
+    for repository, rows in times[times["state"] == "MERGED"].groupby("repository", observed=True):
+        medians = (rows[f"{part}_seconds"].median() / 3600 for part in parts)
+        table.add_row(str(repository), str(len(rows)), *(f"{hours:.1f}" for hours in medians))
+    table.caption = "by week: demo-output/summary.parquet"
+    console.print(table)
+    for file in sorted(OUTPUT.glob("*.parquet")):
+        say(f"wrote {file.relative_to(ROOT)} ({len(pd.read_parquet(file)):,} rows, {file.stat().st_size:,} bytes)")
+
+
+def show_requests(bitbucket: BitbucketEmulator) -> None:
+    """Print what all of it cost of Bitbucket's hourly budget."""
+    counts = bitbucket.requests()
+    table = Table("request", "times", title=f"{sum(counts.values())} requests of 1,000 an hour")
+    for route, times in sorted(counts.items(), key=lambda item: -item[1]):
+        table.add_row(route, str(times))
+    console.print(table)
+
+
+def say(text: str) -> None:
+    """Print a line at once, without colours or wrapping."""
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Every Monday: the pull requests of the last weeks as Parquet, their cycle times, and a summary by repository and week.
+
+Costs one request for every 50 pull requests and one for every 50 entries of their timelines.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk import dag, task
+
+from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SINCE = "{{ (dag_run.run_after - macros.timedelta(weeks=params.weeks)).isoformat() }}"
+
+
+@dag(
+    schedule="0 6 * * 1",
+    catchup=False,
+    tags=["bitbucket", "example"],
+    params={"weeks": 13, "output": "file:///tmp/bitbucket-report"},
+    doc_md=__doc__,
+)
+def example_bitbucket_pull_request_report() -> None:
+    pull_requests = BitbucketExtractOperator(
+        task_id="pull_requests", dataset="pull_requests", since=SINCE, with_activity=True
+    )
+
+    BitbucketExtractOperator(
+        task_id="timeline",
+        dataset="pull_request_activity",
+        since=SINCE,
+        output_path="{{ params.output }}/pull_request_activity.parquet",
+    )
+
+    @task
+    def summary(frame: pd.DataFrame, params: dict | None = None) -> pd.DataFrame:
+        """Write the times of every pull request and return the summary by repository and week."""
+        from airflow.sdk import ObjectStoragePath
+
+        from airflow_provider_bitbucket.metrics.pull_requests import pull_request_times, summarize
+
+        times = pull_request_times(frame)
+        by_week = summarize(times)
+        folder = ObjectStoragePath(params["output"])
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, result in {"pull_requests": frame, "pull_request_times": times, "summary": by_week}.items():
+            with (folder / f"{name}.parquet").open("wb") as file:
+                result.to_parquet(file, index=False)
+        print(by_week.to_string())
+        return by_week
+
+    summary(pull_requests.output)
+
+
+example_bitbucket_pull_request_report()

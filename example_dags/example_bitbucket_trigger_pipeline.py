@@ -1,0 +1,58 @@
+"""Start Bitbucket pipelines and wait for them: in the triggerer, in the worker, and with a sensor.
+
+Trigger it with other parameters to run it on a repository of your own; ``custom_pipeline`` is a name under ``custom:`` in
+its ``bitbucket-pipelines.yml``.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import dag
+
+from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
+from airflow_provider_bitbucket.sensors.pipelines import BitbucketPipelineSensor
+
+
+@dag(
+    schedule=None,
+    tags=["bitbucket", "example"],
+    params={"repository": "api", "branch": "main", "custom_pipeline": "deploy-staging"},
+    doc_md=__doc__,
+)
+def example_bitbucket_trigger_pipeline() -> None:
+    repository, branch = "{{ params.repository }}", "{{ params.branch }}"
+
+    # Waits in the triggerer: no worker slot is held while the pipeline runs.
+    deploy = BitbucketTriggerPipelineOperator(
+        task_id="deploy",
+        repository=repository,
+        branch=branch,
+        custom_pipeline="{{ params.custom_pipeline }}",
+        variables={"RELEASE": "{{ run_id }}"},
+        deferrable=True,
+        poll_interval=5,
+        timeout=30 * 60,
+    )
+
+    # Waits in the worker.
+    build = BitbucketTriggerPipelineOperator(
+        task_id="build", repository=repository, branch=branch, deferrable=False, poll_interval=5, timeout=30 * 60
+    )
+
+    # Starts one and lets a sensor wait for it, so that other tasks can run in between.
+    start = BitbucketTriggerPipelineOperator(
+        task_id="start", repository=repository, branch=branch, wait_for_completion=False
+    )
+    wait = BitbucketPipelineSensor(
+        task_id="wait",
+        repository=repository,
+        pipeline="{{ ti.xcom_pull(task_ids='start', key='pipeline_uuid') }}",
+        deferrable=True,
+        poke_interval=5,
+        timeout=30 * 60,
+    )
+
+    [deploy, build, start]
+    start >> wait
+
+
+example_bitbucket_trigger_pipeline()
