@@ -1,0 +1,43 @@
+"""Bitbucket Cloud over HTTP, usable without Airflow."""
+
+from airflow_provider_bitbucket.client.auth import AccessToken, ApiToken, Auth, OAuthClientCredentials
+from airflow_provider_bitbucket.client.bitbucket import BASE_URL, BitbucketClient
+from airflow_provider_bitbucket.client.errors import (
+    BitbucketAmbiguousError,
+    BitbucketAuthError,
+    BitbucketBadRequestError,
+    BitbucketConflictError,
+    BitbucketConnectionError,
+    BitbucketError,
+    BitbucketGoneError,
+    BitbucketNotFoundError,
+    BitbucketPermissionError,
+    BitbucketRateLimitError,
+    BitbucketServerError,
+)
+from airflow_provider_bitbucket.client.pipeline_state import PipelineOutcome, PipelineStatus
+from airflow_provider_bitbucket.client.session import NO_RETRIES, RetryPolicy
+
+__all__ = [
+    "BASE_URL",
+    "NO_RETRIES",
+    "AccessToken",
+    "ApiToken",
+    "Auth",
+    "BitbucketAmbiguousError",
+    "BitbucketAuthError",
+    "BitbucketBadRequestError",
+    "BitbucketClient",
+    "BitbucketConflictError",
+    "BitbucketConnectionError",
+    "BitbucketError",
+    "BitbucketGoneError",
+    "BitbucketNotFoundError",
+    "BitbucketPermissionError",
+    "BitbucketRateLimitError",
+    "BitbucketServerError",
+    "OAuthClientCredentials",
+    "PipelineOutcome",
+    "PipelineStatus",
+    "RetryPolicy",
+]

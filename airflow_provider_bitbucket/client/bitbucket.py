@@ -1,0 +1,187 @@
+"""The client: one object for the whole API, one attribute for every resource."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow_provider_bitbucket.client import paging
+from airflow_provider_bitbucket.client.commits import Commits
+from airflow_provider_bitbucket.client.deployments import Deployments
+from airflow_provider_bitbucket.client.environments import Environments
+from airflow_provider_bitbucket.client.pipelines import Pipelines
+from airflow_provider_bitbucket.client.pull_requests import PullRequests
+from airflow_provider_bitbucket.client.refs import Refs
+from airflow_provider_bitbucket.client.repositories import Repositories
+from airflow_provider_bitbucket.client.session import RetryPolicy, Session
+from airflow_provider_bitbucket.client.urls import segment
+from airflow_provider_bitbucket.client.users import Users
+from airflow_provider_bitbucket.client.workspaces import Workspaces
+
+if TYPE_CHECKING:
+    import requests
+
+    from airflow_provider_bitbucket.client.auth import Auth
+    from airflow_provider_bitbucket.client.budget import RateBudget
+
+BASE_URL = "https://api.bitbucket.org/2.0"
+
+
+class BitbucketClient:
+    """Bitbucket Cloud over HTTP. Knows neither Airflow nor pandas; safe to use from several threads.
+
+    :param auth: :class:`ApiToken`, :class:`AccessToken` or :class:`OAuthClientCredentials`
+    :param workspace: slug of the workspace that repositories are in unless said otherwise
+    :param base_url: where the API is; the credentials are sent nowhere else
+    :param timeout: seconds to connect, seconds to wait for the next byte
+    :param retries: how patient a request is
+    :param rate_limit: requests an hour that these credentials may make; shared by all clients of the process with them
+    :param verify: TLS verification: True, or the path of a CA bundle
+    :param proxies: scheme -> proxy address; by default what the environment says
+    """
+
+    def __init__(
+        self,
+        auth: Auth,
+        workspace: str | None = None,
+        base_url: str = BASE_URL,
+        *,
+        timeout: tuple[float, float] = (10.0, 60.0),
+        retries: RetryPolicy | None = None,
+        rate_limit: int = 1000,
+        verify: bool | str = True,
+        proxies: dict[str, str] | None = None,
+    ) -> None:
+        self.workspace = workspace
+        self._session = Session(
+            auth,
+            base_url,
+            timeout=timeout,
+            retries=retries or RetryPolicy(),
+            rate_limit=rate_limit,
+            verify=verify,
+            proxies=proxies,
+        )
+        self.users = Users(self)
+        self.workspaces = Workspaces(self)
+        self.repositories = Repositories(self)
+        self.pull_requests = PullRequests(self)
+        self.pipelines = Pipelines(self)
+        self.deployments = Deployments(self)
+        self.environments = Environments(self)
+        self.commits = Commits(self)
+        self.refs = Refs(self)
+
+    def __repr__(self) -> str:
+        return f"<BitbucketClient {self.base_url} workspace={self.workspace!r} {self.auth!r}>"
+
+    @property
+    def base_url(self) -> str:
+        """Where the API is, without a slash at the end."""
+        return self._session.base_url
+
+    @property
+    def web_url(self) -> str:
+        """Where the web pages are: bitbucket.org, or the host of another base URL."""
+        parts = urlsplit(self.base_url)
+        if parts.hostname == "api.bitbucket.org":
+            return "https://bitbucket.org"
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
+    def auth(self) -> Auth:
+        """The credentials."""
+        return self._session.auth
+
+    @property
+    def budget(self) -> RateBudget:
+        """The request budget, shared by all clients of this process with the same credentials."""
+        return self._session.budget
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Any = None,
+        json: Any = None,
+        data: Any = None,
+        headers: Mapping[str, str] | None = None,
+        idempotent: bool | None = None,
+    ) -> requests.Response:
+        """Send any request of the API; the way to what has no method here.
+
+        :param method: HTTP method
+        :param path: path below the base URL, such as ``/repositories/acme/api/hooks``
+        :param params: query parameters
+        :param json: body sent as JSON
+        :param data: body sent as form or bytes
+        :param headers: further headers
+        :param idempotent: whether it may be sent again when its answer was lost; by default GET, PUT and DELETE
+        :return: the answer, with a status below 400
+        :raises BitbucketError: one of its kinds, with Bitbucket's own sentence
+        """
+        return self._session.request(
+            method.upper(), path, params=params, json=json, data=data, headers=headers, idempotent=idempotent
+        )
+
+    def get(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the JSON object at a path."""
+        answer: dict[str, Any] = self._session.request("GET", path, params=params, expect_json=True).json()
+        return answer
+
+    def post(self, path: str, json: Any = None) -> dict[str, Any]:
+        """Post JSON and return the JSON object that comes back."""
+        response = self._session.request("POST", path, json=json, expect_json=True)
+        answer: dict[str, Any] = response.json() if response.content else {}
+        return answer
+
+    def paginate(
+        self,
+        path: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        pagelen: int = paging.LARGEST_PAGE,
+        count_pages: bool = False,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the values of a list, page by page, as they are asked for.
+
+        :param path: path of the list
+        :param params: query parameters; a ``fields`` parameter gets what paging needs added
+        :param pagelen: values a page; 100 is the most, 50 for pull requests and their activity
+        :param count_pages: count ``page=`` instead of following ``next``, for lists whose ``next`` is broken
+        """
+        query = {"pagelen": pagelen, **(params or {})}
+        if fields := paging.keep_envelope(query.get("fields")):
+            query["fields"] = fields
+        pages = paging.by_number if count_pages else paging.by_next
+        return pages(self.get, path, query)
+
+    def workspace_slug(self, workspace: str | None = None) -> str:
+        """Return a workspace's slug: the one given, else the client's.
+
+        :raises ValueError: there is none
+        """
+        if slug := workspace or self.workspace:
+            return slug
+        raise ValueError("No workspace: give one to the client, to the call, or write the repository as 'workspace/repository'")
+
+    def workspace_path(self, workspace: str | None = None) -> str:
+        """Return ``/workspaces/{workspace}``."""
+        return f"/workspaces/{segment(self.workspace_slug(workspace))}"
+
+    def full_name(self, repository: str) -> str:
+        """Return ``workspace/repository`` for ``repository`` or ``workspace/repository``."""
+        workspace, slash, slug = repository.strip().rpartition("/")
+        if not slug or "/" in workspace or (slash and not workspace):
+            raise ValueError(f"Repository is {repository!r}; expected 'repository' or 'workspace/repository'")
+        return f"{self.workspace_slug(workspace or None)}/{slug}"
+
+    def repository_path(self, repository: str) -> str:
+        """Return ``/repositories/{workspace}/{repository}``, both quoted so that a name can not reach another path.
+
+        :param repository: slug or uuid, optionally behind ``workspace/``
+        """
+        workspace, _, slug = self.full_name(repository).partition("/")
+        return f"/repositories/{segment(workspace)}/{segment(slug)}"

@@ -1,0 +1,21 @@
+"""Deployments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from airflow_provider_bitbucket.client.resource import Resource
+from airflow_provider_bitbucket.client.urls import segment
+
+
+class Deployments(Resource):
+    """Deployments of a repository. The outcome is ``state.status.name``; ``state.name`` is COMPLETED for failures too."""
+
+    def list(self, repository: str) -> Iterator[dict[str, Any]]:
+        """Yield all deployments: Bitbucket offers neither filter nor order here. Costs one request for every 100."""
+        return self._client.paginate(f"{self._client.repository_path(repository)}/deployments/")
+
+    def get(self, repository: str, deployment: str) -> dict[str, Any]:
+        """Return a deployment by uuid."""
+        return self._client.get(f"{self._client.repository_path(repository)}/deployments/{segment(deployment)}")

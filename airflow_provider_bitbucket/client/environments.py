@@ -1,0 +1,21 @@
+"""Deployment environments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from airflow_provider_bitbucket.client.resource import Resource
+from airflow_provider_bitbucket.client.urls import segment
+
+
+class Environments(Resource):
+    """Environments of a repository: each is of type Test, Staging or Production."""
+
+    def list(self, repository: str) -> Iterator[dict[str, Any]]:
+        """Yield the environments."""
+        return self._client.paginate(f"{self._client.repository_path(repository)}/environments/")
+
+    def get(self, repository: str, environment: str) -> dict[str, Any]:
+        """Return an environment by uuid."""
+        return self._client.get(f"{self._client.repository_path(repository)}/environments/{segment(environment)}")

@@ -1,0 +1,82 @@
+"""What a pipeline is to run on: the ``target`` of the request that starts it.
+
+Source: published OpenAPI, ``POST /repositories/{workspace}/{repo_slug}/pipelines``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def build_target(
+    *,
+    branch: str | None,
+    tag: str | None,
+    commit: str | None,
+    pull_request: int | None,
+    custom_pipeline: str | None,
+    selector: Mapping[str, str] | None,
+) -> dict[str, Any]:
+    """Return the ``target`` object; for a pull request still without its branches and commits.
+
+    :raises ValueError: not exactly one target is given, or the selector does not fit it
+    """
+    given = {"branch": branch, "tag": tag, "commit": commit, "pull_request": pull_request}
+    named = {name: value for name, value in given.items() if value not in (None, "")}
+    if len(named) != 1:
+        got = ", ".join(f"{name}={value!r}" for name, value in named.items()) or "none of them"
+        raise ValueError(f"Exactly one of branch, tag, commit and pull_request says what to run on; given: {got}")
+    if custom_pipeline and selector:
+        raise ValueError(f"Give custom_pipeline ({custom_pipeline!r}) or selector ({dict(selector)!r}), not both")
+    chosen = {"type": "custom", "pattern": custom_pipeline} if custom_pipeline else dict(selector or {})
+    if selector is not None and "type" not in chosen:
+        raise ValueError(f"selector is {selector!r}; expected {{'type': 'branches', 'pattern': 'main'}} or the like")
+    if commit:
+        if not chosen:
+            raise ValueError("A commit alone does not say which pipeline to run: give custom_pipeline or selector too")
+        return {"type": "pipeline_commit_target", "commit": {"type": "commit", "hash": commit}, "selector": chosen}
+    if pull_request is not None:
+        return {
+            "type": "pipeline_pullrequest_target",
+            "pullrequest": {"id": str(pull_request)},
+            "selector": chosen or {"type": "pull-requests", "pattern": "**"},
+        }
+    kind, name = ("branch", branch) if branch else ("tag", tag)
+    target: dict[str, Any] = {"type": "pipeline_ref_target", "ref_type": kind, "ref_name": name}
+    return {**target, "selector": chosen} if chosen else target
+
+
+def variable_list(variables: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
+    """Return variables as Bitbucket takes them. Values are texts over there.
+
+    :param variables: ``{"NAME": "value"}`` or a list of ``{"key", "value", "secured"}``
+    :raises ValueError: says which entry is no variable
+    """
+    if not variables:
+        return []
+    if isinstance(variables, Mapping):
+        return [{"key": str(key), "value": _text(key, value)} for key, value in variables.items()]
+    listed = []
+    for entry in variables:
+        if not isinstance(entry, Mapping) or not entry.get("key") or set(entry) - {"key", "value", "secured"}:
+            shown = sorted(entry) if isinstance(entry, Mapping) else type(entry).__name__  # its value may be a secret
+            raise ValueError(f"A pipeline variable is {{'key': ..., 'value': ..., 'secured': True}}; given: {shown}")
+        variable: dict[str, Any] = {"key": str(entry["key"]), "value": _text(entry["key"], entry.get("value", ""))}
+        listed.append({**variable, "secured": True} if entry.get("secured") else variable)
+    return listed
+
+
+def _text(key: Any, value: Any) -> str:
+    if isinstance(value, str | int | float):  # True included: bool is an int
+        return str(value).lower() if isinstance(value, bool) else str(value)
+    raise ValueError(f"Variable {key!r} is a {type(value).__name__}; Bitbucket takes texts: pass json.dumps(...) of it")
+
+
+def describe_target(target: Mapping[str, Any]) -> str:
+    """Return a target in a few words: ``branch 'main'``, ``pull request 12``."""
+    if target["type"] == "pipeline_commit_target":
+        return f"commit {target['commit']['hash'][:12]}"
+    if target["type"] == "pipeline_pullrequest_target":
+        return f"pull request {target['pullrequest']['id']}"
+    return f"{target['ref_type']} {target['ref_name']!r}"

@@ -1,0 +1,104 @@
+"""Pull requests and what hangs on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_bitbucket.client import bbql
+from airflow_provider_bitbucket.client.errors import BitbucketServerError
+from airflow_provider_bitbucket.client.paging import LARGEST_PULL_REQUEST_PAGE
+from airflow_provider_bitbucket.client.resource import Resource
+from airflow_provider_bitbucket.client.urls import segment
+
+STATES = ("OPEN", "MERGED", "DECLINED", "SUPERSEDED")
+
+#: What the list leaves out unless asked, and what saves a request for every pull request. ``closed_on`` is not in the published
+#: specification (Atlassian names it in BCLOUD-22709); where it does not come, the activity tells.
+WITH_REVIEWS = "+values.participants,+values.reviewers,+values.closed_on,+values.merge_commit.date"
+
+
+class PullRequests(Resource):
+    """Pull requests of a repository."""
+
+    def list(
+        self,
+        repository: str,
+        *,
+        states: Iterable[str] = STATES,
+        updated_since: datetime | None = None,
+        q: str | None = None,
+        fields: str | None = WITH_REVIEWS,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield pull requests, oldest first, each once. Costs one request for every 50.
+
+        Sorted by ``created_on``, which does not move: a pull request that is updated while pages are read is neither missed nor
+        given twice. There is no upper bound to ask for: one on ``updated_on`` would drop what changes meanwhile.
+
+        :param repository: slug, or ``workspace/slug``
+        :param states: OPEN, MERGED, DECLINED, SUPERSEDED; all by default (Bitbucket's own default is OPEN alone)
+        :param updated_since: only those updated at or after this moment
+        :param q: further BBQL condition; quote its values with :func:`bbql.quote`
+        :param fields: partial response; by default with reviewers, approvals and close time
+        """
+        wanted = tuple(states)
+        if unknown := set(wanted) - set(STATES):
+            raise ValueError(f"Unknown pull-request states {sorted(unknown)}; expected some of {STATES}")
+        since = f"updated_on >= {bbql.quote(updated_since)}" if updated_since else None
+        # With q present Bitbucket ignores state=, so the states stand in q.
+        params = {"q": bbql.all_of(bbql.one_of("state", wanted), since, q)}
+        if fields:
+            params["fields"] = fields
+        return self._each_once(f"{self._client.repository_path(repository)}/pullrequests", params)
+
+    def get(self, repository: str, number: int) -> dict[str, Any]:
+        """Return a pull request with reviewers and participants."""
+        return self._client.get(self._path(repository, number))
+
+    def activity(self, repository: str, number: int | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the timeline, newest first: of one pull request, or of all of them. Costs one request for every 50 entries.
+
+        An entry has ``pull_request`` and one of ``update``, ``approval``, ``changes_requested``, ``comment``; others may come.
+        """
+        path = (
+            f"{self._client.repository_path(repository)}/pullrequests/activity"
+            if number is None
+            else f"{self._path(repository, number)}/activity"
+        )
+        return self._client.paginate(path, pagelen=LARGEST_PULL_REQUEST_PAGE)
+
+    def comments(self, repository: str, number: int) -> Iterator[dict[str, Any]]:
+        """Yield the comments, deleted ones (empty) included."""
+        return self._client.paginate(f"{self._path(repository, number)}/comments")
+
+    def commits(self, repository: str, number: int) -> Iterator[dict[str, Any]]:
+        """Yield the commits, newest first, as they were before a squash."""
+        return self._client.paginate(f"{self._path(repository, number)}/commits")
+
+    def diffstat(self, repository: str, number: int) -> Iterator[dict[str, Any]]:
+        """Yield a row for every changed file. Bitbucket answers 400 when the branches have no common history."""
+        return self._client.paginate(f"{self._path(repository, number)}/diffstat")
+
+    def statuses(self, repository: str, number: int) -> Iterator[dict[str, Any]]:
+        """Yield the build statuses of the head, old ones included: the latest ``updated_on`` of each ``key`` counts."""
+        return self._client.paginate(f"{self._path(repository, number)}/statuses")
+
+    def _path(self, repository: str, number: int) -> str:
+        return f"{self._client.repository_path(repository)}/pullrequests/{segment(number)}"
+
+    def _each_once(self, path: str, params: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        seen: set[int] = set()
+        for sort in ("created_on", None):
+            try:
+                query = {**params, "sort": sort} if sort else params
+                for row in self._client.paginate(path, query, pagelen=LARGEST_PULL_REQUEST_PAGE):
+                    if row["id"] not in seen:
+                        seen.add(row["id"])
+                        yield row
+                return
+            except BitbucketServerError as error:
+                # Large repositories have answered a lasting 500 to a sorted list with several states; unsorted it works, and what
+                # was already given is known by its id.
+                if sort is None or error.status != 500:
+                    raise

@@ -1,0 +1,31 @@
+"""Repositories."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from airflow_provider_bitbucket.client.resource import Resource
+from airflow_provider_bitbucket.client.urls import segment
+
+
+class Repositories(Resource):
+    """Repositories of a workspace."""
+
+    def list(
+        self, workspace: str | None = None, *, q: str | None = None, sort: str = "created_on", fields: str | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the repositories of a workspace that these credentials may see. Costs one request for every 100.
+
+        :param workspace: slug, by default the client's
+        :param q: BBQL condition; quote its values with :func:`bbql.quote`
+        :param sort: field to sort by; the default does not move while pages are read
+        :param fields: partial response
+        """
+        path = f"/repositories/{segment(self._client.workspace_slug(workspace))}"
+        params = {"q": q, "sort": sort, "fields": fields}
+        return self._client.paginate(path, {name: value for name, value in params.items() if value is not None})
+
+    def get(self, repository: str) -> dict[str, Any]:
+        """Return a repository."""
+        return self._client.get(self._client.repository_path(repository))

@@ -1,0 +1,16 @@
+"""Parts of an address."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+
+def segment(value: str | int) -> str:
+    """Return a value as one segment of a path, quoted; the braces of a uuid too.
+
+    :raises ValueError: it is empty or ``.``/``..``, which servers and proxies resolve
+    """
+    text = str(value).strip()
+    if text in ("", ".", ".."):
+        raise ValueError(f"{text!r} can not be part of an address")
+    return quote(text, safe="")

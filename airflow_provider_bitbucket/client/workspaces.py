@@ -1,0 +1,20 @@
+"""Workspaces and who is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from airflow_provider_bitbucket.client.resource import Resource
+
+
+class Workspaces(Resource):
+    """Workspaces, by slug: a uuid is not accepted everywhere."""
+
+    def get(self, workspace: str | None = None) -> dict[str, Any]:
+        """Return a workspace, by default the client's."""
+        return self._client.get(self._client.workspace_path(workspace))
+
+    def members(self, workspace: str | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the memberships of a workspace; each has a ``user``. Costs one request for every 100 members."""
+        return self._client.paginate(f"{self._client.workspace_path(workspace)}/members")
