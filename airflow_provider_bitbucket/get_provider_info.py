@@ -1,23 +1,76 @@
-"""What Airflow's provider discovery reads. Nothing is imported here: discovery runs before Airflow is configured."""
+"""What Airflow's provider discovery reads. Nothing is imported here: discovery runs before Airflow is configured.
+
+The connection form is defined here and nowhere else: Airflow 3.2 and newer read it from here, and the form methods of
+:class:`~airflow_provider_bitbucket.hooks.bitbucket.BitbucketHook`, which Airflow 3.1 asks, are made from it.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+PACKAGE = "airflow_provider_bitbucket"
+INTEGRATION = "Bitbucket Cloud"
+
+CONNECTION_TYPE: dict[str, Any] = {
+    "connection-type": "bitbucket",
+    "hook-class-name": f"{PACKAGE}.hooks.bitbucket.BitbucketHook",
+    "hook-name": INTEGRATION,
+    "conn-fields": {
+        "workspace": {
+            "label": "Workspace",
+            "schema": {"type": ["string", "null"]},
+            "description": "The first part of the address of your repositories: bitbucket.org/<workspace>/<repository>.",
+        },
+        "auth_type": {
+            "label": "Authentication",
+            "schema": {
+                "type": ["string", "null"],
+                "default": "api_token",
+                "enum": ["api_token", "access_token", "oauth_client_credentials"],
+            },
+            "description": (
+                "api_token: your Atlassian e-mail and an API token. access_token: a repository, project or workspace "
+                "access token. oauth_client_credentials: key and secret of a private OAuth consumer."
+            ),
+        },
+    },
+    "ui-field-behaviour": {
+        "hidden-fields": ["schema", "port", "extra"],
+        "relabeling": {
+            "host": "API base URL",
+            "login": "Atlassian e-mail, or consumer key",
+            "password": "API token, access token, or consumer secret",
+        },
+        "placeholders": {
+            "host": "https://api.bitbucket.org/2.0",
+            "login": "you@example.com (leave empty for an access token)",
+            "workspace": "acme",
+        },
+    },
+}
+
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider's registration: connection type with its form, modules and extra links."""
-    package = "airflow_provider_bitbucket"
+
+    def modules(*names: str) -> list[dict[str, Any]]:
+        return [{"integration-name": INTEGRATION, "python-modules": [f"{PACKAGE}.{name}" for name in names]}]
+
     return {
         "package-name": "airflow-provider-bitbucket",
-        "name": "Bitbucket Cloud",
+        "name": INTEGRATION,
         "description": "Bitbucket Cloud: pipelines, pull requests and their metrics.",
         "integrations": [
             {
-                "integration-name": "Bitbucket Cloud",
+                "integration-name": INTEGRATION,
                 "external-doc-url": "https://developer.atlassian.com/cloud/bitbucket/rest/intro/",
                 "tags": ["service"],
             }
         ],
-        "hooks": [{"integration-name": "Bitbucket Cloud", "python-modules": [f"{package}.hooks.bitbucket"]}],
+        "connection-types": [CONNECTION_TYPE],
+        "hooks": modules("hooks.bitbucket"),
+        "operators": modules("operators.extract", "operators.pipelines"),
+        "sensors": modules("sensors.pipelines"),
+        "triggers": modules("triggers.pipelines"),
+        "extra-links": [f"{PACKAGE}.links.BitbucketPipelineLink"],
     }

@@ -1,0 +1,21 @@
+"""What tasks of this provider fail with; what Bitbucket itself answers is in :mod:`airflow_provider_bitbucket.client`."""
+
+from __future__ import annotations
+
+from airflow.providers.common.compat.sdk import AirflowException
+
+
+class BitbucketConfigurationError(AirflowException):
+    """An Airflow connection of type ``bitbucket`` lacks a field or has a wrong one; the message names both."""
+
+
+class BitbucketPipelineFailedError(AirflowException):
+    """The pipeline ended and was not successful; the message names the result, the failed step and shows its log."""
+
+
+class BitbucketPipelineTimeoutError(AirflowException):
+    """The pipeline did not end in time; the message says whether it was stopped."""
+
+
+class BitbucketPipelineLostError(AirflowException):
+    """Bitbucket no longer tells how the pipeline is doing (gone, or the credentials lost access)."""

@@ -1,0 +1,116 @@
+"""From an Airflow connection to a client for Bitbucket Cloud."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
+from airflow.providers.common.compat.sdk import AirflowException, BaseHook, mask_secret
+
+from airflow_provider_bitbucket.get_provider_info import CONNECTION_TYPE
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection
+
+    from airflow_provider_bitbucket.client import BitbucketClient
+
+
+class BitbucketHook(BaseHook):
+    """Talk to Bitbucket Cloud with the credentials of an Airflow connection.
+
+    ``get_conn()`` returns the client, with which a task can do whatever no operator covers::
+
+        client = BitbucketHook().get_conn()
+        client.pull_requests.get("api", 42)
+
+    :param bitbucket_conn_id: the connection, of type ``bitbucket``
+    :param workspace: workspace to work in; default: the connection's
+    :param client_options: further parameters of :class:`~airflow_provider_bitbucket.client.BitbucketClient`, such as
+        ``timeout``, ``verify`` or ``proxies``
+    """
+
+    conn_name_attr = "bitbucket_conn_id"
+    default_conn_name = "bitbucket_default"
+    conn_type = CONNECTION_TYPE["connection-type"]
+    hook_name = CONNECTION_TYPE["hook-name"]
+
+    def __init__(self, bitbucket_conn_id: str = default_conn_name, workspace: str | None = None, **client_options: Any) -> None:
+        super().__init__()
+        self.bitbucket_conn_id = bitbucket_conn_id
+        self.workspace = workspace
+        self.client_options = client_options
+        self._client: BitbucketClient | None = None
+
+    def get_conn(self) -> BitbucketClient:
+        """Return the client, made from the connection once per hook.
+
+        :raises BitbucketConfigurationError: names the connection and the field that is missing or wrong
+        """
+        if self._client is None:
+            connection = self.get_connection(self.bitbucket_conn_id)
+            self._client = self._make_client(connection, connection.extra_dejson)
+        return self._client
+
+    async def aget_conn(self) -> BitbucketClient:
+        """Return the client in the triggerer: nothing here blocks its event loop.
+
+        The client itself is synchronous: call it in a thread, ``await asyncio.to_thread(client.repositories.get, "api")``.
+
+        :raises BitbucketConfigurationError: as :meth:`get_conn`
+        """
+        if self._client is None:
+            connection = await get_async_connection(self.bitbucket_conn_id, self)
+            extra = await get_async_extra_dejson(connection)
+            # In a thread, because masking a secret is a synchronous call to the triggerer's supervisor.
+            self._client = await asyncio.to_thread(self._make_client, connection, extra)
+        return self._client
+
+    def _make_client(self, connection: Connection, extra: Any) -> BitbucketClient:
+        from airflow_provider_bitbucket.client import BASE_URL, BitbucketClient
+        from airflow_provider_bitbucket.hooks.connection import read_connection
+
+        settings = read_connection(connection, extra, on_secret=mask_secret)
+        return BitbucketClient(
+            settings.auth, self.workspace or settings.workspace, settings.base_url or BASE_URL, **self.client_options
+        )
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Say who the credentials belong to, which workspace they reach and what they may not do.
+
+        :return: whether the connection works, and what was found out, as sentences; nothing is raised
+        """
+        from airflow_provider_bitbucket.client import NO_RETRIES
+        from airflow_provider_bitbucket.hooks.check import check_connection
+
+        impatient = type(self)(self.bitbucket_conn_id, self.workspace, timeout=(5.0, 15.0), retries=NO_RETRIES)
+        try:
+            client = impatient.get_conn()
+        except AirflowException as error:
+            return False, str(error)
+        return check_connection(client)
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """The connection's own form fields, for Airflow 3.1; newer ones read them from the provider info."""
+        # Airflow 3.1 puts stand-ins in place of these when they are not installed.
+        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget  # type: ignore[import-not-found]  # see above
+        from flask_babel import lazy_gettext  # type: ignore[import-not-found]  # see above
+        from wtforms import StringField  # type: ignore[import-untyped]  # has no types
+        from wtforms.validators import Optional, any_of  # type: ignore[import-untyped]  # has no types
+
+        return {
+            name: StringField(
+                lazy_gettext(field["label"]),
+                widget=BS3TextFieldWidget(),
+                description=field["description"],
+                default=field["schema"].get("default"),
+                validators=[Optional(), *([any_of(field["schema"]["enum"])] if "enum" in field["schema"] else [])],
+            )
+            for name, field in CONNECTION_TYPE["conn-fields"].items()
+        }
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """How Airflow's standard fields are shown, for Airflow 3.1; newer ones read it from the provider info."""
+        return {name.replace("-", "_"): value for name, value in CONNECTION_TYPE["ui-field-behaviour"].items()}

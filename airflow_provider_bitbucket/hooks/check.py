@@ -1,0 +1,94 @@
+"""What a connection is good for, in sentences: behind the test button of the Airflow UI."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow_provider_bitbucket.client import BitbucketClient
+
+
+def check_connection(client: BitbucketClient) -> tuple[bool, str]:
+    """Try the credentials of a client. Costs two or three requests.
+
+    :return: whether they work, and who they belong to, which workspace they reach, which scopes they have and what the
+        missing ones switch off; nothing is raised
+    """
+    from airflow_provider_bitbucket.client import BitbucketAuthError, BitbucketConnectionError, BitbucketError
+
+    check = _Check(client)
+    try:
+        return True, "\n".join([check.who(), check.workspace(), *check.scopes()])
+    except _Refused as refusal:
+        return False, str(refusal)
+    except BitbucketAuthError as error:
+        return False, f"Bitbucket does not accept these credentials: {error.message}"
+    except BitbucketConnectionError as error:
+        return False, f"Bitbucket can not be reached at {client.base_url}: {error.message}"
+    except BitbucketError as error:
+        return False, f"Bitbucket answered at {client.base_url}, but not as it should: {error}"
+    except ValueError:
+        return False, f"What answers at {client.base_url} is not the Bitbucket API; check the API base URL (host)."
+
+
+class _Refused(Exception):
+    """The connection does not work; the message says why."""
+
+
+class _Check:
+    def __init__(self, client: BitbucketClient) -> None:
+        self._client = client
+        self._scopes: str | None = None
+
+    def who(self) -> str:
+        from airflow_provider_bitbucket.client import BitbucketPermissionError
+
+        try:
+            account = self._get("/user")
+        except BitbucketPermissionError:
+            # Access tokens are nobody's, and API tokens may lack the scope: both can be good for all else.
+            return f"The {self._client.auth.kind} works; Bitbucket does not tell whose it is."
+        return f"Connected as {account.get('display_name') or account.get('nickname') or account['uuid']}."
+
+    def workspace(self) -> str:
+        from airflow_provider_bitbucket.client import BitbucketGoneError, BitbucketNotFoundError, BitbucketPermissionError
+
+        workspace = self._client.workspace
+        if not workspace:
+            return "No workspace is set: fill it in here, or name it in every task (workspace=..., or 'workspace/repository')."
+        refusals = (BitbucketPermissionError, BitbucketNotFoundError, BitbucketGoneError)
+        try:
+            return f"Workspace: {self._get(self._client.workspace_path()).get('name') or workspace}."
+        except refusals:
+            pass  # repository access tokens and tokens without the workspace scope may still reach the repositories
+        try:
+            self._get(self._client.workspace_path().replace("/workspaces/", "/repositories/", 1), {"pagelen": 1})
+        except refusals as error:
+            raise _Refused(
+                f"The credentials are good, but workspace {workspace!r} does not exist or they have no access to it: "
+                f"{error.message}"
+            ) from error
+        return f"Workspace: {workspace}."
+
+    def scopes(self) -> list[str]:
+        from airflow_provider_bitbucket.client.scopes import missing_features, parse
+
+        if self._scopes is None:
+            return []
+        granted = parse(self._scopes)
+        missing = "; ".join(
+            f"{feature.name} (needs {' and '.join(sorted(feature.scopes))}, or {feature.legacy})"
+            for feature in missing_features(granted)
+        )
+        return [
+            f"Granted scopes: {', '.join(sorted(granted)) or 'none'}.",
+            f"Not possible with them: {missing}." if missing else "They are enough for everything this provider does.",
+        ]
+
+    def _get(self, path: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
+        response = self._client.request("GET", path, params=params)
+        self._scopes = response.headers.get("X-OAuth-Scopes", self._scopes)
+        body = response.json()
+        if not isinstance(body, dict):
+            raise ValueError("not an object")  # noqa: TRY004 - like what is no JSON at all: not Bitbucket
+        return body

@@ -1,0 +1,24 @@
+"""The buttons that lead from a task in Airflow to Bitbucket."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import BaseOperator, TaskInstanceKey
+
+PIPELINE_URL_XCOM = "pipeline_url"
+
+
+class BitbucketPipelineLink(BaseOperatorLink):
+    """Button "Bitbucket pipeline": the page of the pipeline that the task started."""
+
+    name = "Bitbucket pipeline"
+    # The button reads the XCom that the operator pushes right after the start, so it works while the task still runs.
+    xcom_key = PIPELINE_URL_XCOM
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the address from XCom, or nothing when no pipeline was started."""
+        return XCom.get_value(key=PIPELINE_URL_XCOM, ti_key=ti_key) or ""

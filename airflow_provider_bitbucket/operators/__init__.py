@@ -1,0 +1,1 @@
+"""Tasks that do something in Bitbucket."""
