@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import uuid
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -61,6 +62,7 @@ class BuildStatus:
     name: str = ""
     description: str = ""
     refname: str | None = None
+    pipeline: Pipeline | None = None  # state and updated_on follow it (pipeline_plan.settle_statuses)
 
 
 @dataclass(eq=False)
@@ -83,15 +85,32 @@ class Comment:
     pending: bool = False
     parent: int | None = None
     inline: dict[str, Any] | None = None
-    resolution: dict[str, Any] | None = None
+    resolved_by: User | None = None
+    resolved_on: datetime | None = None  # None: not resolved
+
+
+@dataclass(eq=False)
+class Task:
+    """Something a reviewer asks to be done before the merge."""
+
+    id: int
+    raw: str
+    creator: User | None
+    created_on: datetime
+    updated_on: datetime
+    comment: int | None = None
+    pending: bool = False
+    resolved_on: datetime | None = None  # None: UNRESOLVED
+    resolved_by: User | None = None
 
 
 @dataclass(eq=False)
 class Activity:
     """One entry of the timeline: ``kind`` is update | approval | changes_requested | comment (or anything a test adds).
 
-    For ``comment`` the payload is ``{"id": comment id}``; for ``update`` it holds the fields of facts 5.8 as stored
-    values (state, title, draft, source_hash, changes, ...); the others need none.
+    For ``comment`` the payload is ``{"id": comment id}``; for ``update`` it says how the pull request was then, and what
+    changed, as stored values (see ``pull_request_actions``). An unknown kind shows its payload as it is; an empty kind
+    is an entry without any.
     """
 
     kind: str
@@ -115,6 +134,7 @@ class PullRequest:
     state: str = "OPEN"
     draft: bool = False
     queued: bool = False
+    source_repository: Repository | None = None  # the fork it comes from; None: the repository itself
     source_deleted: bool = False  # a deleted fork: source.repository is null (facts 5.1)
     close_source_branch: bool = False
     closed_on: datetime | None = None
@@ -124,10 +144,11 @@ class PullRequest:
     reviewers: list[User] = field(default_factory=list)
     participants: dict[str, Participant] = field(default_factory=dict)  # by user uuid
     comments: dict[int, Comment] = field(default_factory=dict)
-    tasks: list[dict[str, Any]] = field(default_factory=list)
+    tasks: dict[int, Task] = field(default_factory=dict)
     activity: list[Activity] = field(default_factory=list)  # oldest first
     commits: list[str] = field(default_factory=list)  # newest first
     diffstat: list[dict[str, Any]] = field(default_factory=list)  # [{path, status, lines_added, lines_removed, old_path}]
+    merge_error: tuple[int, str] | None = None  # status and message with which every merge fails
 
 
 @dataclass(eq=False)
@@ -167,6 +188,7 @@ class Pipeline:
     stopped_by: User | None = None
     run_number: int = 1
     labels: dict[str, Any] = field(default_factory=dict)
+    variables: list[dict[str, Any]] = field(default_factory=list)  # the API never tells them, the control does
 
 
 @dataclass(eq=False)
@@ -187,8 +209,7 @@ class Deployment:
     environment: Environment
     pipeline: Pipeline
     step: Step
-    release_uuid: str
-    version: int
+    release_uuid: str  # the same for all deployments of the pipeline
 
 
 @dataclass(eq=False)
@@ -196,8 +217,10 @@ class PipelineScript:
     """What pipelines of a selector do. The first script of the repository that matches the request is used.
 
     ``selector`` is the custom pattern, ``"default"``, ``"branches"``, ``"pull-requests"`` or ``"*"`` for every run;
-    ``steps`` are dicts of :class:`Step` fields without uuid; ``outcomes`` optionally gives, run after run, other steps
-    or a result (a flake: first fails, then passes), the last one staying.
+    ``steps`` are dicts of :class:`Step` fields without uuid; without them those of ``bitbucket-pipelines.yml`` are
+    played. ``outcomes`` optionally gives, run after run, what differs (a flake: first fails, then passes), the last one
+    staying: any of ``result``, ``error``, ``halted``, ``parsing_seconds``, ``pending_seconds``, and ``steps``: other
+    steps, or name -> changes, such as ``{"steps": {"Test": {"result": "FAILED", "log": "..."}}}``.
     """
 
     selector: str
@@ -230,11 +253,15 @@ class Repository:
     tags: dict[str, Tag] = field(default_factory=dict)
     statuses: dict[tuple[str, str], BuildStatus] = field(default_factory=dict)  # (hash, key)
     pull_requests: dict[int, PullRequest] = field(default_factory=dict)
-    pipelines_enabled: bool = True
+    default_reviewers: list[User] = field(default_factory=list)
+    merge_strategies: tuple[str, ...] = ("merge_commit", "squash", "fast_forward")  # allowed; the first is the default
+    pipelines_enabled: bool | None = True  # None: never configured
     pipelines: list[Pipeline] = field(default_factory=list)  # by build number, oldest first
     scripts: list[PipelineScript] = field(default_factory=list)
     environments: list[Environment] = field(default_factory=list)
     deployments: list[Deployment] = field(default_factory=list)
+    variables: list[dict[str, Any]] = field(default_factory=list)  # of Pipelines: uuid, key, value, secured
+    schedules: list[dict[str, Any]] = field(default_factory=list)  # of Pipelines: uuid, target, cron_pattern, enabled
 
     @property
     def full_name(self) -> str:
@@ -288,6 +315,8 @@ class Settings:
     pipelines_need_trailing_slash: bool = False  # facts 11: without slash 404, or both work
     closed_on_in_list: bool = True  # peers 0.1: fields=+values.closed_on works, or is ignored
     activity_feed_ends_early: int | None = None  # the repository-wide feed shows only so many entries
+    approvals_move_updated_on: bool = True  # nobody has recorded whether approving moves a pull request's updated_on
+    sorted_states_fail: bool = False  # sort with several states: a lasting 500, as seen on large repositories
     access_token_seconds: int = 7200
     oauth_scope_key: str = "scope"  # facts 1.4: "scope" since 2026-05-04, "scopes" before
 
@@ -307,6 +336,7 @@ class State:
         self.workspaces: dict[str, Workspace] = {}  # by slug
         self.credentials: list[Credential] = []
         self.consumers: dict[str, Consumer] = {}  # by key
+        self.request_times: dict[str, deque[datetime]] = {}  # by secret: requests of the last hour
         self._counters: dict[str, int] = {}
 
     def uuid(self) -> str:

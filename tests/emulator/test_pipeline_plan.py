@@ -1,0 +1,229 @@
+"""What a pipeline shows follows from its plan and the time, nothing else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_bitbucket.emulator.pipeline_plan import (
+    block,
+    finish,
+    look_at_deployment,
+    look_at_pipeline,
+    release,
+    stop,
+)
+from airflow_provider_bitbucket.emulator.state import Deployment, Environment, Pipeline, Step
+
+START = datetime(2026, 11, 2, 8, tzinfo=UTC)
+TARGET = {"type": "pipeline_ref_target", "commit": {"type": "commit", "hash": "a" * 40}, "selector": {"type": "default"}}
+
+
+def a_pipeline(*steps: dict[str, Any], **fields: Any) -> Pipeline:
+    """Parsing 2 s, pending 8 s, then steps of 10 s each unless said otherwise."""
+    planned = [Step(f"{{{number}}}", f"Step {number}", **{"seconds": 10.0, **step}) for number, step in enumerate(steps, 1)]
+    return Pipeline("{p}", 1, None, TARGET, "MANUAL", START, planned, **fields)
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def shown(pipeline: Pipeline, seconds: float) -> tuple[str, str | None]:
+    view = look_at_pipeline(pipeline, at(seconds))
+    return view.state, view.result or view.stage
+
+
+def steps_shown(pipeline: Pipeline, seconds: float) -> list[str | None]:
+    return [view.result or view.stage or view.state for view in look_at_pipeline(pipeline, at(seconds)).steps]
+
+
+def test_a_pipeline_goes_through_every_state_of_the_real_one():
+    pipeline = a_pipeline({}, {})
+    assert [shown(pipeline, seconds) for seconds in (0, 2, 10, 25, 30)] == [
+        ("PARSING", "PARSING"),
+        ("PENDING", "PENDING"),
+        ("IN_PROGRESS", "RUNNING"),
+        ("IN_PROGRESS", "RUNNING"),
+        ("COMPLETED", "SUCCESSFUL"),
+    ]
+
+
+def test_steps_appear_when_the_definition_is_parsed_and_run_one_after_the_other():
+    pipeline = a_pipeline({}, {})
+    assert steps_shown(pipeline, 1) == []
+    assert steps_shown(pipeline, 5) == ["PENDING", "PENDING"]
+    assert steps_shown(pipeline, 15) == ["IN_PROGRESS", "PENDING"]
+    assert steps_shown(pipeline, 25) == ["SUCCESSFUL", "IN_PROGRESS"]
+
+
+def test_what_stands_behind_a_failed_step_is_not_run():
+    pipeline = a_pipeline({}, {"result": "FAILED"}, {})
+    assert shown(pipeline, 30) == ("COMPLETED", "FAILED")
+    assert steps_shown(pipeline, 30) == ["SUCCESSFUL", "FAILED", "NOT_RUN"]
+    assert look_at_pipeline(pipeline, at(30)).steps[2].started_on is None
+
+
+def test_a_manual_step_waits_for_a_person_however_long_that_takes():
+    pipeline = a_pipeline({}, {"manual": True})
+    assert shown(pipeline, 20) == ("IN_PROGRESS", "PAUSED")
+    assert shown(pipeline, 30 * 24 * 3600) == ("IN_PROGRESS", "PAUSED")
+    assert release(pipeline, at(100))
+    assert shown(pipeline, 105) == ("IN_PROGRESS", "RUNNING")
+    assert shown(pipeline, 110) == ("COMPLETED", "SUCCESSFUL")
+
+
+def test_the_wait_for_a_person_does_not_count_as_duration():
+    pipeline = a_pipeline({}, {"manual": True})
+    release(pipeline, at(1000))
+    view = look_at_pipeline(pipeline, at(2000))
+    assert view.seconds == 20
+    assert view.completed_on == at(1010)
+
+
+def test_a_halted_pipeline_goes_on_when_it_is_released():
+    pipeline = a_pipeline({}, halted=True)
+    assert shown(pipeline, 10) == ("IN_PROGRESS", "HALTED")
+    release(pipeline, at(60))
+    assert shown(pipeline, 70) == ("COMPLETED", "SUCCESSFUL")
+
+
+def test_nothing_is_released_that_does_not_wait():
+    assert not release(a_pipeline({}), at(15))
+
+
+def test_a_stop_takes_effect_a_moment_later_and_not_at_once():
+    pipeline = a_pipeline({}, {})
+    stop(pipeline, at(15))
+    assert shown(pipeline, 16) == ("IN_PROGRESS", "RUNNING")
+    assert shown(pipeline, 17) == ("COMPLETED", "STOPPED")
+
+
+def test_a_step_stopped_before_it_began_shows_equal_times():
+    pipeline = a_pipeline({}, {})
+    stop(pipeline, at(15))
+    running, later = look_at_pipeline(pipeline, at(17)).steps
+    assert (running.result, running.started_on, running.completed_on) == ("STOPPED", at(10), at(17))
+    assert (later.result, later.started_on, later.completed_on) == ("STOPPED", at(17), at(17))
+
+
+def test_a_pipeline_that_ends_before_its_stop_takes_effect_has_ended_by_itself():
+    pipeline = a_pipeline({})
+    stop(pipeline, at(19))
+    assert shown(pipeline, 30) == ("COMPLETED", "SUCCESSFUL")
+
+
+def test_a_pipeline_stopped_while_pending_never_runs():
+    pipeline = a_pipeline({})
+    stop(pipeline, at(3))
+    assert shown(pipeline, 5) == ("COMPLETED", "STOPPED")
+    assert look_at_pipeline(pipeline, at(5)).seconds == 0
+
+
+def test_a_definition_that_can_not_be_read_ends_at_once_even_before_it_was_created():
+    pipeline = a_pipeline(result="ERROR", error={"key": "k", "message": "m"}, parsing_seconds=0.0)
+    view = look_at_pipeline(pipeline, START)
+    assert (view.state, view.result) == ("COMPLETED", "ERROR")
+    assert view.completed_on is not None
+    assert view.completed_on < pipeline.created_on
+
+
+def test_a_pipeline_that_is_to_expire_waits_first():
+    pipeline = a_pipeline({}, {"manual": True, "seconds": 3600.0}, result="EXPIRED")
+    assert shown(pipeline, 20) == ("IN_PROGRESS", "PAUSED")
+    assert shown(pipeline, 3620) == ("COMPLETED", "EXPIRED")
+
+
+@pytest.mark.parametrize(
+    ("result", "steps"),
+    [
+        ("SUCCESSFUL", ["SUCCESSFUL", "SUCCESSFUL", "SUCCESSFUL"]),
+        ("FAILED", ["SUCCESSFUL", "FAILED", "NOT_RUN"]),
+        ("STOPPED", ["SUCCESSFUL", "STOPPED", "STOPPED"]),
+    ],
+)
+def test_a_pipeline_can_be_ended_now(result: str, steps: list[str]):
+    pipeline = a_pipeline({}, {}, {})
+    finish(pipeline, at(25), result)
+    assert shown(pipeline, 25) == ("COMPLETED", result)
+    assert steps_shown(pipeline, 25) == steps
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 5, 15])
+@pytest.mark.parametrize("result", ["SUCCESSFUL", "FAILED", "ERROR", "STOPPED", "EXPIRED"])
+def test_it_can_be_ended_in_whatever_state_it_is(result: str, seconds: float):
+    pipeline = a_pipeline({}, {"manual": True})
+    finish(pipeline, at(seconds), result)
+    assert shown(pipeline, seconds) == ("COMPLETED", result)
+
+
+@pytest.mark.parametrize(("manual", "stage"), [(True, "PAUSED"), (False, "HALTED")])
+def test_a_running_pipeline_can_be_made_to_wait_and_go_on(manual: bool, stage: str):
+    pipeline = a_pipeline({}, {})
+    block(pipeline, at(15), manual=manual)
+    assert shown(pipeline, 15) == ("IN_PROGRESS", stage)
+    assert release(pipeline, at(50))
+    assert shown(pipeline, 65) == ("IN_PROGRESS", "RUNNING")
+    assert shown(pipeline, 70) == ("COMPLETED", "SUCCESSFUL")
+
+
+@given(
+    steps=st.lists(
+        st.fixed_dictionaries(
+            {
+                "seconds": st.floats(0.001, 100),
+                "manual": st.booleans(),
+                "result": st.sampled_from(["SUCCESSFUL", "FAILED", "ERROR"]),
+            }
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    moments=st.lists(st.floats(0, 600), min_size=2, max_size=8).map(sorted),
+    stopped=st.none() | st.floats(0, 600),
+)
+def test_time_only_ever_moves_a_pipeline_forward(steps: list[dict[str, Any]], moments: list[float], stopped: float | None):
+    pipeline = a_pipeline(*steps)
+    if stopped is not None:
+        stop(pipeline, at(stopped))
+    order = ["PARSING", "PENDING", "IN_PROGRESS", "COMPLETED"]
+    seen = [look_at_pipeline(pipeline, at(moment)) for moment in moments]
+    assert [order.index(view.state) for view in seen] == sorted(order.index(view.state) for view in seen)
+    for view, moment in zip(seen, moments, strict=True):
+        assert (view.completed_on is not None) == (view.state == "COMPLETED") == (view.result is not None)
+        for step in view.steps:
+            assert step.started_on is None or step.started_on <= at(moment)
+            assert step.completed_on is None or (step.started_on is not None and step.started_on <= step.completed_on)
+
+
+def a_deployment(pipeline: Pipeline, index: int) -> Deployment:
+    return Deployment("{d}", Environment("{e}", "Test", "test", "Test"), pipeline, pipeline.steps[index], "{r}")
+
+
+def test_deployments_of_a_run_appear_together_when_the_steps_before_them_are_done():
+    pipeline = a_pipeline({}, {"environment": "test"}, {"environment": "staging", "manual": True})
+    first, second = a_deployment(pipeline, 1), a_deployment(pipeline, 2)
+    assert look_at_deployment(first, at(19)) is None
+    assert look_at_deployment(second, at(19)) is None
+    views = [look_at_deployment(one, at(20)) for one in (first, second)]
+    assert [(view.state, view.released_on) for view in views if view] == [("IN_PROGRESS", at(20)), ("UNDEPLOYED", at(20))]
+    done = look_at_deployment(first, at(31))
+    assert done is not None
+    assert (done.state, done.status, done.completed_on) == ("COMPLETED", "SUCCESSFUL", at(30))
+
+
+def test_a_failed_deployment_leaves_the_next_environment_undeployed():
+    pipeline = a_pipeline({"environment": "test", "result": "FAILED"}, {"environment": "staging"})
+    first, second = (look_at_deployment(a_deployment(pipeline, index), at(60)) for index in (0, 1))
+    assert first is not None
+    assert second is not None
+    assert (first.status, second.state) == ("FAILED", "UNDEPLOYED")
+
+
+def test_nothing_is_released_by_a_run_that_failed_before_it_deployed():
+    pipeline = a_pipeline({"result": "FAILED"}, {"environment": "test"})
+    assert look_at_deployment(a_deployment(pipeline, 1), at(600)) is None

@@ -1,0 +1,80 @@
+"""Which pipelines a ``bitbucket-pipelines.yml`` defines."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_bitbucket.emulator.pipeline_yaml import DefinitionError, parse
+
+DEFINITION = b"""
+image: python:3.12
+pipelines:
+  default:
+    - step: {name: Test, script: [make test]}
+  branches:
+    main:
+      - parallel:
+          - step: {name: Lint, script: [make lint]}
+          - step: {name: Test, script: [make test]}
+      - stage:
+          name: Deploy
+          steps:
+            - step:
+                name: Deploy
+                deployment: production
+                trigger: manual
+                image: {name: alpine}
+                script: [{pipe: atlassian/ssh-run:1}]
+    release/*:
+      - step: {script: [make release]}
+    'feature/{ui,api}/**':
+      - step: {script: [make feature]}
+  custom:
+    nightly:
+      - variables:
+          - name: DAY
+      - step: {name: Nightly, script: [make nightly]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("branch", "selector"),
+    [
+        ("main", {"type": "branches", "pattern": "main"}),
+        ("release/1.2", {"type": "branches", "pattern": "release/*"}),
+        ("release/1/2", {"type": "default"}),
+        ("feature/ui/a/b", {"type": "branches", "pattern": "feature/{ui,api}/**"}),
+        ("mainline", {"type": "default"}),
+    ],
+)
+def test_a_branch_runs_the_first_pattern_it_matches_else_the_default(branch: str, selector: dict[str, str]):
+    assert parse(DEFINITION).select("branches", branch) == selector
+
+
+def test_nothing_is_selected_for_a_pull_request_when_nothing_is_defined_for_it():
+    assert parse(DEFINITION).select("pull-requests", "main") is None
+
+
+def test_steps_in_parallel_groups_and_stages_are_steps():
+    steps = parse(DEFINITION).find({"type": "branches", "pattern": "main"})
+    assert steps is not None
+    assert [step["name"] for step in steps] == ["Lint", "Test", "Deploy"]
+    assert steps[2]["manual"]
+    assert (steps[2]["environment"], steps[2]["image"], steps[2]["script"]) == (
+        "production",
+        "alpine",
+        ("pipe: atlassian/ssh-run:1",),
+    )
+
+
+def test_variables_of_a_custom_pipeline_are_no_steps():
+    steps = parse(DEFINITION).find({"type": "custom", "pattern": "nightly"})
+    assert steps is not None
+    assert [step["name"] for step in steps] == ["Nightly"]
+    assert parse(DEFINITION).find({"type": "custom", "pattern": "weekly"}) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"pipelines: 3", b"a: [", b"pipelines: {default: [{step: {name: x}}]}", b"\xff"])
+def test_a_file_that_defines_nothing_is_told_apart(content: bytes):
+    with pytest.raises(DefinitionError, match="There is an error in your"):
+        parse(content)
