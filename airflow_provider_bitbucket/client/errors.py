@@ -127,8 +127,8 @@ def from_response(response: requests.Response, method: str, *, hint: str = "") -
     sentence, key = _sentence(response)
     status = response.status_code
     kind = _BY_STATUS.get(status) or (BitbucketServerError if status >= 500 else BitbucketError)
-    if status == 404:
-        sentence += " It may also exist where these credentials have no access: Bitbucket answers both alike."
+    if status == 404 and sentence.lower() in ("not found.", "page not found."):
+        sentence = "Not found: it does not exist, or these credentials have no access to it; Bitbucket answers both alike."
     return kind(
         f"{sentence} {hint}".strip(),
         status=status,

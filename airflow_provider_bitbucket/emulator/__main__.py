@@ -1,0 +1,53 @@
+"""``python -m airflow_provider_bitbucket.emulator``: serve the embedded Bitbucket until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+from datetime import datetime
+
+from airflow_provider_bitbucket.emulator.seeds import SEEDS
+from airflow_provider_bitbucket.emulator.server import LOOPBACK, BitbucketEmulator
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m airflow_provider_bitbucket.emulator", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", choices=LOOPBACK, help="address of this machine (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8070, help="port, 0 for a free one (default: %(default)s)")
+    parser.add_argument("--seed", default="demo", choices=SEEDS, help="what is in it (default: %(default)s)")
+    parser.add_argument("--speed", type=float, default=1.0, help="emulated seconds a second (default: %(default)s)")
+    parser.add_argument("--now", type=datetime.fromisoformat, help="emulated start, such as 2026-11-02T08:00:00+00:00")
+    parser.add_argument("--pull-requests", type=int, help="how many, for --seed large")
+    options = parser.parse_args(arguments)
+    if options.now and not options.now.tzinfo:
+        parser.error(f"--now {options.now.isoformat()} has no time zone; add +00:00")
+    bitbucket = BitbucketEmulator(
+        options.seed,
+        host=options.host,
+        port=options.port,
+        speed=options.speed,
+        now=options.now,
+        pull_requests=options.pull_requests,
+    )
+    try:
+        bitbucket.start()
+    except OSError as error:
+        print(f"Can not listen on {options.host}:{options.port}: {error.strerror}. Choose another --port.", file=sys.stderr)
+        return 1
+    print(f"Bitbucket   {bitbucket.url}  (web pages; API at {bitbucket.api_url})")
+    print(f"Workspace   {bitbucket.workspace}: {', '.join(one.slug for one in bitbucket.state.repositories())}")
+    print("API token   demo@example.com / demo-api-token      Access token  demo-access-token")
+    print("OAuth       demo-key / demo-secret")
+    print(f"Airflow     export AIRFLOW_CONN_BITBUCKET_DEFAULT='{bitbucket.connection_json()}'")
+    print("Ctrl-C stops it.", flush=True)
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        bitbucket.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,215 @@
+"""The application: all routes, and around them what happens to every request (counting, faults, headers, errors)."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter, deque
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Message, Receive, Scope, Send
+
+from airflow_provider_bitbucket.emulator import auth
+from airflow_provider_bitbucket.emulator.control import router as control
+from airflow_provider_bitbucket.emulator.errors import ApiError, Moved
+from airflow_provider_bitbucket.emulator.faults import Fault
+from airflow_provider_bitbucket.emulator.http import API, current_state, route_template
+from airflow_provider_bitbucket.emulator.routes import ROUTERS
+from airflow_provider_bitbucket.emulator.state import State
+
+_KEPT_REQUESTS = 10_000
+_OWN_PATHS = ("/_emulator", "/_storage")
+
+
+class Traffic:
+    """What came in: counts per route, and the last requests for contract tests and debugging (no headers, so no secrets)."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.counts: Counter[str] = Counter()
+        self.by_credential: Counter[str] = Counter()
+        self.recent: deque[dict[str, Any]] = deque(maxlen=_KEPT_REQUESTS)
+
+
+def create_app(state: State) -> Surroundings:
+    """Return the application that serves a state, with its surroundings.
+
+    The FastAPI application inside is its ``app``; ``app.state`` has ``bitbucket`` (the :class:`State`), ``traffic`` and ``faults``.
+    """
+    app = FastAPI(title="Embedded Bitbucket Cloud", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.bitbucket = state
+    app.state.traffic = Traffic()
+    app.state.faults = []
+    for router in (control, *ROUTERS):
+        app.include_router(router)
+    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(Moved, _moved)
+    app.add_exception_handler(HTTPException, _no_route)
+    app.add_exception_handler(RequestValidationError, _bad_parameters)
+    return Surroundings(app)
+
+
+class Surroundings:
+    """Counts, strikes with faults, and adds the headers that all answers carry."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(_OWN_PATHS):
+            await self.app(scope, receive, send)
+            return
+        template = self._template(scope)
+        entry = {"method": scope["method"], "path": scope["path"], "route": template, "query": scope["query_string"].decode()}
+        traffic: Traffic = self.app.state.traffic
+        traffic.counts[f"{scope['method']} {template}"] += 1
+        traffic.recent.append(entry)
+        body = await _body_of(receive)
+        entry["body"] = body.decode("utf-8", "replace")
+        fault = await self._fault(scope)
+        if fault and await self._struck(fault, scope, send, entry):
+            return
+        start, content = await self._answer(scope, body)
+        credential = scope.get("state", {}).get("credential")
+        traffic.by_credential[credential.user.nickname if credential else "nobody"] += 1
+        entry["status"] = start["status"]
+        if fault and fault.kind == "lost_answer":
+            _abort(send)
+            return
+        if fault and fault.kind == "truncated" and len(content) > 1:
+            await send(start)
+            await send({"type": "http.response.body", "body": content[: len(content) // 2], "more_body": True})
+            _close(send)
+            return
+        await send(start)
+        await send({"type": "http.response.body", "body": content})
+
+    async def _fault(self, scope: Scope) -> Fault | None:
+        clock = self.app.state.bitbucket.clock
+        for fault in self.app.state.faults:
+            if fault.strikes(scope["method"], scope["path"], clock):
+                if fault.kind != "latency":
+                    return fault  # type: ignore[no-any-return]  # app.state is untyped
+                await asyncio.sleep(fault.latency)
+        return None
+
+    async def _struck(self, fault: Fault, scope: Scope, send: Send, entry: dict[str, Any]) -> bool:
+        """Answer in place of Bitbucket; False when the request has to take effect first."""
+        if fault.kind in ("lost_answer", "truncated"):
+            return False
+        if fault.kind == "reset":
+            entry["status"] = 0
+            _abort(send)
+            return True
+        if fault.kind == "rate_limit":
+            seconds = (fault.until - self.app.state.bitbucket.clock.now()).total_seconds() if fault.until else 60.0
+            error = auth.rate_limited(self.app.state.bitbucket, seconds)
+        elif fault.kind == "html":
+            error = ApiError(200, "Bitbucket", style="html")
+        elif fault.html:
+            error = ApiError(fault.status, "We're having trouble", style="html")
+        else:
+            error = ApiError(fault.status, "Something went wrong")
+        entry["status"] = error.status
+        response = error.response()
+        await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
+        await send({"type": "http.response.body", "body": response.body})
+        return True
+
+    async def _answer(self, scope: Scope, body: bytes) -> tuple[Message, bytes]:
+        """Run the application and return its answer with the common headers."""
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def keep(message: Message) -> None:
+            sent.append(message)
+
+        await self.app(scope, receive, keep)
+        start = sent[0]
+        content = b"".join(message.get("body", b"") for message in sent[1:])
+        request = Request(scope)
+        state = current_state(request)
+        number = state.number("request")
+        trace = hashlib.md5(f"{number}".encode(), usedforsecurity=False).hexdigest()
+        extra = {
+            **auth.headers_for(state, request),
+            "Atl-Traceid": trace,
+            "X-Request-Count": str(number),
+            "Vary": "Authorization, origin, Accept-Encoding",
+        }
+        if scope["method"] == "GET" and start["status"] == 200 and content:
+            tag = f'W/"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
+            extra["ETag"] = tag
+            if request.headers.get("If-None-Match") == tag:
+                start, content = {**start, "status": 304}, b""
+        headers = [(name, value) for name, value in start["headers"] if name != b"content-length" or start["status"] != 304]
+        headers += [(name.lower().encode(), value.encode()) for name, value in extra.items()]
+        return {**start, "headers": headers}, content
+
+    def _template(self, scope: Scope) -> str:
+        """Return the route's template as the published specification writes it, or the path when there is none."""
+        for route in self.app.router.routes:
+            if route.matches(scope)[0] is Match.FULL:
+                return route_template(getattr(route, "path", scope["path"]))
+        return str(scope["path"]).removeprefix(API)
+
+
+async def _body_of(receive: Receive) -> bytes:
+    body = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            return body
+
+
+def _transport(send: Send) -> asyncio.Transport:
+    """The connection under an ASGI ``send``: uvicorn has no other way to break it on purpose."""
+    transport: asyncio.Transport = send.__self__.transport  # type: ignore[attr-defined]  # uvicorn's bound method
+    return transport
+
+
+def _abort(send: Send) -> None:
+    _transport(send).abort()
+
+
+def _close(send: Send) -> None:
+    _transport(send).close()
+
+
+async def _api_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return error.response()
+
+
+async def _moved(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Moved)
+    return Response(status_code=301, headers={"Location": error.location})
+
+
+async def _no_route(request: Request, error: Exception) -> Response:
+    if not request.url.path.startswith(API):
+        if getattr(error, "status_code", 404) == 404:
+            # Without /2.0 the real host answers 403.
+            return ApiError(403, "Forbidden").response()
+    if getattr(error, "status_code", 404) == 405:
+        return ApiError(405, "Method not allowed").response()
+    return ApiError(
+        404, "Resource not found", detail="There is no API hosted at this URL.\n\nFor information about our API's, please refer to the documentation."
+    ).response()
+
+
+async def _bad_parameters(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    problem = error.errors()[0]
+    return ApiError(400, f"{problem['loc'][-1]}: {problem['msg']}").response()

@@ -1,0 +1,160 @@
+"""Who asks and what they may do: Basic and Bearer, scopes in both spellings, rate limits."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from collections import deque
+from collections.abc import Iterable
+from datetime import timedelta
+from email.utils import format_datetime
+from typing import Any
+
+from fastapi import Request
+
+from airflow_provider_bitbucket.emulator.errors import ApiError
+from airflow_provider_bitbucket.emulator.state import Credential, Repository, State
+
+#: Scopes of the well-known credentials: all that the published specification knows.
+ALL_SCOPES = frozenset(
+    f"{verb}:{thing}:bitbucket"
+    for verb, things in {
+        "read": "repository pullrequest pipeline project workspace user webhook runner permission",
+        "write": "repository pullrequest pipeline webhook runner permission",
+        "admin": "repository pipeline project",
+        "delete": "repository webhook permission",
+    }.items()
+    for thing in things.split()
+)
+
+#: API-token scopes that a legacy OAuth scope stands for, with those it implies (developer.atlassian.com, scopes).
+_LEGACY = {
+    "account": "read:user read:workspace",
+    "account:write": "read:user read:workspace",
+    "repository": "read:repository",
+    "repository:write": "read:repository write:repository",
+    "repository:admin": "admin:repository",
+    "repository:delete": "delete:repository",
+    "pullrequest": "read:pullrequest read:repository",
+    "pullrequest:write": "read:pullrequest write:pullrequest read:repository write:repository",
+    "project": "read:project read:repository",
+    "project:admin": "admin:project",
+    "pipeline": "read:pipeline",
+    "pipeline:write": "read:pipeline write:pipeline",
+    "pipeline:variable": "read:pipeline write:pipeline admin:pipeline",
+    "webhook": "read:webhook write:webhook delete:webhook",
+    "runner": "read:runner",
+    "runner:write": "read:runner write:runner",
+    "team": "read:workspace",
+}
+
+_NOT_FOR_TOKENS = "Token is invalid, expired, or not supported for this endpoint."
+
+
+def authenticate(state: State, request: Request) -> Credential:
+    """Return the credential a request is signed with, or raise the 401 that Bitbucket would send."""
+    header = request.headers.get("Authorization", "")
+    scheme, _, value = header.partition(" ")
+    if scheme.lower() == "basic":
+        credential = _basic(state, value)
+        if credential is None:
+            raise ApiError(
+                401,
+                "Invalid credentials.\nYou may not have access to this repository or it no longer exists in this workspace.\n"
+                "If you think this repository exists and you have access, make sure you are authenticated.\n",
+                style="text",
+                headers={"WWW-Authenticate": 'Basic realm="Bitbucket.org HTTP"'},
+            )
+    elif scheme.lower() == "bearer":
+        credential = next(
+            (one for one in state.credentials if one.kind != "api_token" and _same(one.secret, value)), None
+        )
+        if credential is None or credential.revoked:
+            raise ApiError(401, _NOT_FOR_TOKENS)
+        if credential.expires_on and credential.expires_on <= state.clock.now():
+            raise ApiError(401, "OAuth2 access token expired. Use your refresh token to obtain a new access token.")
+    else:
+        raise ApiError(
+            401, "Authentication required.\n", style="text", headers={"WWW-Authenticate": 'Basic realm="Bitbucket.org HTTP"'}
+        )
+    _count_against_limit(state, credential)
+    return credential
+
+
+def missing_scopes(credential: Credential, needed: Iterable[str]) -> set[str]:
+    """Return those of the needed API-token scopes that a credential does not hold."""
+    held = set(credential.scopes)
+    for scope in credential.scopes:
+        held |= {f"{name}:bitbucket" for name in _LEGACY.get(scope, "").split()}
+    return {f"{name}:bitbucket" for name in needed} - held
+
+
+def reaches(credential: Credential, repository: Repository) -> bool:
+    """Say whether a credential is good for a repository."""
+    if credential.workspace and credential.workspace != repository.workspace.slug:
+        return False
+    return not credential.repository or credential.repository == repository.slug
+
+
+def headers_for(state: State, request: Request) -> dict[str, str]:
+    """Return what Bitbucket tells of credentials with every answer."""
+    accepted = getattr(request.state, "accepted_scopes", ())
+    headers = {"X-Accepted-OAuth-Scopes": ", ".join(f"{name}:bitbucket" for name in accepted)} if accepted else {}
+    credential: Credential | None = getattr(request.state, "credential", None)
+    if credential is None:
+        return {**headers, "X-Credential-Type": "unauthenticated_identity"}
+    headers |= {"X-OAuth-Scopes": ", ".join(sorted(credential.scopes)), "X-Credential-Type": credential.kind}
+    if credential.kind.endswith("_access_token"):  # only these are told their limit
+        limit = state.settings.rate_limit or 1000
+        used = len(_window(state, credential))
+        headers |= {
+            "X-RateLimit-Limit": str(limit),
+            "X-RateLimit-Resource": "api",
+            "X-RateLimit-NearLimit": "true" if used > 0.8 * limit else "false",
+        }
+    return headers
+
+
+def _basic(state: State, value: str) -> Credential | None:
+    try:
+        login, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    found = next((one for one in state.credentials if one.login and _same(one.login, login) and _same(one.secret, secret)), None)
+    return found if found and not found.revoked and not _expired(state, found) else None
+
+
+def _expired(state: State, credential: Credential) -> bool:
+    return credential.expires_on is not None and credential.expires_on <= state.clock.now()
+
+
+def _same(known: str, given: str) -> bool:
+    return hmac.compare_digest(known.encode(), given.encode())
+
+
+def _window(state: State, credential: Credential) -> deque[Any]:
+    """Return when this credential asked within the last emulated hour."""
+    times = state.request_times.setdefault(credential.secret, deque())
+    start = state.clock.now() - timedelta(hours=1)
+    while times and times[0] <= start:
+        times.popleft()
+    return times
+
+
+def _count_against_limit(state: State, credential: Credential) -> None:
+    times = _window(state, credential)
+    limit = state.settings.rate_limit
+    now = state.clock.now()
+    if limit is not None and len(times) >= limit:
+        raise rate_limited(state, (times[0] + timedelta(hours=1) - now).total_seconds())
+    times.append(now)
+
+
+def rate_limited(state: State, seconds: float) -> ApiError:
+    """Return the 429: 46 bytes of text, and how long only when that is switched on."""
+    headers = {"Cache-Control": "no-cache, no-store"}
+    if state.settings.retry_after == "seconds":
+        headers["Retry-After"] = str(int(seconds) + 1)
+    elif state.settings.retry_after == "date":
+        headers["Retry-After"] = format_datetime(state.clock.now() + timedelta(seconds=seconds + 1), usegmt=True)
+    return ApiError(429, "Rate limit for this resource has been exceeded", style="text", headers=headers)

@@ -1,0 +1,131 @@
+"""Branches and tags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from airflow_provider_bitbucket.emulator.errors import ApiError, json_response
+from airflow_provider_bitbucket.emulator.git_json import branch_json, resolve, tag_json
+from airflow_provider_bitbucket.emulator.http import API, current_state, find_repository, origin, signed_in
+from airflow_provider_bitbucket.emulator.paging import page
+from airflow_provider_bitbucket.emulator.state import Credential, Repository, Tag
+
+router = APIRouter(prefix=f"{API}/repositories/{{workspace}}/{{repo_slug}}/refs")
+
+
+@router.get("")
+async def refs(request: Request, workspace: str, repo_slug: str, _: Credential = signed_in("read:repository")) -> Response:
+    """Branches and tags together."""
+    repository = find_repository(request, workspace, repo_slug)
+    return _page(request, repository, [*repository.branches, *repository.tags.values()])
+
+
+@router.get("/branches")
+async def branches(request: Request, workspace: str, repo_slug: str, _: Credential = signed_in("read:repository")) -> Response:
+    """All branches."""
+    repository = find_repository(request, workspace, repo_slug)
+    return _page(request, repository, _by_nature(list(repository.branches), request))
+
+
+@router.get("/tags")
+async def tags(request: Request, workspace: str, repo_slug: str, _: Credential = signed_in("read:repository")) -> Response:
+    """All tags."""
+    repository = find_repository(request, workspace, repo_slug)
+    return _page(request, repository, [repository.tags[name] for name in _by_nature(list(repository.tags), request)])
+
+
+@router.get("/branches/{name:path}")
+async def branch(
+    request: Request, workspace: str, repo_slug: str, name: str, _: Credential = signed_in("read:repository")
+) -> Response:
+    """A branch; its name may have slashes."""
+    repository = find_repository(request, workspace, repo_slug)
+    if name not in repository.branches:
+        raise ApiError(404, f"Branch {name!r} not found", data={"shas": [name]})
+    return json_response(branch_json(repository, name, origin(request)))
+
+
+@router.get("/tags/{name:path}")
+async def tag(
+    request: Request, workspace: str, repo_slug: str, name: str, _: Credential = signed_in("read:repository")
+) -> Response:
+    """A tag."""
+    repository = find_repository(request, workspace, repo_slug)
+    if name not in repository.tags:
+        raise ApiError(404, f"Tag {name!r} not found", data={"shas": [name]})
+    return json_response(tag_json(repository, repository.tags[name], origin(request)))
+
+
+@router.post("/branches")
+async def create_branch(
+    request: Request, workspace: str, repo_slug: str, _: Credential = signed_in("read:repository", "write:repository")
+) -> Response:
+    """Create a branch on a commit."""
+    repository, body = find_repository(request, workspace, repo_slug), await request.json()
+    if body["name"] in repository.branches:
+        raise ApiError(400, f'Branch "{body["name"]}" already exists.', data={"key": "BRANCH_ALREADY_EXISTS"})
+    repository.branches[body["name"]] = resolve(repository, body["target"]["hash"]).hash
+    return json_response(branch_json(repository, body["name"], origin(request)), 201)
+
+
+@router.post("/tags")
+async def create_tag(
+    request: Request,
+    workspace: str,
+    repo_slug: str,
+    credential: Credential = signed_in("read:repository", "write:repository"),
+) -> Response:
+    """Create a tag on a commit; with a message it is an annotated one."""
+    repository, body = find_repository(request, workspace, repo_slug), await request.json()
+    if body["name"] in repository.tags:
+        raise ApiError(400, f'tag "{body["name"]}" already exists')
+    made = Tag(body["name"], resolve(repository, body["target"]["hash"]).hash)
+    if message := body.get("message"):
+        made.message, made.date, made.tagger = message, current_state(request).clock.now(), credential.user
+    repository.tags[made.name] = made
+    return json_response(tag_json(repository, made, origin(request)), 201)
+
+
+@router.delete("/branches/{name:path}")
+async def delete_branch(
+    request: Request, workspace: str, repo_slug: str, name: str, _: Credential = signed_in("write:repository")
+) -> Response:
+    """Delete a branch, but not the main one."""
+    repository = find_repository(request, workspace, repo_slug)
+    if name == repository.mainbranch:
+        raise ApiError(400, "The main branch can not be deleted")
+    if repository.branches.pop(name, None) is None:
+        raise ApiError(404, f"Branch {name!r} not found", data={"shas": [name]})
+    return Response(status_code=204, media_type="text/html")
+
+
+@router.delete("/tags/{name:path}")
+async def delete_tag(
+    request: Request, workspace: str, repo_slug: str, name: str, _: Credential = signed_in("write:repository")
+) -> Response:
+    """Delete a tag."""
+    repository = find_repository(request, workspace, repo_slug)
+    if repository.tags.pop(name, None) is None:
+        raise ApiError(404, f"Tag {name!r} not found", data={"shas": [name]})
+    return Response(status_code=204, media_type="text/html")
+
+
+def _page(request: Request, repository: Repository, items: Sequence[str | Tag]) -> Response:
+    base = origin(request)
+
+    def render(item: str | Tag) -> dict[str, Any]:
+        return branch_json(repository, item, base) if isinstance(item, str) else tag_json(repository, item, base)
+
+    return page(request, items, render, q_fields=None, sort_fields=None if request.query_params.get("sort", "name").lstrip("-") != "name" else ())
+
+
+def _by_nature(names: list[str], request: Request) -> list[str]:
+    """Sort names as people do, v2 before v10; newest request order when not asked to."""
+    sort = request.query_params.get("sort", "name")
+    key = lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]  # noqa: E731 - a sort key
+    return sorted(names, key=key, reverse=sort.startswith("-"))

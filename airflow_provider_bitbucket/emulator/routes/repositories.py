@@ -1,0 +1,135 @@
+"""Repositories and projects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from airflow_provider_bitbucket.emulator.errors import ApiError, json_response
+from airflow_provider_bitbucket.emulator.http import (
+    API,
+    current_state,
+    find_repository,
+    find_workspace,
+    iso_main,
+    origin,
+    repository_json,
+    signed_in,
+)
+from airflow_provider_bitbucket.emulator.paging import page
+from airflow_provider_bitbucket.emulator.state import Credential, Repository
+
+router = APIRouter(prefix=API)
+
+_LINKS = ("pullrequests", "commits", "forks", "watchers", "downloads", "hooks")
+
+
+@router.get("/repositories/{workspace}")
+async def repositories(request: Request, workspace: str, credential: Credential = signed_in("read:repository")) -> Response:
+    """The repositories of a workspace that the caller may see."""
+    found, base = find_workspace(request, workspace), origin(request)
+    visible = [one for one in found.repositories.values() if credential.repository in (None, one.slug)]
+    return page(request, visible, lambda one: full_json(one, base), q_fields=None, sort_fields=None)
+
+
+@router.get("/repositories/{workspace}/{repo_slug}")
+async def repository(
+    request: Request, workspace: str, repo_slug: str, _: Credential = signed_in("read:repository")
+) -> Response:
+    """A repository."""
+    return json_response(full_json(find_repository(request, workspace, repo_slug), origin(request)))
+
+
+@router.post("/repositories/{workspace}/{repo_slug}")
+async def create(request: Request, workspace: str, repo_slug: str, _: Credential = signed_in("admin:repository")) -> Response:
+    """Create an empty repository."""
+    owner, state = find_workspace(request, workspace), current_state(request)
+    slug = repo_slug.lower()
+    if slug in owner.repositories:
+        raise ApiError(
+            400,
+            "Repository with this Slug and Owner already exists.",
+            fields={"name": ["You already have a repository with this name."]},
+        )
+    body = await request.json() if await request.body() else {}
+    now = state.clock.now()
+    project = next(iter(owner.repositories.values())).project if owner.repositories else {"key": "X", "name": "X", "uuid": state.uuid()}
+    made = Repository(
+        owner,
+        slug,
+        body.get("name", repo_slug),
+        state.uuid(),
+        project,
+        now,
+        now,
+        description=body.get("description", ""),
+        language=body.get("language", ""),
+        is_private=body.get("is_private", True),
+        mainbranch=None,
+        pipelines_enabled=None,
+    )
+    owner.repositories[slug] = made
+    return json_response(full_json(made, origin(request)))
+
+
+@router.delete("/repositories/{workspace}/{repo_slug}")
+async def delete(request: Request, workspace: str, repo_slug: str, _: Credential = signed_in("delete:repository")) -> Response:
+    """Delete a repository."""
+    found = find_repository(request, workspace, repo_slug)
+    del found.workspace.repositories[found.slug]
+    return Response(status_code=204, media_type="text/html")
+
+
+def full_json(repository: Repository, base: str) -> dict[str, Any]:
+    """A repository as its own page shows it."""
+    short = repository_json(repository, base)
+    api = short["links"]["self"]["href"]
+    workspace = repository.workspace
+    links = {
+        **short["links"],
+        **{name: {"href": f"{api}/{name}"} for name in _LINKS},
+        "branches": {"href": f"{api}/refs/branches"},
+        "tags": {"href": f"{api}/refs/tags"},
+        "source": {"href": f"{api}/src"},
+        "clone": [
+            {"name": "https", "href": f"https://bitbucket.org/{repository.full_name}.git"},
+            {"name": "ssh", "href": f"git@bitbucket.org:{repository.full_name}.git"},
+        ],
+    }
+    owner = {
+        "display_name": workspace.name,
+        "links": {"html": {"href": f"{base}/{workspace.slug}/"}},
+        "type": "team",
+        "uuid": workspace.uuid,
+        "username": f"{workspace.slug}-team",  # not the slug: who takes it for one goes wrong
+    }
+    main = repository.mainbranch
+    return {
+        **short,
+        "links": links,
+        "slug": repository.slug,
+        "description": repository.description,
+        "scm": "git",
+        "website": None,
+        "owner": owner,
+        "workspace": {
+            "type": "workspace",
+            "uuid": workspace.uuid,
+            "name": workspace.name,
+            "slug": workspace.slug,
+            "links": {"self": {"href": f"{base}{API}/workspaces/{workspace.slug}"}},
+        },
+        "is_private": repository.is_private,
+        "project": {"type": "project", **repository.project},
+        "fork_policy": "no_public_forks",
+        "created_on": iso_main(repository.created_on),
+        "updated_on": iso_main(repository.updated_on),
+        "size": repository.size,
+        "language": repository.language,
+        "mainbranch": {"name": main, "type": "branch"} if main else None,
+        "override_settings": {"default_merge_strategy": False, "branching_model": False},
+        "parent": None,
+        "enforced_signed_commits": None,
+    }

@@ -1,0 +1,138 @@
+"""Accounts, workspaces and their members."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from airflow_provider_bitbucket.emulator.errors import ApiError, json_response
+from airflow_provider_bitbucket.emulator.http import API, account_json, current_state, find_workspace, iso_main, origin, signed_in
+from airflow_provider_bitbucket.emulator.paging import page
+from airflow_provider_bitbucket.emulator.state import Credential, User, Workspace
+
+router = APIRouter(prefix=API)
+
+
+@router.get("/user")
+async def me(request: Request, credential: Credential = signed_in("read:user")) -> Response:
+    """The caller; access tokens are nobody."""
+    if credential.kind.endswith("_access_token"):
+        raise ApiError(403, "This API is not accessible by this authentication mechanism.")
+    return json_response(_user_json(credential.user, origin(request)))
+
+
+@router.get("/users/{selected_user}")
+async def user(request: Request, selected_user: str, _: Credential = signed_in("read:user")) -> Response:
+    """An account by uuid or account id; names have not been accepted since 2019."""
+    for found in current_state(request).users.values():
+        if selected_user in (found.uuid, found.account_id):
+            return json_response(_user_json(found, origin(request)))
+    raise ApiError(404, f"No user with identifier '{selected_user}'.")
+
+
+@router.get("/user/workspaces")
+async def my_workspaces(request: Request, credential: Credential = signed_in("read:workspace")) -> Response:
+    """The workspaces the caller is in."""
+    base = origin(request)
+    mine = [one for one in current_state(request).workspaces.values() if credential.workspace in (None, one.slug)]
+
+    def render(workspace: Workspace) -> dict[str, Any]:
+        owner = workspace.members.get(credential.user.uuid) == "owner"
+        return {"type": "workspace_access", "administrator": owner, "workspace": _short(workspace, base)}
+
+    return page(request, mine, render, default=30)
+
+
+@router.get("/user/workspaces/{workspace}/permission")
+async def my_permission(request: Request, workspace: str, credential: Credential = signed_in("read:workspace")) -> Response:
+    """What the caller is in a workspace."""
+    found = find_workspace(request, workspace)
+    permission = found.members.get(credential.user.uuid, "member")
+    base = origin(request)
+    return json_response(
+        {
+            "type": "workspace_membership",
+            "permission": permission,
+            "user": account_json(credential.user, base),
+            "workspace": _short(found, base),
+        }
+    )
+
+
+@router.get("/workspaces/{workspace}")
+async def workspace(request: Request, workspace: str, _: Credential = signed_in("read:workspace")) -> Response:
+    """A workspace."""
+    found = find_workspace(request, workspace)
+    base = origin(request)
+    return json_response(
+        {
+            **_short(found, base),
+            "name": found.name,
+            "is_private": True,
+            "is_privacy_enforced": False,
+            "forking_mode": "allow_forks",
+            "created_on": iso_main(found.created_on),
+        }
+    )
+
+
+@router.get("/workspaces/{workspace}/members")
+async def members(request: Request, workspace: str, _: Credential = signed_in("read:workspace")) -> Response:
+    """Who is in a workspace; no e-mails."""
+    found, base = find_workspace(request, workspace), origin(request)
+    users = [current_state(request).users[uuid] for uuid in found.members]
+
+    def render(member: User) -> dict[str, Any]:
+        return {
+            "type": "workspace_membership",
+            "user": account_json(member, base),
+            "workspace": _short(found, base),
+            "links": {"self": {"href": f"{base}{API}/workspaces/{found.slug}/members/{member.uuid}"}},
+        }
+
+    return page(request, users, render)
+
+
+@router.get("/workspaces/{workspace}/permissions")
+async def permissions(request: Request, workspace: str, _: Credential = signed_in("read:workspace")) -> Response:
+    """Members with their permission; by slug only."""
+    found, base = find_workspace(request, workspace), origin(request)
+    state = current_state(request)
+
+    def render(member: tuple[str, str]) -> dict[str, Any]:
+        return {
+            "type": "workspace_membership",
+            "permission": member[1],
+            "user": account_json(state.users[member[0]], base),
+            "workspace": _short(found, base),
+        }
+
+    return page(request, list(found.members.items()), render, q_fields=("permission",))
+
+
+def _short(workspace: Workspace, base: str) -> dict[str, Any]:
+    return {
+        "type": "workspace",
+        "uuid": workspace.uuid,
+        "name": workspace.name,
+        "slug": workspace.slug,
+        "links": {
+            "self": {"href": f"{base}{API}/workspaces/{workspace.slug}"},
+            "html": {"href": f"{base}/{workspace.slug}/"},
+            "avatar": {"href": f"{base}/workspaces/{workspace.slug}/avatar/"},
+        },
+    }
+
+
+def _user_json(user: User, base: str) -> dict[str, Any]:
+    return {
+        **(account_json(user, base) or {}),
+        "username": user.nickname,
+        "account_status": "active",
+        "created_on": iso_main(user.created_on),
+        "is_staff": False,
+        "location": None,
+        "has_2fa_enabled": None,
+    }

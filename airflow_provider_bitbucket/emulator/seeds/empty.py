@@ -1,0 +1,18 @@
+"""Hardly anything: three people, one repository with a main branch. For tests that make what they need."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow_provider_bitbucket.emulator.seeds.common import add_repository, add_user, add_workspace
+from airflow_provider_bitbucket.emulator.state import State
+
+
+def plant(state: State) -> None:
+    """Plant the seed."""
+    since = state.clock.start - timedelta(days=90)
+    owner = add_user(state, "Dana Demo", since=since)
+    workspace = add_workspace(state, owner)
+    for name in ("Robin Reviewer", "Alex Author"):
+        workspace.members[add_user(state, name, since=since).uuid] = "member"
+    add_repository(state, workspace, "api", since=since, by=owner)

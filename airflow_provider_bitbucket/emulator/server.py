@@ -1,0 +1,187 @@
+"""Run the emulator in this process: for tests, demos and notebooks."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+import urllib.request
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from airflow_provider_bitbucket.emulator.clock import Clock
+from airflow_provider_bitbucket.emulator.state import State
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class BitbucketEmulator:
+    """An embedded Bitbucket Cloud on this machine, as a context manager::
+
+        with BitbucketEmulator(seed="demo") as bitbucket:
+            client = BitbucketClient(ApiToken(*bitbucket.api_token), "acme", bitbucket.api_url)
+
+    :param seed: ``empty`` (one repository), ``demo`` (three months of a small company) or ``large``
+    :param host: address to listen on, of this machine only: there are well-known credentials in it
+    :param port: port, 0 for a free one
+    :param speed: emulated seconds a second; 0 stands still
+    :param now: the instant it starts at; the present when not given
+    :param sizes: how large, such as ``pull_requests=5000`` for ``large``
+    """
+
+    workspace = "acme"
+    api_token = ("demo@example.com", "demo-api-token")
+    access_token = "demo-access-token"
+    oauth_consumer = ("demo-key", "demo-secret")
+
+    def __init__(
+        self,
+        seed: str = "demo",
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        speed: float = 1.0,
+        now: datetime | None = None,
+        **sizes: int | None,
+    ) -> None:
+        if host not in LOOPBACK:
+            raise ValueError(f"host is {host!r}; the emulator has well-known credentials and listens on this machine only")
+        self.seed = seed
+        self.host = host
+        self.port = port
+        self.state = State(clock=Clock(now, speed))
+        self._sizes = {name: size for name, size in sizes.items() if size is not None}
+        self._server: Any = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> BitbucketEmulator:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> BitbucketEmulator:
+        """Plant the seed (once) and listen; returns when requests are answered.
+
+        :raises OSError: the port is taken
+        """
+        import uvicorn
+
+        from airflow_provider_bitbucket.emulator.app import create_app
+        from airflow_provider_bitbucket.emulator.seeds import plant
+
+        if not self.state.workspaces:
+            plant(self.state, self.seed, **self._sizes)
+        listener = socket.create_server((self.host, self.port))
+        self.port = listener.getsockname()[1]
+        config = uvicorn.Config(
+            create_app(self.state), log_level="critical", access_log=False, lifespan="off", proxy_headers=False, server_header=False
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]}, daemon=True)
+        self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise RuntimeError("The emulator did not start")
+            time.sleep(0.005)
+        return self
+
+    def stop(self) -> None:
+        """Stop answering. What it knows is kept: :meth:`start` goes on, on the same port."""
+        if self._server is not None:
+            self._server.should_exit = True
+            self._server.force_exit = True
+            if self._thread:
+                self._thread.join(timeout=10)
+            self._server = None
+
+    @property
+    def url(self) -> str:
+        """Scheme, host and port."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def api_url(self) -> str:
+        """The API base URL."""
+        return f"{self.url}/2.0"
+
+    def connection_json(self, auth_type: str = "api_token", **extra: Any) -> str:
+        """Return an Airflow connection to this emulator as JSON, for ``AIRFLOW_CONN_BITBUCKET_DEFAULT``.
+
+        :param auth_type: ``api_token``, ``access_token`` or ``oauth_client_credentials``
+        :param extra: further extra fields
+        """
+        login, password = self._credentials(auth_type)
+        fields = {"workspace": self.workspace, "auth_type": auth_type, **extra}
+        connection = {"conn_type": "bitbucket", "login": login, "password": password, "host": self.api_url, "extra": fields}
+        return json.dumps({name: value for name, value in connection.items() if value is not None})
+
+    def connection_uri(self, auth_type: str = "api_token") -> str:
+        """Return the same connection as a URI."""
+        login, password = self._credentials(auth_type)
+        user = f"{quote(login or '', safe='')}:{quote(password, safe='')}"
+        extra = urlencode({"workspace": self.workspace, "auth_type": auth_type})
+        return f"bitbucket://{user}@{self.host}:{self.port}/http?{extra}"
+
+    def _credentials(self, auth_type: str) -> tuple[str | None, str]:
+        known: dict[str, tuple[str | None, str]] = {
+            "api_token": self.api_token,
+            "access_token": (None, self.access_token),
+            "oauth_client_credentials": self.oauth_consumer,
+        }
+        if auth_type not in known:
+            raise ValueError(f"auth_type is {auth_type!r}; expected one of {', '.join(known)}")
+        return known[auth_type]
+
+    def control(self, method: str, path: str, body: Any = None) -> Any:
+        """Call the control interface below ``/_emulator/`` and return its JSON.
+
+        :raises urllib.error.HTTPError: the emulator refused; its body says why
+        """
+        request = urllib.request.Request(  # noqa: S310 - our own server on this machine
+            f"{self.url}/_emulator/{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
+            return json.loads(answer.read())
+
+    def requests(self) -> dict[str, int]:
+        """Return how often each route was asked, such as ``{"GET /repositories/{workspace}": 3}``."""
+        counts: dict[str, int] = self.control("GET", "requests")["counts"]
+        return counts
+
+    def reset_requests(self) -> None:
+        """Start counting anew."""
+        self.control("DELETE", "requests")
+
+    def fault(self, kind: str, **options: Any) -> None:
+        """Switch a fault on: ``rate_limit``, ``server_error``, ``reset``, ``latency``, ``lost_answer``, ``truncated`` or ``html``.
+
+        :param options: ``count``, ``seconds`` (emulated), ``method``, ``path`` (regular expression), ``after``, ``status``, ...
+        """
+        self.control("POST", "faults", {"kind": kind, **options})
+
+    def clear_faults(self) -> None:
+        """Switch all faults off."""
+        self.control("DELETE", "faults")
+
+    def clock(self, **change: Any) -> datetime:
+        """Change the clock by ``speed=``, ``set=`` (ISO text) or ``advance=`` (seconds) and return the emulated time."""
+        return datetime.fromisoformat(self.control("POST", "clock", change)["now"])
+
+    def script(self, repository: str, selector: str, **script: Any) -> None:
+        """Script what the pipelines of a selector do, the newest script first.
+
+        :param selector: custom pattern, ``default``, ``branches``, ``pull-requests`` or ``*``
+        :param script: ``steps``, ``outcomes``, ``result``, ``error``, ``halted``, ``parsing_seconds``, ``pending_seconds``
+        """
+        self.control("POST", "scripts", {"repository": repository, "selector": selector, **script})
+
+    def settings(self, **switches: Any) -> dict[str, Any]:
+        """Change switches and return them all."""
+        settings: dict[str, Any] = self.control("PATCH", "settings", switches)
+        return settings
