@@ -52,9 +52,7 @@ def imagined_diff(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def conflicts(base: Tree, ours: Tree, theirs: Tree) -> list[str]:
     """Return the paths that both sides changed, each in its own way. Files are not looked into: same file, conflict."""
-    return [
-        path for path in sorted({*base, *ours, *theirs}) if len({base.get(path), ours.get(path), theirs.get(path)}) == 3
-    ]
+    return [path for path in sorted({*base, *ours, *theirs}) if len({base.get(path), ours.get(path), theirs.get(path)}) == 3]
 
 
 def replay(base: Tree, changed: Tree, onto: Tree) -> dict[str, bytes]:

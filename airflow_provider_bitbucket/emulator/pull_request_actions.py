@@ -1,9 +1,9 @@
-"""What people do with pull requests: open, push, edit, review, comment.
+"""What authors do with pull requests: open, push, edit.
 
-Each action writes all that Bitbucket writes with it: participants, ``updated_on``, commits, diffstat and the timeline. The
-routes and the seeds both come through here, so a seeded pull request looks as if people had made it. ``at`` is the moment
-it happens, by default now. What Bitbucket refuses is raised as :class:`ApiError` with its words. How a pull request ends is
-in ``pull_request_merge``.
+Reviewing is in ``pull_request_reviews``, merging and declining in ``pull_request_merge``. Each action writes all that
+Bitbucket writes with it: participants, ``updated_on``, commits, diffstat and the timeline. The routes and the seeds both
+come through here, so a seeded pull request looks as if people had made it. ``at`` is the moment it happens, by default now.
+What Bitbucket refuses is raised as :class:`ApiError` with its words.
 """
 
 from __future__ import annotations
@@ -15,23 +15,11 @@ from typing import Any
 from airflow_provider_bitbucket.emulator.diffs import diffstat as tree_diffstat
 from airflow_provider_bitbucket.emulator.errors import ApiError
 from airflow_provider_bitbucket.emulator.history import Divergence, divergence
-from airflow_provider_bitbucket.emulator.state import (
-    Activity,
-    Comment,
-    Commit,
-    Participant,
-    PullRequest,
-    Repository,
-    State,
-    Task,
-    User,
-)
+from airflow_provider_bitbucket.emulator.pull_request_timeline import log_update, refusal, take_part
+from airflow_provider_bitbucket.emulator.state import Commit, Participant, PullRequest, Repository, State, User
 
 #: Opening writes two ``update`` entries this far apart (recorded on the live API, 2024-09).
 OPENING_TAKES = timedelta(milliseconds=100)
-#: A comment that nobody edited has an ``updated_on`` that is off by microseconds (recorded on the live API, 2024-09).
-COMMENT_WRITTEN = timedelta(microseconds=82)
-_FIRST_COMMENT = 538_893_000
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -71,9 +59,7 @@ def create(
     source, destination = fork.branches[source_branch], repository.branches[destination_branch]
     known = _open_between(repository, fork, source_branch, destination_branch)
     if known:
-        return edit(
-            state, repository, known, author, title=title, description=description, reviewers=wanted, draft=draft, at=at
-        )
+        return edit(state, repository, known, author, title=title, description=description, reviewers=wanted, draft=draft, at=at)
     if commits is None:
         apart = divergence(repository, source, destination)
         if not apart.own:
@@ -83,7 +69,7 @@ def create(
         rows = []
     opened = at or state.clock.now() - OPENING_TAKES
     pr = PullRequest(
-        id=max(repository.pull_requests, default=0) + 1,
+        id=next(reversed(repository.pull_requests), 0) + 1,
         title=title,
         description=description,
         author=author,
@@ -184,153 +170,6 @@ def set_draft(
     edit(state, repository, pr, user, draft=draft, at=at)
 
 
-def approve(state: State, repository: Repository, pr: PullRequest, user: User, at: datetime | None = None) -> Participant:
-    """Approve; also one's own and a merged one. A request for changes of the same person is gone then."""
-    return _review(state, repository, pr, user, "approved", at)
-
-
-def request_changes(
-    state: State, repository: Repository, pr: PullRequest, user: User, at: datetime | None = None
-) -> Participant:
-    """Ask for changes. An approval of the same person is gone then."""
-    if pr.state != "OPEN":
-        raise closed()
-    return _review(state, repository, pr, user, "changes_requested", at)
-
-
-def unapprove(state: State, repository: Repository, pr: PullRequest, user: User, at: datetime | None = None) -> None:
-    """Take an approval back: it leaves the timeline, and nothing comes in its place."""
-    if pr.state == "MERGED":
-        raise ApiError(
-            400, "You can't remove your approval from a merged pull request.", data={"key": "CANNOT_UNAPPROVED_MERGED_PR"}
-        )
-    _withdraw(state, repository, pr, user, "approved", "You haven't approved this pull request.", at)
-
-
-def withdraw_request(state: State, repository: Repository, pr: PullRequest, user: User, at: datetime | None = None) -> None:
-    """Take a request for changes back."""
-    if pr.state != "OPEN":
-        raise closed()
-    _withdraw(state, repository, pr, user, "changes_requested", "You haven't requested changes on this pull request.", at)
-
-
-def comment(
-    state: State,
-    repository: Repository,
-    pr: PullRequest,
-    user: User | None,
-    text: str,
-    *,
-    inline: dict[str, Any] | None = None,
-    parent: int | None = None,
-    pending: bool = False,
-    at: datetime | None = None,
-) -> Comment:
-    """Comment, also after the end.
-
-    :param inline: ``{"path": "a.py", "to": 10}``; positions are not checked
-    :param parent: id of the comment it answers
-    :param pending: not published yet, so only its author sees it
-    """
-    if parent is not None and (parent not in pr.comments or pr.comments[parent].deleted):
-        raise refusal("parent", "Invalid parent ID", prefix=False)
-    now = at or state.clock.now()
-    made = Comment(
-        _FIRST_COMMENT + state.number("comment"), user, text, now, now + COMMENT_WRITTEN, False, pending, parent, inline
-    )
-    pr.comments[made.id] = made
-    if not pending:
-        publish(repository, pr, made, now)
-    return made
-
-
-def publish(repository: Repository, pr: PullRequest, made: Comment, at: datetime) -> None:
-    """Let others see a comment: it enters the timeline and makes its author a participant."""
-    made.pending = False
-    if made.user:
-        take_part(pr, made.user).participated_on = at
-    log(repository, pr, Activity("comment", made.created_on, made.user, {"id": made.id}))
-    touch(pr, at)
-
-
-def delete_comment(state: State, pr: PullRequest, made: Comment, at: datetime | None = None) -> None:
-    """Delete a comment: it stays where it is, empty."""
-    made.deleted, made.raw = True, ""
-    made.updated_on = at or state.clock.now()
-    touch(pr, made.updated_on)
-
-
-def add_task(
-    state: State,
-    pr: PullRequest,
-    user: User | None,
-    text: str,
-    *,
-    comment: int | None = None,
-    pending: bool = False,
-    at: datetime | None = None,
-) -> Task:
-    """Add a task, maybe to a comment."""
-    now = at or state.clock.now()
-    task = Task(state.number("task"), text, user, now, now, comment, pending)
-    pr.tasks[task.id] = task
-    touch(pr, now)
-    return task
-
-
-def resolve_task(state: State, pr: PullRequest, task: Task, user: User | None, at: datetime | None = None) -> None:
-    """Say that a task is done."""
-    task.updated_on = task.resolved_on = at or state.clock.now()
-    task.resolved_by = user
-    touch(pr, task.updated_on)
-
-
-def touch(pr: PullRequest, at: datetime) -> None:
-    """Move ``updated_on``, never backwards: seeds tell their stories in any order."""
-    pr.updated_on = max(pr.updated_on, at)
-
-
-def log(repository: Repository, pr: PullRequest, entry: Activity) -> None:
-    """Add an entry to the timeline of a pull request, and so to the repository's."""
-    pr.activity.append(entry)
-    repository.feed_version += 1
-
-
-def log_update(
-    repository: Repository, pr: PullRequest, user: User | None, at: datetime, changes: dict[str, Any] | None = None
-) -> None:
-    """Write an ``update`` entry: how the pull request is now, who made it so, and what changed."""
-    payload = {
-        "state": pr.state,
-        "title": pr.title,
-        "description": pr.description,
-        "reason": pr.reason,
-        "draft": pr.draft,
-        "reviewers": tuple(pr.reviewers),
-        "source_hash": pr.source_hash,
-        "destination_branch": pr.destination_branch,
-        "destination_hash": pr.destination_hash,
-        "changes": changes or {},
-    }
-    log(repository, pr, Activity("update", at, user, payload))
-    touch(pr, at)
-
-
-def take_part(pr: PullRequest, user: User) -> Participant:
-    """Return the participant that a user is, or becomes."""
-    return pr.participants.setdefault(user.uuid, Participant(user, "PARTICIPANT"))
-
-
-def refusal(field: str, problem: str, *, prefix: bool = True) -> ApiError:
-    """A 400 that names a field, in the message too."""
-    return ApiError(400, f"{field}: {problem}" if prefix else problem, fields={field: [problem]})
-
-
-def closed() -> ApiError:
-    """The answer to who wants to end or review what has ended."""
-    return refusal("newstatus", "This pull request is already closed.")
-
-
 def _reviewers(repository: Repository, author: User | None, users: Iterable[User]) -> list[User]:
     wanted = list({user.uuid: user for user in users}.values())
     for user in wanted:
@@ -345,10 +184,10 @@ def _reviewers(repository: Repository, author: User | None, users: Iterable[User
 
 
 def _open_between(repository: Repository, fork: Repository, source: str, destination: str) -> PullRequest | None:
+    wanted = ("OPEN", source, destination, fork)
     for pr in reversed(repository.pull_requests.values()):
-        if pr.state == "OPEN" and (pr.source_branch, pr.destination_branch) == (source, destination):
-            if (pr.source_repository or repository) is fork:
-                return pr
+        if (pr.state, pr.source_branch, pr.destination_branch, pr.source_repository or repository) == wanted:
+            return pr
     return None
 
 
@@ -386,38 +225,3 @@ def _change_reviewers(pr: PullRequest, wanted: list[User]) -> dict[str, list[Use
         "added": [user for uuid, user in after.items() if uuid not in before],
         "removed": [user for uuid, user in before.items() if uuid not in after],
     }
-
-
-_ENTRY = {"approved": "approval", "changes_requested": "changes_requested"}
-
-
-def _review(
-    state: State, repository: Repository, pr: PullRequest, user: User, verdict: str, at: datetime | None
-) -> Participant:
-    now = at or state.clock.now()
-    participant = take_part(pr, user)
-    if participant.state != verdict:
-        _forget_review(repository, pr, user)
-        log(repository, pr, Activity(_ENTRY[verdict], now, user))
-    participant.state, participant.approved, participant.participated_on = verdict, verdict == "approved", now
-    if state.settings.approvals_move_updated_on:
-        touch(pr, now)
-    return participant
-
-
-def _withdraw(
-    state: State, repository: Repository, pr: PullRequest, user: User, verdict: str, otherwise: str, at: datetime | None
-) -> None:
-    participant = pr.participants.get(user.uuid)
-    if participant is None or participant.state != verdict:
-        raise ApiError(404, otherwise)
-    _forget_review(repository, pr, user)
-    participant.state, participant.approved = None, False
-    if state.settings.approvals_move_updated_on:
-        touch(pr, at or state.clock.now())
-
-
-def _forget_review(repository: Repository, pr: PullRequest, user: User) -> None:
-    """Only the current verdict of a person is in the timeline."""
-    pr.activity = [one for one in pr.activity if not (one.kind in _ENTRY.values() and one.user is user)]
-    repository.feed_version += 1

@@ -253,6 +253,7 @@ class Repository:
     tags: dict[str, Tag] = field(default_factory=dict)
     statuses: dict[tuple[str, str], BuildStatus] = field(default_factory=dict)  # (hash, key)
     pull_requests: dict[int, PullRequest] = field(default_factory=dict)
+    feed_version: int = 0  # counts changes of the timelines, so that the feed of them all is sorted once
     default_reviewers: list[User] = field(default_factory=list)
     merge_strategies: tuple[str, ...] = ("merge_commit", "squash", "fast_forward")  # allowed; the first is the default
     pipelines_enabled: bool | None = True  # None: never configured
