@@ -1,0 +1,90 @@
+"""Partial responses, on plain dictionaries."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_bitbucket.emulator.fields import Fields
+
+PAGE = {
+    "values": [
+        {
+            "id": 1,
+            "author": {"uuid": "{a}", "nickname": "ann", "links": {"self": {"href": "s"}}},
+            "links": {"html": {"href": "h"}},
+        },
+        {"id": 2, "author": None, "links": {"html": {"href": "h"}}},
+    ],
+    "pagelen": 10,
+    "next": "https://next",
+}
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ("values.id", {"values": [{"id": 1}, {"id": 2}]}),
+        ("values.id,next", {"values": [{"id": 1}, {"id": 2}], "next": "https://next"}),
+        ("values.author.uuid", {"values": [{"author": {"uuid": "{a}"}}, {"author": None}]}),
+        (
+            "values.*.uuid",
+            {"values": [{"author": {"uuid": "{a}"}, "id": 1, "links": {}}, {"author": None, "id": 2, "links": {}}]},
+        ),
+        ("nothing.like.it", {}),
+        ("-values,-next", {"pagelen": 10}),
+        (
+            "-values.links,-values.author.links,-pagelen",
+            {
+                "values": [{"id": 1, "author": {"uuid": "{a}", "nickname": "ann"}}, {"id": 2, "author": None}],
+                "next": "https://next",
+            },
+        ),
+        ("-*.links,-values.author", {"values": [{"id": 1}, {"id": 2}], "pagelen": 10, "next": "https://next"}),
+        (" values.id , pagelen ", {"values": [{"id": 1}, {"id": 2}], "pagelen": 10}),
+        ("values.id,-next", {"values": [{"id": 1}, {"id": 2}]}),
+        ("+values.participants", PAGE),
+        ("", PAGE),
+        (None, PAGE),
+    ],
+)
+def test_an_answer_shows_what_was_asked_for(fields: str | None, expected: dict[str, Any]) -> None:
+    assert Fields(fields).apply(PAGE) == expected
+
+
+def test_leaving_out_next_loses_the_link_as_on_the_live_api() -> None:
+    assert "next" not in Fields("values.id").apply(PAGE)
+
+
+@pytest.mark.parametrize(
+    ("fields", "wanted"),
+    [
+        ("+values.participants", True),
+        ("%2Bvalues.participants", False),
+        ("+values.participants.user.uuid", True),
+        ("values.participants.approved", True),
+        ("+values.*", True),
+        ("values.id", False),
+        ("-values.participants", False),
+        (None, False),
+    ],
+)
+def test_what_is_left_out_by_default_is_shown_when_asked_for(fields: str | None, wanted: bool) -> None:
+    assert Fields(fields).wants("values", "participants") is wanted
+
+
+json_like = st.recursive(
+    st.none() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+)
+
+
+@given(json_like, st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(".".join))
+def test_keeping_and_taking_away_never_invents_anything(body: Any, path: str) -> None:
+    fields = Fields(path)
+    once = fields.apply(body)
+    assert fields.apply(once) == once
+    assert Fields(f"-{path}").apply(Fields(f"-{path}").apply(body)) == Fields(f"-{path}").apply(body)

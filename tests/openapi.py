@@ -1,0 +1,191 @@
+"""Bitbucket's published OpenAPI as a judge: of what the emulator answers, and of what the client asks.
+
+The file is not part of the project (it is Atlassian's). It is looked for in ``$BITBUCKET_OPENAPI``, then in ``../shared/``
+beside the project; without it the tests that need it are skipped and say so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import pytest
+from jsonschema import Draft4Validator, FormatChecker
+from jsonschema.exceptions import ValidationError
+
+from tests.openapi_deviations import DEVIATIONS, STATUS_DEVIATIONS
+
+PLACES = (
+    os.environ.get("BITBUCKET_OPENAPI", ""),
+    str(Path(__file__).parents[1].parent / "shared" / "bitbucket-openapi.json"),
+)
+
+#: The REST introduction documents these for every collection; single operations do not repeat them.
+GENERAL_PARAMETERS = {"page", "pagelen", "ctx", "fields", "q", "sort"}
+#: Any request can meet these, whether its operation lists them or not; they all have the error envelope.
+GENERAL_ERRORS = {400, 401, 403, 404, 405, 409, 410, 429, 500, 502, 503, 504, 555}
+
+_formats = FormatChecker(formats=())
+
+
+@_formats.checks("date-time", raises=ValueError)
+def _is_moment(value: object) -> bool:
+    return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
+
+
+@_formats.checks("uri")
+def _is_uri(value: object) -> bool:
+    return not isinstance(value, str) or bool(urlsplit(value).scheme)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path of the specification."""
+
+    method: str
+    template: str
+    definition: dict[str, Any] = field(repr=False)
+    parameters: dict[str, dict[str, Any]] = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.template}"
+
+
+class OpenApi:
+    """The specification.
+
+    :param document: the parsed file
+    """
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.document = document
+        self.operations = {(one.method, one.template): one for one in self._read()}
+        self.used_deviations: set[str] = set()
+
+    @staticmethod
+    @cache
+    def load() -> OpenApi:
+        """Return the specification, or skip the test that asks when it is not at hand."""
+        for place in PLACES:
+            if place and Path(place).is_file():
+                return OpenApi(json.loads(Path(place).read_text()))
+        pytest.skip("Bitbucket's published OpenAPI is not at hand; point BITBUCKET_OPENAPI at it")
+
+    def _read(self) -> Iterator[Operation]:
+        for template, item in self.document["paths"].items():
+            for method in ("get", "post", "put", "delete"):
+                if method in item:
+                    listed = [*item.get("parameters", []), *item[method].get("parameters", [])]
+                    yield Operation(method.upper(), template, item[method], {one["name"]: one for one in listed})
+
+    @cached_property
+    def _patterns(self) -> list[tuple[re.Pattern[str], str]]:
+        # Templates with fewer placeholders first: /pullrequests/activity is not the pull request "activity".
+        templates = sorted({template for _, template in self.operations}, key=lambda one: (one.count("{"), one))
+        return [(_pattern(template), template) for template in templates]
+
+    def operation(self, method: str, path: str) -> Operation | None:
+        """Return the operation behind a path as sent (with or without ``/2.0``), None when the specification has none."""
+        path = path.removeprefix("/2.0")
+        for pattern, template in self._patterns:
+            if pattern.fullmatch(path) and (method, template) in self.operations:
+                return self.operations[method, template]
+        return None
+
+    def validate_response(self, method: str, path: str, status: int, body: Any) -> None:
+        """Check an answer.
+
+        :param body: the parsed JSON; None for an answer without JSON
+        :raises AssertionError: the operation, the status or the body is not in the specification; says all that is wrong
+        """
+        operation = self.operation(method, path)
+        assert operation, f"{method} {path} is not in the specification"
+        if status == 304:  # documented once for all, in the introduction
+            return
+        documented = operation.definition["responses"].get(str(status))
+        if documented is None:
+            other = STATUS_DEVIATIONS.get((str(operation), status))
+            if other:
+                self.used_deviations.add(f"{operation} {status}")
+                documented = operation.definition["responses"][other[0]]
+            elif status in GENERAL_ERRORS:
+                documented = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/error"}}}}
+        assert documented is not None, f"{operation} does not document status {status}"
+        schema = documented.get("content", {}).get("application/json", {}).get("schema")
+        if schema is not None and body is not None:
+            problems = [one for one in self.problems(body, schema) if not self._tolerated(f"{operation} {status}", one)]
+            assert not problems, f"{operation} answered {status} against its specification:\n  " + "\n  ".join(problems)
+
+    def validate_request(self, method: str, path: str, query: str = "", body: str | None = None) -> None:
+        """Check a request.
+
+        :param query: the query string as sent
+        :param body: the body as sent
+        :raises AssertionError: the path, a parameter or the body is not in the specification
+        """
+        operation = self.operation(method, path)
+        assert operation, f"{method} {path} is not in the specification"
+        for name, value in parse_qsl(query, keep_blank_values=True):
+            parameter = operation.parameters.get(name)
+            if parameter is not None:
+                problems = self.problems(_typed(value, parameter["schema"]), parameter["schema"])
+                assert not problems, f"{operation}: parameter {name}={value!r}: {problems}"
+            else:
+                assert name in GENERAL_PARAMETERS, f"{operation} has no parameter {name!r}"
+        content = operation.definition.get("requestBody", {}).get("content", {})
+        if body and "application/json" in content:
+            problems = self.problems(json.loads(body), content["application/json"]["schema"])
+            problems = [one for one in problems if not self._tolerated(f"{operation} request", one)]
+            assert not problems, f"{operation}: body against its specification:\n  " + "\n  ".join(problems)
+
+    def problems(self, value: Any, schema: dict[str, Any]) -> list[str]:
+        """Return what is wrong with a value, one line each: JSON path with ``*`` for list items, and the complaint."""
+        validator = Draft4Validator({**schema, "components": self.document["components"]}, format_checker=_formats)
+        return sorted({line for error in validator.iter_errors(value) for line in _lines(error)})
+
+    def _tolerated(self, where: str, problem: str) -> bool:
+        for deviation in DEVIATIONS:
+            if re.search(deviation.where, where) and re.fullmatch(deviation.problem, problem):
+                self.used_deviations.add(deviation.problem)
+                return True
+        return False
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    """Return what paths of a template look like; names of refs and files may hold slashes, and some calls end in one."""
+    text = re.escape(template).replace(r"\{", "{").replace(r"\}", "}")
+    text = re.sub(r"\{(path|name)\}", "(.*)", text)
+    return re.compile(re.sub(r"\{[a-z_]+\}", "([^/]+)", text) + "/?")
+
+
+def _lines(error: ValidationError) -> Iterator[str]:
+    if error.context:
+        for inner in error.context:
+            yield from _lines(inner)
+        return
+    path = "/".join("*" if isinstance(part, int) else str(part) for part in error.absolute_path)
+    if error.validator == "additionalProperties":
+        for name in sorted(set(error.instance) - set(error.schema.get("properties", {}))):
+            yield f"{path}: has {name!r}, which is not documented"
+    elif error.instance is None:
+        yield f"{path}: null"
+    else:
+        yield f"{path}: {error.message[:200]}"
+
+
+def _typed(value: str, schema: dict[str, Any]) -> Any:
+    if schema.get("type") == "integer" and re.fullmatch(r"-?\d+", value):
+        return int(value)
+    if schema.get("type") == "boolean" and value in ("true", "false"):
+        return value == "true"
+    if schema.get("type") == "array":
+        return [unquote(value)]
+    return value
