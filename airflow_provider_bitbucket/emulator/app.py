@@ -205,7 +205,9 @@ async def _no_route(request: Request, error: Exception) -> Response:
     if getattr(error, "status_code", 404) == 405:
         return ApiError(405, "Method not allowed").response()
     return ApiError(
-        404, "Resource not found", detail="There is no API hosted at this URL.\n\nFor information about our API's, please refer to the documentation."
+        404,
+        "Resource not found",
+        detail="There is no API hosted at this URL.\n\nFor information about our API's, please refer to the documentation.",
     ).response()
 
 

@@ -66,9 +66,7 @@ def authenticate(state: State, request: Request) -> Credential:
                 headers={"WWW-Authenticate": 'Basic realm="Bitbucket.org HTTP"'},
             )
     elif scheme.lower() == "bearer":
-        credential = next(
-            (one for one in state.credentials if one.kind != "api_token" and _same(one.secret, value)), None
-        )
+        credential = next((one for one in state.credentials if one.kind != "api_token" and _same(one.secret, value)), None)
         if credential is None or credential.revoked:
             raise ApiError(401, _NOT_FOR_TOKENS)
         if credential.expires_on and credential.expires_on <= state.clock.now():

@@ -62,9 +62,7 @@ class Moved(Exception):
         self.location = location
 
 
-def json_response(
-    data: Any, status: int = 200, headers: dict[str, str] | None = None, *, compact: bool = False
-) -> Response:
+def json_response(data: Any, status: int = 200, headers: dict[str, str] | None = None, *, compact: bool = False) -> Response:
     """Return JSON with the spacing of the main service, or compact like the Pipelines service's."""
     separators = (",", ":") if compact else (", ", ": ")
     body = json.dumps(data, ensure_ascii=False, separators=separators)
@@ -73,4 +71,6 @@ def json_response(
 
 def _html_page(title: str) -> str:
     filler = "<!-- session and profile material stands here on the real site; never log it -->\n" * 300
-    return f"<!DOCTYPE html>\n<html><head><title>{html.escape(title)} &mdash; Bitbucket</title></head><body>\n{filler}</body></html>"
+    return (
+        f"<!DOCTYPE html>\n<html><head><title>{html.escape(title)} &mdash; Bitbucket</title></head><body>\n{filler}</body></html>"
+    )

@@ -48,9 +48,9 @@ class Fault:
 
     def strikes(self, method: str, path: str, clock: Clock) -> bool:
         """Say whether a request is hit, and count it."""
-        if self.method and self.method != method or not re.search(self.path, path):
+        if (self.method and self.method != method) or not re.search(self.path, path):
             return False
-        if self.until and clock.now() >= self.until or (self.count is not None and self.struck >= self.count):
+        if (self.until and clock.now() >= self.until) or (self.count is not None and self.struck >= self.count):
             return False
         if self.after > 0:
             self.after -= 1

@@ -52,7 +52,7 @@ def _reaches(tree: Tree, path: tuple[str, ...]) -> bool:
     if not path:
         return True
     branches = [tree[name] for name in (path[0], "*") if name in tree]
-    return any(not branch or _reaches(branch, path[1:]) for branch in branches)
+    return any(_reaches(branch, path[1:]) for branch in branches)
 
 
 def _branch(tree: Tree, name: str) -> Tree | None:

@@ -51,7 +51,12 @@ def commit_json(repository: Repository, commit: Commit, base: str, *, single: bo
     author: dict[str, Any] = {"type": "author", "raw": commit.author_raw}
     if commit.author:  # absent when no account has this e-mail
         author["user"] = account_json(commit.author, base)
-    text = {"type": "rendered", "raw": commit.message, "markup": "markdown", "html": f"<p>{html.escape(commit.message, quote=False)}</p>"}
+    text = {
+        "type": "rendered",
+        "raw": commit.message,
+        "markup": "markdown",
+        "html": f"<p>{html.escape(commit.message, quote=False)}</p>",
+    }
     shown = {
         "type": "commit",
         "hash": commit.hash,
@@ -68,7 +73,9 @@ def commit_json(repository: Repository, commit: Commit, base: str, *, single: bo
             "statuses": {"href": f"{own}/statuses"},
             "patch": {"href": f"{api}/patch/{commit.hash}"},
         },
-        "parents": [{"type": "commit", "hash": parent, "links": {"self": {"href": f"{api}/commit/{parent}"}}} for parent in commit.parents],
+        "parents": [
+            {"type": "commit", "hash": parent, "links": {"self": {"href": f"{api}/commit/{parent}"}}} for parent in commit.parents
+        ],
         "rendered": {"message": text},
         "repository": repository_json(repository, base),
     }

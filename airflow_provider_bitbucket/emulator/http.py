@@ -12,7 +12,7 @@ from fastapi import Depends, Request
 from starlette.datastructures import URL
 
 from airflow_provider_bitbucket.emulator import auth
-from airflow_provider_bitbucket.emulator.errors import ApiError, Moved, json_response
+from airflow_provider_bitbucket.emulator.errors import ApiError, Moved
 from airflow_provider_bitbucket.emulator.state import Credential, Repository, State, User, Workspace
 
 API = "/2.0"

@@ -74,9 +74,7 @@ def page(
     return json_response(fields.apply(body), compact=compact)
 
 
-def sorted_by(
-    items: Sequence[T], sort: str, allowed: Collection[str] | None, get: Callable[[T, str], Any]
-) -> list[T]:
+def sorted_by(items: Sequence[T], sort: str, allowed: Collection[str] | None, get: Callable[[T, str], Any]) -> list[T]:
     """Return items sorted by a dotted path, descending behind ``-``; items without a value come last."""
     path = sort.removeprefix("-")
     if allowed is not None and path not in allowed:
@@ -113,9 +111,7 @@ def _page_number(request: Request, style: str) -> int:
 def _link(request: Request, style: str, number: int, size: int, dropped: Collection[str]) -> str:
     name = STYLES[style]
     kept = [
-        (key, value)
-        for key, value in request.query_params.multi_items()
-        if key not in (name, "pagelen") and key not in dropped
+        (key, value) for key, value in request.query_params.multi_items() if key not in (name, "pagelen") and key not in dropped
     ]
     # Opaque, but not random: the same state gives the same bytes.
     token = str(number) if style == "number" else base64.urlsafe_b64encode(f"{style}-p{number}".encode()).decode().rstrip("=")

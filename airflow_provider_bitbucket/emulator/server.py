@@ -77,7 +77,12 @@ class BitbucketEmulator:
         listener = socket.create_server((self.host, self.port))
         self.port = listener.getsockname()[1]
         config = uvicorn.Config(
-            create_app(self.state), log_level="critical", access_log=False, lifespan="off", proxy_headers=False, server_header=False
+            create_app(self.state),
+            log_level="critical",
+            access_log=False,
+            lifespan="off",
+            proxy_headers=False,
+            server_header=False,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]}, daemon=True)

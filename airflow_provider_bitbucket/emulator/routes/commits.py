@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from airflow_provider_bitbucket.emulator.errors import ApiError, json_response
@@ -17,25 +17,25 @@ from airflow_provider_bitbucket.emulator.http import (
     iso_main,
     origin,
     repository_json,
-    signed_in,
+    requires,
 )
 from airflow_provider_bitbucket.emulator.paging import page
 from airflow_provider_bitbucket.emulator.pipeline_plan import settle_statuses
-from airflow_provider_bitbucket.emulator.state import BuildStatus, Commit, Credential, Repository
+from airflow_provider_bitbucket.emulator.state import BuildStatus, Commit, Repository
 
 router = APIRouter(prefix=f"{API}/repositories/{{workspace}}/{{repo_slug}}")
+
+READ = [Depends(requires("read:repository"))]
 
 _STATES = ("SUCCESSFUL", "FAILED", "INPROGRESS", "STOPPED")
 _LONGEST_KEY = 40
 
 
-@router.get("/commits")
-@router.get("/commits/{revision:path}")
-@router.post("/commits")
-@router.post("/commits/{revision:path}")
-async def commits(
-    request: Request, workspace: str, repo_slug: str, revision: str | None = None, _: Credential = signed_in("read:repository")
-) -> Response:
+@router.get("/commits", dependencies=READ)
+@router.get("/commits/{revision:path}", dependencies=READ)
+@router.post("/commits", dependencies=READ)
+@router.post("/commits/{revision:path}", dependencies=READ)
+async def commits(request: Request, workspace: str, repo_slug: str, revision: str | None = None) -> Response:
     """Commits, newest first; ``q`` is ignored. The POST form takes include and exclude in its body."""
     repository = find_repository(request, workspace, repo_slug, html_404=True)
     form = await request.form() if request.method == "POST" else None
@@ -50,19 +50,15 @@ async def commits(
     return page(request, found, lambda one: commit_json(repository, one, base), default=30, style="ctx", with_size=False)
 
 
-@router.get("/commit/{commit}")
-async def commit(
-    request: Request, workspace: str, repo_slug: str, commit: str, _: Credential = signed_in("read:repository")
-) -> Response:
+@router.get("/commit/{commit}", dependencies=READ)
+async def commit(request: Request, workspace: str, repo_slug: str, commit: str) -> Response:
     """A commit by full or short hash."""
     repository = find_repository(request, workspace, repo_slug, html_404=True)
     return json_response(commit_json(repository, resolve(repository, commit), origin(request), single=True))
 
 
-@router.get("/commit/{commit}/statuses")
-async def statuses(
-    request: Request, workspace: str, repo_slug: str, commit: str, _: Credential = signed_in("read:repository")
-) -> Response:
+@router.get("/commit/{commit}/statuses", dependencies=READ)
+async def statuses(request: Request, workspace: str, repo_slug: str, commit: str) -> Response:
     """The build statuses of a commit."""
     repository = find_repository(request, workspace, repo_slug)
     found = statuses_of(request, repository, resolve(repository, commit).hash)
@@ -71,16 +67,16 @@ async def statuses(
     return status_page(request, repository, found)
 
 
-@router.post("/commit/{commit}/statuses/build")
-async def set_status(
-    request: Request, workspace: str, repo_slug: str, commit: str, _: Credential = signed_in("read:repository")
-) -> Response:
+@router.post("/commit/{commit}/statuses/build", dependencies=READ)
+async def set_status(request: Request, workspace: str, repo_slug: str, commit: str) -> Response:
     """Set a build status; a key that exists is overwritten and answered with 200."""
     repository = find_repository(request, workspace, repo_slug)
     body = await _body(request)
     full = resolve(repository, commit).hash
     if missing := [name for name in ("key", "state", "url") if not body.get(name)]:
-        raise ApiError(400, f"{missing[0]}: This field is required.", fields={name: ["This field is required."] for name in missing})
+        raise ApiError(
+            400, f"{missing[0]}: This field is required.", fields={name: ["This field is required."] for name in missing}
+        )
     key = str(body["key"])
     if len(key) > _LONGEST_KEY:
         problem = f"Ensure this value has at most {_LONGEST_KEY} characters (it has {len(key)})."
@@ -91,19 +87,15 @@ async def set_status(
     )
 
 
-@router.get("/commit/{commit}/statuses/build/{key}")
-async def status(
-    request: Request, workspace: str, repo_slug: str, commit: str, key: str, _: Credential = signed_in("read:repository")
-) -> Response:
+@router.get("/commit/{commit}/statuses/build/{key}", dependencies=READ)
+async def status(request: Request, workspace: str, repo_slug: str, commit: str, key: str) -> Response:
     """One build status."""
     repository = find_repository(request, workspace, repo_slug)
     return json_response(status_json(repository, _known(request, repository, commit, key), origin(request)))
 
 
-@router.put("/commit/{commit}/statuses/build/{key}")
-async def update_status(
-    request: Request, workspace: str, repo_slug: str, commit: str, key: str, _: Credential = signed_in("read:repository")
-) -> Response:
+@router.put("/commit/{commit}/statuses/build/{key}", dependencies=READ)
+async def update_status(request: Request, workspace: str, repo_slug: str, commit: str, key: str) -> Response:
     """Change a build status."""
     repository = find_repository(request, workspace, repo_slug)
     known = _known(request, repository, commit, key)

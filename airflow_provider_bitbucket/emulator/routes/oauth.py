@@ -33,9 +33,7 @@ async def access_token(request: Request) -> Response:
     seconds = state.settings.access_token_seconds
     token = f"{state.hash()}{state.hash()}"
     state.credentials.append(
-        Credential(
-            "oauth2", token, consumer.user, consumer.scopes, expires_on=state.clock.now() + timedelta(seconds=seconds)
-        )
+        Credential("oauth2", token, consumer.user, consumer.scopes, expires_on=state.clock.now() + timedelta(seconds=seconds))
     )
     body: dict[str, Any] = {"access_token": token, "token_type": "bearer", "expires_in": seconds, "state": grant}
     return json_response({**body, state.settings.oauth_scope_key: " ".join(sorted(consumer.scopes))})

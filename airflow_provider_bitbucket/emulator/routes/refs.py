@@ -4,45 +4,47 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from airflow_provider_bitbucket.emulator.errors import ApiError, json_response
 from airflow_provider_bitbucket.emulator.git_json import branch_json, resolve, tag_json
-from airflow_provider_bitbucket.emulator.http import API, current_state, find_repository, origin, signed_in
+from airflow_provider_bitbucket.emulator.http import API, current_state, find_repository, origin, requires
 from airflow_provider_bitbucket.emulator.paging import page
 from airflow_provider_bitbucket.emulator.state import Credential, Repository, Tag
 
 router = APIRouter(prefix=f"{API}/repositories/{{workspace}}/{{repo_slug}}/refs")
 
+READ = [Depends(requires("read:repository"))]
+READ_WRITE = [Depends(requires("read:repository", "write:repository"))]
+WRITE = [Depends(requires("write:repository"))]
 
-@router.get("")
-async def refs(request: Request, workspace: str, repo_slug: str, _: Credential = signed_in("read:repository")) -> Response:
+
+@router.get("", dependencies=READ)
+async def refs(request: Request, workspace: str, repo_slug: str) -> Response:
     """Branches and tags together."""
     repository = find_repository(request, workspace, repo_slug)
     return _page(request, repository, [*repository.branches, *repository.tags.values()])
 
 
-@router.get("/branches")
-async def branches(request: Request, workspace: str, repo_slug: str, _: Credential = signed_in("read:repository")) -> Response:
+@router.get("/branches", dependencies=READ)
+async def branches(request: Request, workspace: str, repo_slug: str) -> Response:
     """All branches."""
     repository = find_repository(request, workspace, repo_slug)
     return _page(request, repository, _by_nature(list(repository.branches), request))
 
 
-@router.get("/tags")
-async def tags(request: Request, workspace: str, repo_slug: str, _: Credential = signed_in("read:repository")) -> Response:
+@router.get("/tags", dependencies=READ)
+async def tags(request: Request, workspace: str, repo_slug: str) -> Response:
     """All tags."""
     repository = find_repository(request, workspace, repo_slug)
     return _page(request, repository, [repository.tags[name] for name in _by_nature(list(repository.tags), request)])
 
 
-@router.get("/branches/{name:path}")
-async def branch(
-    request: Request, workspace: str, repo_slug: str, name: str, _: Credential = signed_in("read:repository")
-) -> Response:
+@router.get("/branches/{name:path}", dependencies=READ)
+async def branch(request: Request, workspace: str, repo_slug: str, name: str) -> Response:
     """A branch; its name may have slashes."""
     repository = find_repository(request, workspace, repo_slug)
     if name not in repository.branches:
@@ -50,10 +52,8 @@ async def branch(
     return json_response(branch_json(repository, name, origin(request)))
 
 
-@router.get("/tags/{name:path}")
-async def tag(
-    request: Request, workspace: str, repo_slug: str, name: str, _: Credential = signed_in("read:repository")
-) -> Response:
+@router.get("/tags/{name:path}", dependencies=READ)
+async def tag(request: Request, workspace: str, repo_slug: str, name: str) -> Response:
     """A tag."""
     repository = find_repository(request, workspace, repo_slug)
     if name not in repository.tags:
@@ -61,10 +61,8 @@ async def tag(
     return json_response(tag_json(repository, repository.tags[name], origin(request)))
 
 
-@router.post("/branches")
-async def create_branch(
-    request: Request, workspace: str, repo_slug: str, _: Credential = signed_in("read:repository", "write:repository")
-) -> Response:
+@router.post("/branches", dependencies=READ_WRITE)
+async def create_branch(request: Request, workspace: str, repo_slug: str) -> Response:
     """Create a branch on a commit."""
     repository, body = find_repository(request, workspace, repo_slug), await request.json()
     if body["name"] in repository.branches:
@@ -78,7 +76,7 @@ async def create_tag(
     request: Request,
     workspace: str,
     repo_slug: str,
-    credential: Credential = signed_in("read:repository", "write:repository"),
+    credential: Annotated[Credential, Depends(requires("read:repository", "write:repository"))],
 ) -> Response:
     """Create a tag on a commit; with a message it is an annotated one."""
     repository, body = find_repository(request, workspace, repo_slug), await request.json()
@@ -91,10 +89,8 @@ async def create_tag(
     return json_response(tag_json(repository, made, origin(request)), 201)
 
 
-@router.delete("/branches/{name:path}")
-async def delete_branch(
-    request: Request, workspace: str, repo_slug: str, name: str, _: Credential = signed_in("write:repository")
-) -> Response:
+@router.delete("/branches/{name:path}", dependencies=WRITE)
+async def delete_branch(request: Request, workspace: str, repo_slug: str, name: str) -> Response:
     """Delete a branch, but not the main one."""
     repository = find_repository(request, workspace, repo_slug)
     if name == repository.mainbranch:
@@ -104,10 +100,8 @@ async def delete_branch(
     return Response(status_code=204, media_type="text/html")
 
 
-@router.delete("/tags/{name:path}")
-async def delete_tag(
-    request: Request, workspace: str, repo_slug: str, name: str, _: Credential = signed_in("write:repository")
-) -> Response:
+@router.delete("/tags/{name:path}", dependencies=WRITE)
+async def delete_tag(request: Request, workspace: str, repo_slug: str, name: str) -> Response:
     """Delete a tag."""
     repository = find_repository(request, workspace, repo_slug)
     if repository.tags.pop(name, None) is None:
@@ -121,7 +115,13 @@ def _page(request: Request, repository: Repository, items: Sequence[str | Tag]) 
     def render(item: str | Tag) -> dict[str, Any]:
         return branch_json(repository, item, base) if isinstance(item, str) else tag_json(repository, item, base)
 
-    return page(request, items, render, q_fields=None, sort_fields=None if request.query_params.get("sort", "name").lstrip("-") != "name" else ())
+    return page(
+        request,
+        items,
+        render,
+        q_fields=None,
+        sort_fields=None if request.query_params.get("sort", "name").lstrip("-") != "name" else (),
+    )
 
 
 def _by_nature(names: list[str], request: Request) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from airflow_provider_bitbucket.emulator.errors import ApiError, json_response
@@ -16,34 +16,38 @@ from airflow_provider_bitbucket.emulator.http import (
     iso_main,
     origin,
     repository_json,
-    signed_in,
+    requires,
 )
 from airflow_provider_bitbucket.emulator.paging import page
 from airflow_provider_bitbucket.emulator.state import Credential, Repository
 
 router = APIRouter(prefix=API)
 
+READ = [Depends(requires("read:repository"))]
+ADMIN = [Depends(requires("admin:repository"))]
+DELETE = [Depends(requires("delete:repository"))]
+
 _LINKS = ("pullrequests", "commits", "forks", "watchers", "downloads", "hooks")
 
 
 @router.get("/repositories/{workspace}")
-async def repositories(request: Request, workspace: str, credential: Credential = signed_in("read:repository")) -> Response:
+async def repositories(
+    request: Request, workspace: str, credential: Annotated[Credential, Depends(requires("read:repository"))]
+) -> Response:
     """The repositories of a workspace that the caller may see."""
     found, base = find_workspace(request, workspace), origin(request)
     visible = [one for one in found.repositories.values() if credential.repository in (None, one.slug)]
     return page(request, visible, lambda one: full_json(one, base), q_fields=None, sort_fields=None)
 
 
-@router.get("/repositories/{workspace}/{repo_slug}")
-async def repository(
-    request: Request, workspace: str, repo_slug: str, _: Credential = signed_in("read:repository")
-) -> Response:
+@router.get("/repositories/{workspace}/{repo_slug}", dependencies=READ)
+async def repository(request: Request, workspace: str, repo_slug: str) -> Response:
     """A repository."""
     return json_response(full_json(find_repository(request, workspace, repo_slug), origin(request)))
 
 
-@router.post("/repositories/{workspace}/{repo_slug}")
-async def create(request: Request, workspace: str, repo_slug: str, _: Credential = signed_in("admin:repository")) -> Response:
+@router.post("/repositories/{workspace}/{repo_slug}", dependencies=ADMIN)
+async def create(request: Request, workspace: str, repo_slug: str) -> Response:
     """Create an empty repository."""
     owner, state = find_workspace(request, workspace), current_state(request)
     slug = repo_slug.lower()
@@ -55,7 +59,9 @@ async def create(request: Request, workspace: str, repo_slug: str, _: Credential
         )
     body = await request.json() if await request.body() else {}
     now = state.clock.now()
-    project = next(iter(owner.repositories.values())).project if owner.repositories else {"key": "X", "name": "X", "uuid": state.uuid()}
+    project = (
+        next(iter(owner.repositories.values())).project if owner.repositories else {"key": "X", "name": "X", "uuid": state.uuid()}
+    )
     made = Repository(
         owner,
         slug,
@@ -74,8 +80,8 @@ async def create(request: Request, workspace: str, repo_slug: str, _: Credential
     return json_response(full_json(made, origin(request)))
 
 
-@router.delete("/repositories/{workspace}/{repo_slug}")
-async def delete(request: Request, workspace: str, repo_slug: str, _: Credential = signed_in("delete:repository")) -> Response:
+@router.delete("/repositories/{workspace}/{repo_slug}", dependencies=DELETE)
+async def delete(request: Request, workspace: str, repo_slug: str) -> Response:
     """Delete a repository."""
     found = find_repository(request, workspace, repo_slug)
     del found.workspace.repositories[found.slug]

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import mimetypes
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from starlette.datastructures import UploadFile
 
 from airflow_provider_bitbucket.emulator.errors import ApiError, json_response
 from airflow_provider_bitbucket.emulator.git_json import resolve
-from airflow_provider_bitbucket.emulator.http import API, current_state, find_repository, origin, signed_in
+from airflow_provider_bitbucket.emulator.http import API, current_state, find_repository, origin, requires
 from airflow_provider_bitbucket.emulator.paging import page
 from airflow_provider_bitbucket.emulator.state import Commit, Credential, Repository
 
 router = APIRouter(prefix=f"{API}/repositories/{{workspace}}/{{repo_slug}}/src")
 
+READ = [Depends(requires("read:repository"))]
+
 _RESERVED = ("message", "author", "parents", "files", "branch")
 
 
-@router.get("")
-async def root(request: Request, workspace: str, repo_slug: str, _: Credential = signed_in("read:repository")) -> Response:
+@router.get("", dependencies=READ)
+async def root(request: Request, workspace: str, repo_slug: str) -> Response:
     """Leads to the main branch."""
     repository = find_repository(request, workspace, repo_slug)
     if not repository.mainbranch:
@@ -30,10 +32,8 @@ async def root(request: Request, workspace: str, repo_slug: str, _: Credential =
     return Response(status_code=302, headers={"Location": f"{origin(request)}{request.url.path}/{head}/"})
 
 
-@router.get("/{commit}/{path:path}")
-async def read(
-    request: Request, workspace: str, repo_slug: str, commit: str, path: str, _: Credential = signed_in("read:repository")
-) -> Response:
+@router.get("/{commit}/{path:path}", dependencies=READ)
+async def read(request: Request, workspace: str, repo_slug: str, commit: str, path: str) -> Response:
     """A file's bytes, a folder's listing, or with ``format=meta`` what is known of a file."""
     repository = find_repository(request, workspace, repo_slug)
     at = resolve(repository, commit)
@@ -51,7 +51,9 @@ async def read(
 
 
 @router.post("")
-async def write(request: Request, workspace: str, repo_slug: str, credential: Credential = signed_in("write:repository")) -> Response:
+async def write(
+    request: Request, workspace: str, repo_slug: str, credential: Annotated[Credential, Depends(requires("write:repository"))]
+) -> Response:
     """Commit files: every field that is not reserved is a path; a path under ``files`` without content is deleted."""
     repository = find_repository(request, workspace, repo_slug)
     state = current_state(request)

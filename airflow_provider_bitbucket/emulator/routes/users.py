@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from airflow_provider_bitbucket.emulator.errors import ApiError, json_response
-from airflow_provider_bitbucket.emulator.http import API, account_json, current_state, find_workspace, iso_main, origin, signed_in
+from airflow_provider_bitbucket.emulator.http import API, account_json, current_state, find_workspace, iso_main, origin, requires
 from airflow_provider_bitbucket.emulator.paging import page
 from airflow_provider_bitbucket.emulator.state import Credential, User, Workspace
 
 router = APIRouter(prefix=API)
 
+READ_USER = [Depends(requires("read:user"))]
+READ_WORKSPACE = [Depends(requires("read:workspace"))]
+
 
 @router.get("/user")
-async def me(request: Request, credential: Credential = signed_in("read:user")) -> Response:
+async def me(request: Request, credential: Annotated[Credential, Depends(requires("read:user"))]) -> Response:
     """The caller; access tokens are nobody."""
     if credential.kind.endswith("_access_token"):
         raise ApiError(403, "This API is not accessible by this authentication mechanism.")
     return json_response(_user_json(credential.user, origin(request)))
 
 
-@router.get("/users/{selected_user}")
-async def user(request: Request, selected_user: str, _: Credential = signed_in("read:user")) -> Response:
+@router.get("/users/{selected_user}", dependencies=READ_USER)
+async def user(request: Request, selected_user: str) -> Response:
     """An account by uuid or account id; names have not been accepted since 2019."""
     for found in current_state(request).users.values():
         if selected_user in (found.uuid, found.account_id):
@@ -33,7 +36,7 @@ async def user(request: Request, selected_user: str, _: Credential = signed_in("
 
 
 @router.get("/user/workspaces")
-async def my_workspaces(request: Request, credential: Credential = signed_in("read:workspace")) -> Response:
+async def my_workspaces(request: Request, credential: Annotated[Credential, Depends(requires("read:workspace"))]) -> Response:
     """The workspaces the caller is in."""
     base = origin(request)
     mine = [one for one in current_state(request).workspaces.values() if credential.workspace in (None, one.slug)]
@@ -46,7 +49,9 @@ async def my_workspaces(request: Request, credential: Credential = signed_in("re
 
 
 @router.get("/user/workspaces/{workspace}/permission")
-async def my_permission(request: Request, workspace: str, credential: Credential = signed_in("read:workspace")) -> Response:
+async def my_permission(
+    request: Request, workspace: str, credential: Annotated[Credential, Depends(requires("read:workspace"))]
+) -> Response:
     """What the caller is in a workspace."""
     found = find_workspace(request, workspace)
     permission = found.members.get(credential.user.uuid, "member")
@@ -61,8 +66,8 @@ async def my_permission(request: Request, workspace: str, credential: Credential
     )
 
 
-@router.get("/workspaces/{workspace}")
-async def workspace(request: Request, workspace: str, _: Credential = signed_in("read:workspace")) -> Response:
+@router.get("/workspaces/{workspace}", dependencies=READ_WORKSPACE)
+async def workspace(request: Request, workspace: str) -> Response:
     """A workspace."""
     found = find_workspace(request, workspace)
     base = origin(request)
@@ -78,8 +83,8 @@ async def workspace(request: Request, workspace: str, _: Credential = signed_in(
     )
 
 
-@router.get("/workspaces/{workspace}/members")
-async def members(request: Request, workspace: str, _: Credential = signed_in("read:workspace")) -> Response:
+@router.get("/workspaces/{workspace}/members", dependencies=READ_WORKSPACE)
+async def members(request: Request, workspace: str) -> Response:
     """Who is in a workspace; no e-mails."""
     found, base = find_workspace(request, workspace), origin(request)
     users = [current_state(request).users[uuid] for uuid in found.members]
@@ -95,8 +100,8 @@ async def members(request: Request, workspace: str, _: Credential = signed_in("r
     return page(request, users, render)
 
 
-@router.get("/workspaces/{workspace}/permissions")
-async def permissions(request: Request, workspace: str, _: Credential = signed_in("read:workspace")) -> Response:
+@router.get("/workspaces/{workspace}/permissions", dependencies=READ_WORKSPACE)
+async def permissions(request: Request, workspace: str) -> Response:
     """Members with their permission; by slug only."""
     found, base = find_workspace(request, workspace), origin(request)
     state = current_state(request)

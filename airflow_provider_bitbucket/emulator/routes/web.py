@@ -43,7 +43,11 @@ async def repository(request: Request, workspace: str, repo_slug: str) -> Respon
         for one in sorted(found.pull_requests.values(), key=lambda one: -one.id)[:50]
     ]
     runs = [
-        (f'<a href="/{found.full_name}/pipelines/results/{one.build_number}">#{one.build_number}</a>', _target(one.target), _word(look_at_pipeline(one, now)))
+        (
+            f'<a href="/{found.full_name}/pipelines/results/{one.build_number}">#{one.build_number}</a>',
+            _target(one.target),
+            _word(look_at_pipeline(one, now)),
+        )
         for one in found.pipelines[:-51:-1]
     ]
     body = f"<h2>Pipelines</h2>{_table(('run', 'target', 'state'), runs)}<h2>Pull requests</h2>{_table(('id', 'title', 'state'), pulls)}"
