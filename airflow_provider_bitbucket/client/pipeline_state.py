@@ -1,7 +1,7 @@
 """What a pipeline's JSON means. The one place that knows Bitbucket's state words.
 
-``state`` is a name plus a ``stage`` (while it runs) or a ``result`` (when it is completed); PAUSED and HALTED are stages and can last
-for weeks. Source: published OpenAPI (``pipeline_state*``) and recorded answers of 2020 to 2026.
+``state`` is a name plus a ``stage`` (while it runs) or a ``result`` (when it is completed); PAUSED and HALTED are stages
+and can last for weeks. Source: published OpenAPI (``pipeline_state*``) and recorded answers of 2020 to 2026.
 """
 
 from __future__ import annotations
@@ -139,6 +139,8 @@ def _in_progress(name: str, stage: str) -> PipelineStatus:
 def _reason(number: int, status: PipelineStatus, name: str, word: str, inner: Mapping[str, Any]) -> str:
     error = inner.get("error") or {}
     person = (inner.get("terminator") or {}).get("display_name")
+    why = error.get("message") or error.get("key") or "Bitbucket does not say which"
+    words = "/".join(filter(None, (name, word))) or "none given"
     sentences = {
         PipelineStatus.PENDING: "is waiting to start",
         PipelineStatus.RUNNING: "is running",
@@ -146,9 +148,9 @@ def _reason(number: int, status: PipelineStatus, name: str, word: str, inner: Ma
         PipelineStatus.HALTED: "is halted: out of build minutes, or waiting for another deployment",
         PipelineStatus.SUCCESSFUL: "was successful",
         PipelineStatus.FAILED: "failed",
-        PipelineStatus.ERROR: f"ended with an error: {error.get('message') or error.get('key') or 'Bitbucket does not say which'}",
+        PipelineStatus.ERROR: f"ended with an error: {why}",
         PipelineStatus.STOPPED: f"was stopped by {person}" if person else "was stopped",
         PipelineStatus.EXPIRED: "expired: it was paused or halted for too long",
-        PipelineStatus.UNKNOWN: f"is in a state this provider does not know: {'/'.join(filter(None, (name, word))) or 'none given'}",
+        PipelineStatus.UNKNOWN: f"is in a state this provider does not know: {words}",
     }
     return f"Pipeline #{number} {sentences[status]}."

@@ -158,8 +158,8 @@ class Pipelines(Resource):
     def failure_details(self, repository: str, outcome: PipelineOutcome, *, log_lines: int = 30) -> str:
         """Tell why a pipeline failed: the failed steps, the end of their logs, failed test cases.
 
-        Costs one request for the steps and up to three for each failed step (three steps at most). What can not be read is said, not
-        raised: the pipeline's failure is the news.
+        Costs one request for the steps and up to three for each failed step (three steps at most). What can not be read is
+        said, not raised: the pipeline's failure is the news.
 
         :param log_lines: how many lines of each log
         """
@@ -225,7 +225,8 @@ class Pipelines(Resource):
         if error.status == 404 and "last reference" in error.message:
             return f"There is no {where} in {name}: {error.message}"
         if (error.status == 400 and "not enabled" in error.message.lower()) or "disabled" in error.message.lower():
-            return f"Pipelines are switched off in {name}; switch them on under Repository settings > Pipelines > Settings: {error.message}"
+            where = "Repository settings > Pipelines > Settings"
+            return f"Pipelines are switched off in {name}; switch them on under {where}: {error.message}"
         if error.status in (400, 404):
             return f"Bitbucket started no pipeline at {where} of {name}: {error.message}"
         return None

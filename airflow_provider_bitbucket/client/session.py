@@ -118,7 +118,8 @@ class Session:
             return f"{self.base_url}/{path.lstrip('/')}"
         if not self.is_own(path):
             raise errors.BitbucketError(
-                f"Refused to follow a link to {errors.safe_url(path)!r}: the API is at {self.base_url!r}, and credentials go nowhere else."
+                f"Refused to follow a link to {errors.safe_url(path)!r}: the API is at {self.base_url!r}, "
+                "and credentials go nowhere else."
             )
         return path
 

@@ -9,6 +9,7 @@ from airflow.providers.common.compat.connection import get_async_connection, get
 from airflow.providers.common.compat.sdk import AirflowException, BaseHook, mask_secret
 
 from airflow_provider_bitbucket.get_provider_info import CONNECTION_TYPE
+from airflow_provider_bitbucket.hooks.frames import BitbucketFramesMixin
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import BitbucketClient
 
 
-class BitbucketHook(BaseHook):
+class BitbucketHook(BitbucketFramesMixin, BaseHook):
     """Talk to Bitbucket Cloud with the credentials of an Airflow connection.
 
     ``get_conn()`` returns the client, with which a task can do whatever no operator covers::

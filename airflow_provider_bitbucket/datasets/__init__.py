@@ -1,0 +1,4 @@
+"""One module per dataset with all there is to know about it: ``SCHEMA``, ``read`` and ``to_frame``."""
+
+#: Names of the datasets; each is a module of this package.
+DATASETS = ("pull_requests", "pull_request_activity", "pull_request_commits", "diffstats")
