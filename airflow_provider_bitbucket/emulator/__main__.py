@@ -8,13 +8,14 @@ import threading
 from datetime import datetime
 
 from airflow_provider_bitbucket.emulator.seeds import SEEDS
-from airflow_provider_bitbucket.emulator.server import LOOPBACK, BitbucketEmulator
+from airflow_provider_bitbucket.emulator.server import BitbucketEmulator
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m airflow_provider_bitbucket.emulator", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", choices=LOOPBACK, help="address of this machine (default: %(default)s)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--allow-remote", action="store_true", help="allow a --host that others can reach; they can change all")
     parser.add_argument("--port", type=int, default=8070, help="port, 0 for a free one (default: %(default)s)")
     parser.add_argument("--seed", default="demo", choices=SEEDS, help="what is in it (default: %(default)s)")
     parser.add_argument("--speed", type=float, default=1.0, help="emulated seconds a second (default: %(default)s)")
@@ -23,16 +24,18 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.now and not options.now.tzinfo:
         parser.error(f"--now {options.now.isoformat()} has no time zone; add +00:00")
-    bitbucket = BitbucketEmulator(
-        options.seed,
-        host=options.host,
-        port=options.port,
-        speed=options.speed,
-        now=options.now,
-        pull_requests=options.pull_requests,
-    )
     try:
-        bitbucket.start()
+        bitbucket = BitbucketEmulator(
+            options.seed,
+            host=options.host,
+            port=options.port,
+            speed=options.speed,
+            now=options.now,
+            allow_remote=options.allow_remote,
+            pull_requests=options.pull_requests,
+        ).start()
+    except ValueError as error:
+        parser.error(str(error))
     except OSError as error:
         print(f"Can not listen on {options.host}:{options.port}: {error.strerror}. Choose another --port.", file=sys.stderr)
         return 1

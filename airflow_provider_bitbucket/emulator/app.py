@@ -23,11 +23,12 @@ from airflow_provider_bitbucket.emulator.routes import ROUTERS
 from airflow_provider_bitbucket.emulator.state import State
 
 _KEPT_REQUESTS = 10_000
+_NO_API = "There is no API hosted at this URL.\n\nFor information about our API's, please refer to the documentation."
 _OWN_PATHS = ("/_emulator", "/_storage")
 
 
 class Traffic:
-    """What came in: counts per route, and the last requests for contract tests and debugging (no headers, so no secrets)."""
+    """What came in: counts per route, and the last requests for contract tests and debugging, without what signs them."""
 
     def __init__(self) -> None:
         self.reset()
@@ -42,7 +43,8 @@ class Traffic:
 def create_app(state: State) -> Surroundings:
     """Return the application that serves a state, with its surroundings.
 
-    The FastAPI application inside is its ``app``; ``app.state`` has ``bitbucket`` (the :class:`State`), ``traffic`` and ``faults``.
+    The FastAPI application inside is its ``app``; ``app.state`` has ``bitbucket`` (the :class:`State`), ``traffic``
+    and ``faults``.
     """
     app = FastAPI(title="Embedded Bitbucket Cloud", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.bitbucket = state
@@ -50,10 +52,10 @@ def create_app(state: State) -> Surroundings:
     app.state.faults = []
     for router in (control, *ROUTERS):
         app.include_router(router)
-    app.add_exception_handler(ApiError, _api_error)
-    app.add_exception_handler(Moved, _moved)
-    app.add_exception_handler(HTTPException, _no_route)
-    app.add_exception_handler(RequestValidationError, _bad_parameters)
+    app.exception_handler(ApiError)(_api_error)
+    app.exception_handler(Moved)(_moved)
+    app.exception_handler(HTTPException)(_no_route)
+    app.exception_handler(RequestValidationError)(_bad_parameters)
     return Surroundings(app)
 
 
@@ -73,7 +75,7 @@ class Surroundings:
         traffic.counts[f"{scope['method']} {template}"] += 1
         traffic.recent.append(entry)
         body = await _body_of(receive)
-        entry["body"] = body.decode("utf-8", "replace")
+        entry["body"] = "" if scope["path"].startswith("/site/") else body.decode("utf-8", "replace")
         fault = await self._fault(scope)
         if fault and await self._struck(fault, scope, send, entry):
             return
@@ -143,6 +145,7 @@ class Surroundings:
         trace = hashlib.md5(f"{number}".encode(), usedforsecurity=False).hexdigest()
         extra = {
             **auth.headers_for(state, request),
+            "Atl-Request-Id": trace,
             "Atl-Traceid": trace,
             "X-Request-Count": str(number),
             "Vary": "Authorization, origin, Accept-Encoding",
@@ -160,7 +163,7 @@ class Surroundings:
         """Return the route's template as the published specification writes it, or the path when there is none."""
         for route in self.app.router.routes:
             if route.matches(scope)[0] is Match.FULL:
-                return route_template(getattr(route, "path", scope["path"]))
+                return route_template(str(getattr(route, "path", "")))
         return str(scope["path"]).removeprefix(API)
 
 
@@ -168,7 +171,7 @@ async def _body_of(receive: Receive) -> bytes:
     body = b""
     while True:
         message = await receive()
-        body += message.get("body", b"")
+        body += bytes(message.get("body", b""))
         if not message.get("more_body"):
             return body
 
@@ -187,31 +190,23 @@ def _close(send: Send) -> None:
     _transport(send).close()
 
 
-async def _api_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)
+async def _api_error(_: Request, error: ApiError) -> Response:
     return error.response()
 
 
-async def _moved(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Moved)
+async def _moved(_: Request, error: Moved) -> Response:
     return Response(status_code=301, headers={"Location": error.location})
 
 
-async def _no_route(request: Request, error: Exception) -> Response:
+async def _no_route(request: Request, error: HTTPException) -> Response:
+    if error.status_code != 404:
+        return ApiError(error.status_code, error.detail).response()
     if not request.url.path.startswith(API):
-        if getattr(error, "status_code", 404) == 404:
-            # Without /2.0 the real host answers 403.
-            return ApiError(403, "Forbidden").response()
-    if getattr(error, "status_code", 404) == 405:
-        return ApiError(405, "Method not allowed").response()
-    return ApiError(
-        404,
-        "Resource not found",
-        detail="There is no API hosted at this URL.\n\nFor information about our API's, please refer to the documentation.",
-    ).response()
+        # A path without /2.0 is refused, not missed.
+        return ApiError(403, "Forbidden").response()
+    return ApiError(404, "Resource not found", detail=_NO_API).response()
 
 
-async def _bad_parameters(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
+async def _bad_parameters(_: Request, error: RequestValidationError) -> Response:
     problem = error.errors()[0]
     return ApiError(400, f"{problem['loc'][-1]}: {problem['msg']}").response()

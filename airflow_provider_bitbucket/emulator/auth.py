@@ -6,9 +6,8 @@ import base64
 import hmac
 from collections import deque
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import format_datetime
-from typing import Any
 
 from fastapi import Request
 
@@ -26,6 +25,9 @@ ALL_SCOPES = frozenset(
     }.items()
     for thing in things.split()
 )
+
+#: What can be sent, in the words of ``X-Credential-Type``.
+CREDENTIAL_KINDS = ("api_token", "repo_access_token", "project_access_token", "workspace_access_token", "oauth2")
 
 #: API-token scopes that a legacy OAuth scope stands for, with those it implies (developer.atlassian.com, scopes).
 _LEGACY = {
@@ -49,6 +51,9 @@ _LEGACY = {
 }
 
 _NOT_FOR_TOKENS = "Token is invalid, expired, or not supported for this endpoint."
+_EXPIRED = "OAuth2 access token expired. Use your refresh token to obtain a new access token."
+_CHALLENGE = {"WWW-Authenticate": 'Basic realm="Bitbucket.org HTTP"'}
+_ANONYMOUS_LIMIT = 60
 
 
 def authenticate(state: State, request: Request) -> Credential:
@@ -63,19 +68,17 @@ def authenticate(state: State, request: Request) -> Credential:
                 "Invalid credentials.\nYou may not have access to this repository or it no longer exists in this workspace.\n"
                 "If you think this repository exists and you have access, make sure you are authenticated.\n",
                 style="text",
-                headers={"WWW-Authenticate": 'Basic realm="Bitbucket.org HTTP"'},
+                headers=_CHALLENGE,
             )
     elif scheme.lower() == "bearer":
         credential = next((one for one in state.credentials if one.kind != "api_token" and _same(one.secret, value)), None)
         if credential is None or credential.revoked:
             raise ApiError(401, _NOT_FOR_TOKENS)
-        if credential.expires_on and credential.expires_on <= state.clock.now():
-            raise ApiError(401, "OAuth2 access token expired. Use your refresh token to obtain a new access token.")
+        if _expired(state, credential):
+            raise ApiError(401, _EXPIRED if credential.kind == "oauth2" else _NOT_FOR_TOKENS)
     else:
-        raise ApiError(
-            401, "Authentication required.\n", style="text", headers={"WWW-Authenticate": 'Basic realm="Bitbucket.org HTTP"'}
-        )
-    _count_against_limit(state, credential)
+        count(state, None)
+        raise ApiError(401, "Authentication required.\n", style="text", headers=_CHALLENGE)
     return credential
 
 
@@ -100,7 +103,14 @@ def headers_for(state: State, request: Request) -> dict[str, str]:
     headers = {"X-Accepted-OAuth-Scopes": ", ".join(f"{name}:bitbucket" for name in accepted)} if accepted else {}
     credential: Credential | None = getattr(request.state, "credential", None)
     if credential is None:
-        return {**headers, "X-Credential-Type": "unauthenticated_identity"}
+        now, left = state.clock.now(), max(0, _ANONYMOUS_LIMIT - len(_window(state, None)))
+        return {
+            **headers,
+            "X-Credential-Type": "unauthenticated_identity",
+            "X-Ratelimit-Limit": f"{_ANONYMOUS_LIMIT}, {_ANONYMOUS_LIMIT};w=3600",
+            "X-Ratelimit-Remaining": str(left),
+            "X-Ratelimit-Reset": str(3600 - now.minute * 60 - now.second),  # seconds left, not an instant
+        }
     headers |= {"X-OAuth-Scopes": ", ".join(sorted(credential.scopes)), "X-Credential-Type": credential.kind}
     if credential.kind.endswith("_access_token"):  # only these are told their limit
         limit = state.settings.rate_limit or 1000
@@ -130,22 +140,28 @@ def _same(known: str, given: str) -> bool:
     return hmac.compare_digest(known.encode(), given.encode())
 
 
-def _window(state: State, credential: Credential) -> deque[Any]:
-    """Return when this credential asked within the last emulated hour."""
-    times = state.request_times.setdefault(credential.secret, deque())
+def count(state: State, credential: Credential | None) -> None:
+    """Count a request against the limit of who asks, None being nobody.
+
+    :raises ApiError: 429 when limits are switched on and this one is used up
+    """
+    times, now = _window(state, credential), state.clock.now()
+    limit = state.settings.rate_limit
+    if limit is not None and len(times) >= (limit if credential else min(limit, _ANONYMOUS_LIMIT)):
+        raise rate_limited(state, (times[0] + timedelta(hours=1) - now).total_seconds())
+    times.append(now)
+
+
+def _window(state: State, credential: Credential | None) -> deque[datetime]:
+    """Return when was asked within the last emulated hour: by this access token, else by this account or app user."""
+    key = ""
+    if credential:
+        key = credential.secret if credential.kind.endswith("_access_token") else credential.user.uuid
+    times = state.request_times.setdefault(key, deque())
     start = state.clock.now() - timedelta(hours=1)
     while times and times[0] <= start:
         times.popleft()
     return times
-
-
-def _count_against_limit(state: State, credential: Credential) -> None:
-    times = _window(state, credential)
-    limit = state.settings.rate_limit
-    now = state.clock.now()
-    if limit is not None and len(times) >= limit:
-        raise rate_limited(state, (times[0] + timedelta(hours=1) - now).total_seconds())
-    times.append(now)
 
 
 def rate_limited(state: State, seconds: float) -> ApiError:

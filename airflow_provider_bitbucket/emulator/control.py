@@ -10,10 +10,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from airflow_provider_bitbucket.emulator.auth import ALL_SCOPES
+from airflow_provider_bitbucket.emulator.auth import ALL_SCOPES, CREDENTIAL_KINDS
 from airflow_provider_bitbucket.emulator.errors import ApiError
 from airflow_provider_bitbucket.emulator.faults import KINDS, Fault
-from airflow_provider_bitbucket.emulator.http import current_state
+from airflow_provider_bitbucket.emulator.http import current_state, json_body
+from airflow_provider_bitbucket.emulator.routes.repositories import rename
 from airflow_provider_bitbucket.emulator.state import Credential, PipelineScript, Repository, State, User
 
 router = APIRouter(prefix="/_emulator")
@@ -49,15 +50,18 @@ async def faults(request: Request) -> list[dict[str, Any]]:
 @router.post("/faults")
 async def add_fault(request: Request) -> dict[str, Any]:
     """Switch a fault on: the fields of :class:`Fault`, with ``seconds`` (emulated) in place of ``until``."""
-    body = await request.json()
-    if body.get("kind") not in KINDS:
-        raise ApiError(400, f"Fault kind is {body.get('kind')!r}; expected one of {', '.join(KINDS)}")
+    body = await json_body(request, "kind")
+    if body["kind"] not in KINDS:
+        raise ApiError(400, f"Fault kind is {body['kind']!r}; expected one of {', '.join(KINDS)}")
     seconds = body.pop("seconds", None)
     if seconds is not None:
         body["until"] = current_state(request).clock.now() + timedelta(seconds=seconds)
         body.setdefault("count", None)
-    fault = _make(Fault, body)
-    re.compile(fault.path)
+    fault: Fault = _make(Fault, body)
+    try:
+        re.compile(fault.path)
+    except re.error as error:
+        raise ApiError(400, f"Fault path {fault.path!r} is no regular expression: {error}") from None
     request.app.state.faults.append(fault)
     return fault.shown()
 
@@ -79,7 +83,7 @@ async def clock(request: Request) -> dict[str, Any]:
 @router.post("/clock")
 async def change_clock(request: Request) -> dict[str, Any]:
     """Change ``speed``, ``set`` an instant, or ``advance`` by seconds."""
-    state, body = current_state(request), await request.json()
+    state, body = current_state(request), await json_body(request)
     if unknown := set(body) - {"speed", "set", "advance"}:
         raise ApiError(400, f"Unknown clock settings {sorted(unknown)}; expected speed, set, advance")
     if "speed" in body:
@@ -102,7 +106,7 @@ async def change_settings(request: Request) -> dict[str, Any]:
     """Change switches, by the names of :class:`Settings`."""
     state = current_state(request)
     known = {each.name for each in dataclasses.fields(state.settings)}
-    for name, value in (await request.json()).items():
+    for name, value in (await json_body(request)).items():
         if name not in known:
             raise ApiError(400, f"Unknown setting {name!r}; expected one of {', '.join(sorted(known))}")
         setattr(state.settings, name, value)
@@ -112,16 +116,18 @@ async def change_settings(request: Request) -> dict[str, Any]:
 @router.post("/scripts")
 async def add_script(request: Request) -> dict[str, Any]:
     """Script what pipelines of a selector do: ``repository`` and the fields of :class:`PipelineScript`."""
-    body = await request.json()
-    repository = named_repository(current_state(request), body.pop("repository", ""))
+    body = await json_body(request, "repository", "selector")
+    repository = named_repository(current_state(request), body.pop("repository"))
     repository.scripts.insert(0, _make(PipelineScript, {"steps": [], **body}))
     return {"scripts": len(repository.scripts)}
 
 
 @router.post("/credentials")
 async def add_credential(request: Request) -> dict[str, Any]:
-    """Add a credential: ``kind``, ``secret``, and where it applies ``login``, ``scopes``, ``workspace``, ``repository``."""
-    state, body = current_state(request), await request.json()
+    """Add a credential: the fields of :class:`Credential`, of which ``kind`` and ``secret`` are needed, ``user`` a nickname."""
+    state, body = current_state(request), await json_body(request, "kind", "secret")
+    if body["kind"] not in CREDENTIAL_KINDS:
+        raise ApiError(400, f"Credential kind is {body['kind']!r}; expected one of {', '.join(CREDENTIAL_KINDS)}")
     user = next((one for one in state.users.values() if one.nickname == body.get("user")), None)
     if user is None:
         name = body.get("user") or f"{body['kind']} bot"
@@ -131,10 +137,11 @@ async def add_credential(request: Request) -> dict[str, Any]:
         kind=body["kind"],
         secret=body["secret"],
         user=user,
-        scopes=frozenset(body.get("scopes") or ALL_SCOPES),
+        scopes=frozenset(body.get("scopes", ALL_SCOPES)),
         login=body.get("login"),
         workspace=body.get("workspace"),
         repository=body.get("repository"),
+        expires_on=datetime.fromisoformat(body["expires_on"]) if body.get("expires_on") else None,
     )
     state.credentials.append(credential)
     return {"user": user.nickname, "scopes": sorted(credential.scopes)}
@@ -152,13 +159,10 @@ async def revoke_credential(request: Request, secret: str) -> dict[str, Any]:
 @router.post("/repositories")
 async def change_repository(request: Request) -> dict[str, Any]:
     """Change a repository: ``repository`` and ``rename`` (the old name redirects) or ``pipelines_enabled``."""
-    state, body = current_state(request), await request.json()
+    state, body = current_state(request), await json_body(request, "repository")
     repository = named_repository(state, body["repository"])
     if new := body.get("rename"):
-        workspace = repository.workspace
-        workspace.moved[repository.slug] = new
-        workspace.repositories[new] = workspace.repositories.pop(repository.slug)
-        repository.slug = repository.name = new
+        rename(repository, new)
     if "pipelines_enabled" in body:
         repository.pipelines_enabled = body["pipelines_enabled"]
     return {"repository": repository.full_name}

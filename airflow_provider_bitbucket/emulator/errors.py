@@ -39,7 +39,8 @@ class ApiError(Exception):
     def response(self) -> Response:
         """Return the error as Bitbucket sends it."""
         if self.style == "text":
-            return Response(self.message, self.status, self.headers, "text/plain")
+            # As a header, because Starlette adds a charset to a media type.
+            return Response(self.message, self.status, {**self.headers, "Content-Type": "text/plain"})
         if self.style == "html":
             return Response(_html_page(self.message), self.status, self.headers, "text/html; charset=utf-8")
         error: dict[str, Any] = {"message": self.message}

@@ -1,5 +1,6 @@
-"""Partial responses: ``fields=a,b.c`` keeps only these, ``-a`` takes away, ``+a`` adds what is left out by default, ``*`` is any name.
+"""Partial responses: ``fields=a,b.c`` keeps only these, ``-a`` takes away, ``+a`` adds what is left out by default.
 
+``*`` stands for any name.
 Source: developer.atlassian.com, REST intro, "Partial responses". Unknown paths are ignored.
 """
 

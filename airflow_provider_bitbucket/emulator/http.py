@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Callable, Coroutine
 from datetime import datetime
@@ -32,14 +33,15 @@ def requires(*scopes: str) -> Callable[[Request], Coroutine[Any, Any, Credential
     """Make a dependency that signs the caller in and refuses credentials without these API-token scopes."""
 
     async def check(request: Request) -> Credential:
+        request.state.accepted_scopes = scopes
         credential = auth.authenticate(current_state(request), request)
         request.state.credential = credential
-        request.state.accepted_scopes = scopes
-        if missing := auth.missing_scopes(credential, scopes):
+        auth.count(current_state(request), credential)
+        if auth.missing_scopes(credential, scopes):
             raise ApiError(
                 403,
                 "Your credentials lack one or more required privilege scopes.",
-                detail={"required": sorted(missing), "granted": sorted(credential.scopes)},
+                detail={"required": [f"{name}:bitbucket" for name in scopes], "granted": sorted(credential.scopes)},
             )
         return credential
 
@@ -49,6 +51,27 @@ def requires(*scopes: str) -> Callable[[Request], Coroutine[Any, Any, Credential
 def signed_in(*scopes: str) -> Any:
     """``requires`` as the default of a handler's parameter."""
     return Depends(requires(*scopes))
+
+
+async def json_body(request: Request, *needed: str) -> dict[str, Any]:
+    """Return the JSON object that was sent; an empty body is an empty object.
+
+    :param needed: dotted names that must be in it
+    :raises ApiError: 400
+    """
+    try:
+        body = json.loads(await request.body() or b"{}")
+    except ValueError:
+        raise ApiError(400, "Invalid JSON") from None
+    if not isinstance(body, dict):
+        raise ApiError(400, "Invalid JSON: expected an object")
+    for name in needed:
+        found: Any = body
+        for part in name.split("."):
+            found = found.get(part) if isinstance(found, dict) else None
+        if found in (None, ""):
+            raise ApiError(400, f"{name}: This field is required.", fields={name: ["This field is required."]})
+    return body
 
 
 def find_workspace(request: Request, slug: str) -> Workspace:

@@ -64,13 +64,16 @@ def page(
     start = (number - 1) * size
     shown = chosen[start : start + size]
     fields = Fields(params.get("fields"))
+    # In the order of the wire.
     body: dict[str, Any] = {"values": [render(item) for item in shown], "pagelen": size}
     if with_size:
-        body |= {"size": len(chosen), "page": number}
+        body["size"] = len(chosen)
     if start + size < len(chosen):
         body["next"] = _link(request, style, number + 1, size, next_drops)
-    if with_size and number > 1:
-        body["previous"] = _link(request, style, number - 1, size, next_drops)
+    if with_size:
+        body["page"] = number
+        if number > 1:
+            body["previous"] = _link(request, style, number - 1, size, next_drops)
     return json_response(fields.apply(body), compact=compact)
 
 
@@ -87,9 +90,7 @@ def sorted_by(items: Sequence[T], sort: str, allowed: Collection[str] | None, ge
 def _page_size(text: str | None, default: int, maximum: int, refuse_larger: bool) -> int:
     if text is None:
         return min(default, maximum)
-    if not text.isdigit() or int(text) < 1:
-        raise ApiError(400, "Invalid pagelen")
-    if int(text) > maximum and refuse_larger:
+    if not text.isdecimal() or int(text) < 1 or (int(text) > maximum and refuse_larger):
         raise ApiError(400, "Invalid pagelen")
     return min(int(text), maximum)
 
@@ -103,7 +104,7 @@ def _page_number(request: Request, style: str) -> int:
             text = base64.urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4)).decode().rpartition("p")[2]
         except ValueError:
             raise ApiError(400, "Invalid page") from None
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise ApiError(400, "Invalid page")
     return int(text)
 

@@ -1,4 +1,4 @@
-"""Bitbucket's query language: parse ``q`` and say whether an item fits. Source: developer.atlassian.com, REST intro, "Filtering"."""
+"""Bitbucket's query language: parse ``q`` and say whether an item fits. Source: REST introduction, "Filtering"."""
 
 from __future__ import annotations
 

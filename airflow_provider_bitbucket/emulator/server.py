@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 from airflow_provider_bitbucket.emulator.clock import Clock
 from airflow_provider_bitbucket.emulator.state import State
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+LOOPBACK = ("127.0.0.1", "localhost")
 
 
 class BitbucketEmulator:
@@ -28,6 +28,7 @@ class BitbucketEmulator:
     :param port: port, 0 for a free one
     :param speed: emulated seconds a second; 0 stands still
     :param now: the instant it starts at; the present when not given
+    :param allow_remote: listen on an address that others can reach; anybody who does can read and change everything
     :param sizes: how large, such as ``pull_requests=5000`` for ``large``
     """
 
@@ -44,10 +45,14 @@ class BitbucketEmulator:
         port: int = 0,
         speed: float = 1.0,
         now: datetime | None = None,
+        allow_remote: bool = False,
         **sizes: int | None,
     ) -> None:
-        if host not in LOOPBACK:
-            raise ValueError(f"host is {host!r}; the emulator has well-known credentials and listens on this machine only")
+        if host not in LOOPBACK and not allow_remote:
+            raise ValueError(
+                f"host is {host!r}; the emulator has well-known credentials and an open control interface, so it listens on "
+                f"{', '.join(LOOPBACK)} only, unless allow_remote is set"
+            )
         self.seed = seed
         self.host = host
         self.port = port
@@ -72,13 +77,18 @@ class BitbucketEmulator:
         from airflow_provider_bitbucket.emulator.app import create_app
         from airflow_provider_bitbucket.emulator.seeds import plant
 
-        if not self.state.workspaces:
-            plant(self.state, self.seed, **self._sizes)
-        listener = socket.create_server((self.host, self.port))
+        listener = socket.create_server((self.host, self.port))  # first, so that a taken port is told at once
+        try:
+            if not self.state.workspaces:
+                plant(self.state, self.seed, **self._sizes)
+        except BaseException:
+            listener.close()
+            raise
         self.port = listener.getsockname()[1]
         config = uvicorn.Config(
             create_app(self.state),
-            log_level="critical",
+            log_config=None,  # logging belongs to the process we are in
+            log_level="error",
             access_log=False,
             lifespan="off",
             proxy_headers=False,
@@ -164,9 +174,11 @@ class BitbucketEmulator:
         self.control("DELETE", "requests")
 
     def fault(self, kind: str, **options: Any) -> None:
-        """Switch a fault on: ``rate_limit``, ``server_error``, ``reset``, ``latency``, ``lost_answer``, ``truncated`` or ``html``.
+        """Switch a fault on.
 
-        :param options: ``count``, ``seconds`` (emulated), ``method``, ``path`` (regular expression), ``after``, ``status``, ...
+        :param kind: ``rate_limit``, ``server_error``, ``reset``, ``latency``, ``lost_answer``, ``truncated`` or ``html``
+        :param options: the other fields of :class:`~airflow_provider_bitbucket.emulator.faults.Fault`: ``count`` (1 by
+            default), ``seconds`` (emulated, in place of ``until``), ``method``, ``path``, ``after``, ``status``, ...
         """
         self.control("POST", "faults", {"kind": kind, **options})
 
@@ -175,7 +187,8 @@ class BitbucketEmulator:
         self.control("DELETE", "faults")
 
     def clock(self, **change: Any) -> datetime:
-        """Change the clock by ``speed=``, ``set=`` (ISO text) or ``advance=`` (seconds) and return the emulated time."""
+        """Change the clock by ``speed=``, ``set=`` (an instant) or ``advance=`` (seconds) and return the emulated time."""
+        change = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in change.items()}
         return datetime.fromisoformat(self.control("POST", "clock", change)["now"])
 
     def script(self, repository: str, selector: str, **script: Any) -> None:
@@ -190,3 +203,18 @@ class BitbucketEmulator:
         """Change switches and return them all."""
         settings: dict[str, Any] = self.control("PATCH", "settings", switches)
         return settings
+
+    def credentials(self, kind: str, secret: str, **fields: Any) -> None:
+        """Add a credential.
+
+        :param kind: ``api_token``, ``repo_access_token``, ``project_access_token``, ``workspace_access_token`` or ``oauth2``
+        :param secret: the token
+        :param fields: ``login`` (of an API token), ``scopes`` (all by default), ``workspace``, ``repository``, ``user``
+            (nickname; by default a bot of its own) and ``expires_on`` (an instant)
+        """
+        fields = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in fields.items()}
+        self.control("POST", "credentials", {"kind": kind, "secret": secret, **fields})
+
+    def revoke(self, secret: str) -> None:
+        """Revoke a credential, as its owner would at Atlassian."""
+        self.control("DELETE", f"credentials/{quote(secret, safe='')}")

@@ -152,6 +152,15 @@ class PullRequest:
 
 
 @dataclass(eq=False)
+class MergeTask:
+    """A merge that was asked for with ``async=true``: done at once, told when it is due."""
+
+    pull_request: PullRequest
+    due: datetime
+    error: Exception | None = None
+
+
+@dataclass(eq=False)
 class Step:
     """A step as planned; what it shows at an instant follows from the pipeline's plan and the clock."""
 
@@ -277,7 +286,11 @@ class Workspace:
     created_on: datetime
     members: dict[str, str] = field(default_factory=dict)  # user uuid -> owner | collaborator | member
     repositories: dict[str, Repository] = field(default_factory=dict)
-    moved: dict[str, str] = field(default_factory=dict)  # old slug -> new slug: answered 301 (facts 3.4)
+    moved: dict[str, str] = field(default_factory=dict)  # old slug -> new slug: answered 301
+
+    def projects(self) -> dict[str, dict[str, str]]:
+        """The projects that its repositories are in, by key."""
+        return {one.project["key"]: one.project for one in self.repositories.values()}
 
 
 @dataclass(eq=False)
@@ -317,6 +330,7 @@ class Settings:
     closed_on_in_list: bool = True  # peers 0.1: fields=+values.closed_on works, or is ignored
     activity_feed_ends_early: int | None = None  # the repository-wide feed shows only so many entries
     approvals_move_updated_on: bool = True  # nobody has recorded whether approving moves a pull request's updated_on
+    commit_links_app: bool = True  # commit/{c}/pullrequests needs an app to be installed, or answers 404
     sorted_states_fail: bool = False  # sort with several states: a lasting 500, as seen on large repositories
     access_token_seconds: int = 7200
     oauth_scope_key: str = "scope"  # facts 1.4: "scope" since 2026-05-04, "scopes" before
@@ -337,6 +351,7 @@ class State:
         self.workspaces: dict[str, Workspace] = {}  # by slug
         self.credentials: list[Credential] = []
         self.consumers: dict[str, Consumer] = {}  # by key
+        self.merge_tasks: dict[str, MergeTask] = {}  # by task id
         self.request_times: dict[str, deque[datetime]] = {}  # by secret: requests of the last hour
         self._counters: dict[str, int] = {}
 

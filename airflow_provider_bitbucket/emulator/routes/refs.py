@@ -11,7 +11,7 @@ from fastapi.responses import Response
 
 from airflow_provider_bitbucket.emulator.errors import ApiError, json_response
 from airflow_provider_bitbucket.emulator.git_json import branch_json, resolve, tag_json
-from airflow_provider_bitbucket.emulator.http import API, current_state, find_repository, origin, requires
+from airflow_provider_bitbucket.emulator.http import API, current_state, find_repository, json_body, origin, requires
 from airflow_provider_bitbucket.emulator.paging import page
 from airflow_provider_bitbucket.emulator.state import Credential, Repository, Tag
 
@@ -33,14 +33,14 @@ async def refs(request: Request, workspace: str, repo_slug: str) -> Response:
 async def branches(request: Request, workspace: str, repo_slug: str) -> Response:
     """All branches."""
     repository = find_repository(request, workspace, repo_slug)
-    return _page(request, repository, _by_nature(list(repository.branches), request))
+    return _page(request, repository, list(repository.branches))
 
 
 @router.get("/tags", dependencies=READ)
 async def tags(request: Request, workspace: str, repo_slug: str) -> Response:
     """All tags."""
     repository = find_repository(request, workspace, repo_slug)
-    return _page(request, repository, [repository.tags[name] for name in _by_nature(list(repository.tags), request)])
+    return _page(request, repository, list(repository.tags.values()))
 
 
 @router.get("/branches/{name:path}", dependencies=READ)
@@ -64,7 +64,7 @@ async def tag(request: Request, workspace: str, repo_slug: str, name: str) -> Re
 @router.post("/branches", dependencies=READ_WRITE)
 async def create_branch(request: Request, workspace: str, repo_slug: str) -> Response:
     """Create a branch on a commit."""
-    repository, body = find_repository(request, workspace, repo_slug), await request.json()
+    repository, body = find_repository(request, workspace, repo_slug), await json_body(request, "name", "target.hash")
     if body["name"] in repository.branches:
         raise ApiError(400, f'Branch "{body["name"]}" already exists.', data={"key": "BRANCH_ALREADY_EXISTS"})
     repository.branches[body["name"]] = resolve(repository, body["target"]["hash"]).hash
@@ -79,7 +79,7 @@ async def create_tag(
     credential: Annotated[Credential, Depends(requires("read:repository", "write:repository"))],
 ) -> Response:
     """Create a tag on a commit; with a message it is an annotated one."""
-    repository, body = find_repository(request, workspace, repo_slug), await request.json()
+    repository, body = find_repository(request, workspace, repo_slug), await json_body(request, "name", "target.hash")
     if body["name"] in repository.tags:
         raise ApiError(400, f'tag "{body["name"]}" already exists')
     made = Tag(body["name"], resolve(repository, body["target"]["hash"]).hash)
@@ -110,22 +110,19 @@ async def delete_tag(request: Request, workspace: str, repo_slug: str, name: str
 
 
 def _page(request: Request, repository: Repository, items: Sequence[str | Tag]) -> Response:
+    """Answer a list; by name as people sort, v2 before v10, which is the default."""
     base = origin(request)
+    sort = request.query_params.get("sort", "name")
+    by_name = sort.removeprefix("-") == "name"
 
     def render(item: str | Tag) -> dict[str, Any]:
         return branch_json(repository, item, base) if isinstance(item, str) else tag_json(repository, item, base)
 
-    return page(
-        request,
-        items,
-        render,
-        q_fields=None,
-        sort_fields=None if request.query_params.get("sort", "name").lstrip("-") != "name" else (),
-    )
+    if by_name:
+        items = sorted(items, key=_natural, reverse=sort.startswith("-"))
+    return page(request, items, render, q_fields=None, sort_fields=() if by_name else None)
 
 
-def _by_nature(names: list[str], request: Request) -> list[str]:
-    """Sort names as people do, v2 before v10; newest request order when not asked to."""
-    sort = request.query_params.get("sort", "name")
-    key = lambda name: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]  # noqa: E731 - a sort key
-    return sorted(names, key=key, reverse=sort.startswith("-"))
+def _natural(item: str | Tag) -> list[int | str]:
+    name = item if isinstance(item, str) else item.name
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]

@@ -1,4 +1,4 @@
-"""Repositories and projects."""
+"""Repositories of a workspace."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from airflow_provider_bitbucket.emulator.http import (
     find_repository,
     find_workspace,
     iso_main,
+    json_body,
     origin,
     repository_json,
     requires,
 )
 from airflow_provider_bitbucket.emulator.paging import page
-from airflow_provider_bitbucket.emulator.state import Credential, Repository
+from airflow_provider_bitbucket.emulator.state import Credential, Repository, Workspace
 
 router = APIRouter(prefix=API)
 
@@ -27,6 +28,7 @@ READ = [Depends(requires("read:repository"))]
 ADMIN = [Depends(requires("admin:repository"))]
 DELETE = [Depends(requires("delete:repository"))]
 
+_TAKEN = {"name": ["You already have a repository with this name."]}
 _LINKS = ("pullrequests", "commits", "forks", "watchers", "downloads", "hooks")
 
 
@@ -55,29 +57,34 @@ async def create(request: Request, workspace: str, repo_slug: str) -> Response:
         raise ApiError(
             400,
             "Repository with this Slug and Owner already exists.",
-            fields={"name": ["You already have a repository with this name."]},
+            fields=_TAKEN,
         )
-    body = await request.json() if await request.body() else {}
+    body = await json_body(request)
     now = state.clock.now()
-    project = (
-        next(iter(owner.repositories.values())).project if owner.repositories else {"key": "X", "name": "X", "uuid": state.uuid()}
-    )
     made = Repository(
-        owner,
-        slug,
-        body.get("name", repo_slug),
-        state.uuid(),
-        project,
-        now,
-        now,
-        description=body.get("description", ""),
-        language=body.get("language", ""),
-        is_private=body.get("is_private", True),
-        mainbranch=None,
-        pipelines_enabled=None,
+        owner, slug, repo_slug, state.uuid(), _project(owner, body), now, now, mainbranch=None, pipelines_enabled=None
     )
     owner.repositories[slug] = made
+    _change(made, body)
     return json_response(full_json(made, origin(request)))
+
+
+@router.put("/repositories/{workspace}/{repo_slug}", dependencies=ADMIN)
+async def update(request: Request, workspace: str, repo_slug: str) -> Response:
+    """Change a repository, or create it; another name is another slug, and the old one redirects."""
+    owner = find_workspace(request, workspace)
+    if repo_slug not in owner.repositories:
+        created = await create(request, workspace, repo_slug)
+        created.status_code = 201
+        return created
+    found, body, base = owner.repositories[repo_slug], await json_body(request), origin(request)
+    found.project = _project(owner, body, found)
+    _change(found, body)
+    found.updated_on = current_state(request).clock.now()
+    if (new := body.get("name", "").lower().replace(" ", "-")) not in ("", found.slug):
+        rename(found, new)
+    location = {"Location": f"{base}{API}/repositories/{found.full_name}"}
+    return json_response(full_json(found, base), headers=location)
 
 
 @router.delete("/repositories/{workspace}/{repo_slug}", dependencies=DELETE)
@@ -86,6 +93,36 @@ async def delete(request: Request, workspace: str, repo_slug: str) -> Response:
     found = find_repository(request, workspace, repo_slug)
     del found.workspace.repositories[found.slug]
     return Response(status_code=204, media_type="text/html")
+
+
+def rename(repository: Repository, slug: str) -> None:
+    """Give a repository another slug; requests for the old one are redirected from now on."""
+    workspace = repository.workspace
+    if slug in workspace.repositories:
+        raise ApiError(400, "Repository with this Slug and Owner already exists.", fields=_TAKEN)
+    workspace.moved[repository.slug] = slug
+    workspace.moved.pop(slug, None)
+    workspace.repositories[slug] = workspace.repositories.pop(repository.slug)
+    repository.slug = slug
+
+
+def _project(workspace: Workspace, body: dict[str, Any], current: Repository | None = None) -> dict[str, str]:
+    """Return the project that is asked for; by default the present one, or the workspace's oldest."""
+    known = workspace.projects()
+    key = body.get("project", {}).get("key")
+    if key is None and current:
+        return current.project
+    if key is None and known:
+        return next(iter(known.values()))
+    if key not in known and known:
+        raise ApiError(400, f"project: Project {key} not found", fields={"project": [f"Project {key} not found"]})
+    return known.get(key, {"key": key or "PROJ", "name": key or "Project", "uuid": workspace.uuid})
+
+
+def _change(repository: Repository, body: dict[str, Any]) -> None:
+    for name in ("name", "description", "language", "is_private"):
+        if name in body:
+            setattr(repository, name, body[name])
 
 
 def full_json(repository: Repository, base: str) -> dict[str, Any]:
@@ -128,7 +165,11 @@ def full_json(repository: Repository, base: str) -> dict[str, Any]:
             "links": {"self": {"href": f"{base}{API}/workspaces/{workspace.slug}"}},
         },
         "is_private": repository.is_private,
-        "project": {"type": "project", **repository.project},
+        "project": {
+            "type": "project",
+            **repository.project,
+            "links": {"html": {"href": f"{base}/{workspace.slug}/workspace/projects/{repository.project['key']}"}},
+        },
         "fork_policy": "no_public_forks",
         "created_on": iso_main(repository.created_on),
         "updated_on": iso_main(repository.updated_on),

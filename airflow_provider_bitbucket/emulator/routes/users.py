@@ -8,12 +8,22 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from airflow_provider_bitbucket.emulator.errors import ApiError, json_response
-from airflow_provider_bitbucket.emulator.http import API, account_json, current_state, find_workspace, iso_main, origin, requires
+from airflow_provider_bitbucket.emulator.http import (
+    API,
+    account_json,
+    braces,
+    current_state,
+    find_workspace,
+    iso_main,
+    origin,
+    requires,
+)
 from airflow_provider_bitbucket.emulator.paging import page
 from airflow_provider_bitbucket.emulator.state import Credential, User, Workspace
 
 router = APIRouter(prefix=API)
 
+_MEMBER_FILTERS = ("user.nickname", "user.account_id", "user.uuid")
 READ_USER = [Depends(requires("read:user"))]
 READ_WORKSPACE = [Depends(requires("read:workspace"))]
 
@@ -42,10 +52,12 @@ async def my_workspaces(request: Request, credential: Annotated[Credential, Depe
     mine = [one for one in current_state(request).workspaces.values() if credential.workspace in (None, one.slug)]
 
     def render(workspace: Workspace) -> dict[str, Any]:
+        short = _short(workspace, base)
+        shown = {**{name: short[name] for name in ("type", "uuid", "slug")}, "links": {"self": short["links"]["self"]}}
         owner = workspace.members.get(credential.user.uuid) == "owner"
-        return {"type": "workspace_access", "administrator": owner, "workspace": _short(workspace, base)}
+        return {"type": "workspace_access", "administrator": owner, "workspace": shown}
 
-    return page(request, mine, render, default=30)
+    return page(request, mine, render, default=30, sort_fields=("workspace.slug",))
 
 
 @router.get("/user/workspaces/{workspace}/permission")
@@ -88,16 +100,18 @@ async def members(request: Request, workspace: str) -> Response:
     """Who is in a workspace; no e-mails."""
     found, base = find_workspace(request, workspace), origin(request)
     users = [current_state(request).users[uuid] for uuid in found.members]
+    return page(request, users, lambda one: _membership(found, one, base), q_fields=_MEMBER_FILTERS)
 
-    def render(member: User) -> dict[str, Any]:
-        return {
-            "type": "workspace_membership",
-            "user": account_json(member, base),
-            "workspace": _short(found, base),
-            "links": {"self": {"href": f"{base}{API}/workspaces/{found.slug}/members/{member.uuid}"}},
-        }
 
-    return page(request, users, render)
+@router.get("/workspaces/{workspace}/members/{member}", dependencies=READ_WORKSPACE)
+async def member(request: Request, workspace: str, member: str) -> Response:
+    """A member by uuid or account id."""
+    found = find_workspace(request, workspace)
+    for uuid in found.members:
+        user = current_state(request).users[uuid]
+        if member in (user.uuid, user.account_id):
+            return json_response(_membership(found, user, origin(request)))
+    raise ApiError(404, f"No user with identifier '{member}'.")
 
 
 @router.get("/workspaces/{workspace}/permissions", dependencies=READ_WORKSPACE)
@@ -115,6 +129,15 @@ async def permissions(request: Request, workspace: str) -> Response:
         }
 
     return page(request, list(found.members.items()), render, q_fields=("permission",))
+
+
+def _membership(workspace: Workspace, user: User, base: str) -> dict[str, Any]:
+    return {
+        "type": "workspace_membership",
+        "user": account_json(user, base),
+        "workspace": _short(workspace, base),
+        "links": {"self": {"href": f"{base}{API}/workspaces/{workspace.slug}/members/{braces(user.uuid)}"}},
+    }
 
 
 def _short(workspace: Workspace, base: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, Response
@@ -19,12 +20,19 @@ table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3rem .6
 code{font-size:.9em}.note{opacity:.7}"""
 
 
+class _Link(str):
+    """A link, which is HTML already."""
+
+    def __new__(cls, address: str, text: str) -> _Link:
+        return super().__new__(cls, f'<a href="{html.escape(address)}">{html.escape(text)}</a>')
+
+
 @router.get("/")
 async def index(request: Request) -> Response:
     """All repositories."""
     rows = [
         (
-            f'<a href="/{one.full_name}">{html.escape(one.full_name)}</a>',
+            _Link(f"/{one.full_name}", one.full_name),
             len(one.pull_requests),
             len(one.pipelines),
             "on" if one.pipelines_enabled else "off",
@@ -35,42 +43,43 @@ async def index(request: Request) -> Response:
 
 
 @router.get("/{workspace}/{repo_slug}")
+@router.get("/{workspace}/{repo_slug}/pipelines")
+@router.get("/{workspace}/{repo_slug}/pull-requests")
 async def repository(request: Request, workspace: str, repo_slug: str) -> Response:
-    """Pull requests and pipelines of a repository, newest first."""
+    """Pipelines and pull requests of a repository, newest first."""
     found, now = _find(request, workspace, repo_slug), current_state(request).clock.now()
     pulls = [
-        (f'<a href="/{found.full_name}/pull-requests/{one.id}">#{one.id}</a>', html.escape(one.title), one.state)
+        (_Link(f"/{found.full_name}/pull-requests/{one.id}", f"#{one.id}"), one.title, one.state)
         for one in sorted(found.pull_requests.values(), key=lambda one: -one.id)[:50]
     ]
     runs = [
         (
-            f'<a href="/{found.full_name}/pipelines/results/{one.build_number}">#{one.build_number}</a>',
+            _Link(f"/{found.full_name}/pipelines/results/{one.build_number}", f"#{one.build_number}"),
             _target(one.target),
             _word(look_at_pipeline(one, now)),
         )
         for one in found.pipelines[:-51:-1]
     ]
-    body = f"<h2>Pipelines</h2>{_table(('run', 'target', 'state'), runs)}<h2>Pull requests</h2>{_table(('id', 'title', 'state'), pulls)}"
-    return _page(found.full_name, body)
-
-
-@router.get("/{workspace}/{repo_slug}/pipelines")
-async def pipelines(request: Request, workspace: str, repo_slug: str) -> Response:
-    """The repository's page shows its pipelines."""
-    return await repository(request, workspace, repo_slug)
+    return _page(
+        found.full_name,
+        f"<h2>Pipelines</h2>{_table(('run', 'target', 'state'), runs)}"
+        f"<h2>Pull requests</h2>{_table(('id', 'title', 'state'), pulls)}",
+    )
 
 
 @router.get("/{workspace}/{repo_slug}/pipelines/results/{number}")
 async def pipeline(request: Request, workspace: str, repo_slug: str, number: int) -> Response:
     """A pipeline with its steps."""
     found, now = _find(request, workspace, repo_slug), current_state(request).clock.now()
-    for one in found.pipelines:
-        if one.build_number == number:
-            view = look_at_pipeline(one, now)
-            rows = [(html.escape(step.step.name or "-"), _word(step), f"{step.seconds:.0f}") for step in view.steps]
-            body = f"<p>{html.escape(_target(one.target))} &middot; <b>{_word(view)}</b></p>{_table(('step', 'state', 'seconds'), rows)}"
-            return _page(f"{found.full_name} pipeline #{number}", body)
-    raise ApiError(404, "Page not found", style="html")
+    one = next((each for each in found.pipelines if each.build_number == number), None)
+    if one is None:
+        raise ApiError(404, "Page not found", style="html")
+    view = look_at_pipeline(one, now)
+    rows = [(step.step.name or "-", _word(step), f"{step.seconds:.0f}") for step in view.steps]
+    return _page(
+        f"{found.full_name} pipeline #{number}",
+        f"<p>{html.escape(_target(one.target))} &middot; <b>{_word(view)}</b></p>{_table(('step', 'state', 'seconds'), rows)}",
+    )
 
 
 @router.get("/{workspace}/{repo_slug}/pull-requests/{number}")
@@ -81,12 +90,15 @@ async def pull_request(request: Request, workspace: str, repo_slug: str, number:
     if one is None:
         raise ApiError(404, "Page not found", style="html")
     rows = [
-        (f"{entry.date:%Y-%m-%d %H:%M}", entry.kind, html.escape(entry.user.display_name) if entry.user else "-")
+        (f"{entry.date:%Y-%m-%d %H:%M}", entry.kind.replace("_", " "), entry.user.display_name if entry.user else "-")
         for entry in one.activity
     ]
     branches = f"{html.escape(one.source_branch)} &rarr; {html.escape(one.destination_branch)}"
-    body = f"<p><b>{one.state}</b> &middot; {branches}</p><p>{html.escape(one.description)}</p>{_table(('when', 'what', 'who'), rows)}"
-    return _page(f"#{one.id} {one.title}", body)
+    return _page(
+        f"#{one.id} {one.title}",
+        f"<p><b>{one.state}</b> &middot; {branches}</p><p>{html.escape(one.description)}</p>"
+        f"{_table(('when', 'what', 'who'), rows)}",
+    )
 
 
 def _find(request: Request, workspace: str, slug: str) -> Repository:
@@ -104,15 +116,21 @@ def _target(target: dict[str, object]) -> str:
     return str(target.get("ref_name") or target.get("source") or target.get("type"))
 
 
-def _table(heads: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
+def _table(heads: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> str:
+    def cell(value: object) -> str:
+        return f"<td>{value if isinstance(value, _Link) else html.escape(str(value))}</td>"
+
+    if not rows:
+        return "<p>None.</p>"
     head = "".join(f"<th>{name}</th>" for name in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    body = "".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in rows)
     return f"<table><tr>{head}</tr>{body}</table>"
 
 
 def _page(title: str, body: str) -> Response:
     return HTMLResponse(
-        f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{html.escape(title)}</title><style>{_STYLE}</style><h1>{html.escape(title)}</h1>{body}"
-        f'<p class="note">This is the embedded Bitbucket of airflow-provider-bitbucket, not bitbucket.org. <a href="/">All repositories</a></p></html>'
+        '<p class="note">This is the embedded Bitbucket of airflow-provider-bitbucket, not bitbucket.org. '
+        '<a href="/">All repositories</a></p></html>'
     )
