@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 FILE_NAME = "bitbucket-pipelines.yml"
-STEP_SECONDS = 12.0
+STEP_SECONDS = 10.0
 """How long a step runs when no script says otherwise: with two or three of them a pipeline is done in half a minute."""
 
 Steps = list[dict[str, Any]]
