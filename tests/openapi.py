@@ -115,7 +115,7 @@ class OpenApi:
             other = STATUS_DEVIATIONS.get((str(operation), status))
             if other:
                 self.used_deviations.add(f"{operation} {status}")
-                documented = operation.definition["responses"][other[0]]
+                documented = operation.definition["responses"][other[0]] if other[0] else {}
             elif status in GENERAL_ERRORS:
                 documented = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/error"}}}}
         assert documented is not None, f"{operation} does not document status {status}"

@@ -68,6 +68,7 @@ def test_leaving_out_next_loses_the_link_as_on_the_live_api() -> None:
         ("values.participants.approved", True),
         ("+values.*", True),
         ("values.id", False),
+        ("values,next", False),
         ("-values.participants", False),
         (None, False),
     ],

@@ -48,8 +48,7 @@ def _json(workspace: Workspace, project: dict[str, str], base: str) -> dict[str,
         "owner": {"type": "team", "uuid": workspace.uuid, "display_name": workspace.name, "username": f"{workspace.slug}-team"},
         "workspace": {"type": "workspace", "uuid": workspace.uuid, "name": workspace.name, "slug": workspace.slug},
         "links": {
-            "self": {"href": f"{base}{API}/workspaces/{workspace.slug}/projects/{project['key']}"},
             "html": {"href": f"{base}/{workspace.slug}/workspace/projects/{project['key']}"},
-            "repositories": {"href": f"{base}{API}/repositories/{workspace.slug}?q=project.key%3D%22{project['key']}%22"},
+            "avatar": {"href": f"{base}/{workspace.slug}/workspace/projects/{project['key']}/avatar/32"},
         },
     }
