@@ -84,6 +84,12 @@ def publish(repository: Repository, pr: PullRequest, made: Comment, at: datetime
     touch(pr, at)
 
 
+def edit_comment(pr: PullRequest, made: Comment, text: str, at: datetime) -> None:
+    """Change the text of a comment."""
+    made.raw, made.updated_on = text, at
+    touch(pr, at)
+
+
 def delete_comment(state: State, pr: PullRequest, made: Comment, at: datetime | None = None) -> None:
     """Delete a comment: it stays where it is, empty."""
     made.deleted, made.raw = True, ""
@@ -109,10 +115,12 @@ def add_task(
     return task
 
 
-def resolve_task(state: State, pr: PullRequest, task: Task, user: User | None, at: datetime | None = None) -> None:
-    """Say that a task is done."""
-    task.updated_on = task.resolved_on = at or state.clock.now()
-    task.resolved_by = user
+def settle_task(
+    state: State, pr: PullRequest, task: Task, user: User | None, *, done: bool = True, at: datetime | None = None
+) -> None:
+    """Say that a task is done, or that it is not."""
+    task.updated_on = at or state.clock.now()
+    task.resolved_on, task.resolved_by = (task.updated_on, user) if done else (None, None)
     touch(pr, task.updated_on)
 
 
