@@ -78,10 +78,10 @@ async def proceed(request: Request, workspace: str, repo_slug: str, pipeline: st
 
 @router.put(ONE + "/state")
 async def show_state(request: Request, workspace: str, repo_slug: str, pipeline: str) -> dict[str, Any]:
-    """Show this ``state`` verbatim, such as one that nobody knows yet; ``null`` shows its own again."""
+    """Show ``{"state": {...}}`` verbatim, such as one that nobody knows yet; a ``null`` shows the pipeline's own again."""
     state, body = current_state(request), await request.json()
     found = _find(state, workspace, repo_slug, pipeline)[1]
-    found.state_override = body
+    found.state_override = body["state"]
     return _shown(state, found)
 
 

@@ -13,6 +13,7 @@ from airflow_provider_bitbucket.emulator.errors import ApiError, json_response
 from airflow_provider_bitbucket.emulator.git_json import resolve
 from airflow_provider_bitbucket.emulator.http import API, current_state, find_repository, origin, requires
 from airflow_provider_bitbucket.emulator.paging import page
+from airflow_provider_bitbucket.emulator.pushes import branch_pushed
 from airflow_provider_bitbucket.emulator.state import Commit, Credential, Repository
 
 router = APIRouter(prefix=f"{API}/repositories/{{workspace}}/{{repo_slug}}/src")
@@ -81,6 +82,7 @@ async def write(
     repository.branches[branch] = made.hash
     repository.mainbranch = repository.mainbranch or branch
     repository.updated_on = made.date
+    branch_pushed(state, repository, branch, credential.user)
     location = f"{origin(request)}{API}/repositories/{repository.full_name}/commit/{made.hash}"
     return Response(status_code=201, headers={"Location": location})
 
