@@ -2,6 +2,7 @@
 
 from airflow_provider_bitbucket.client.auth import AccessToken, ApiToken, Auth, OAuthClientCredentials
 from airflow_provider_bitbucket.client.bitbucket import BASE_URL, BitbucketClient
+from airflow_provider_bitbucket.client.budget import RateBudget
 from airflow_provider_bitbucket.client.errors import (
     BitbucketAmbiguousError,
     BitbucketAuthError,
@@ -39,5 +40,6 @@ __all__ = [
     "OAuthClientCredentials",
     "PipelineOutcome",
     "PipelineStatus",
+    "RateBudget",
     "RetryPolicy",
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_bitbucket.client import paging
+from airflow_provider_bitbucket.client.budget import RateBudget, shared_budget
 from airflow_provider_bitbucket.client.commits import Commits
 from airflow_provider_bitbucket.client.deployments import Deployments
 from airflow_provider_bitbucket.client.environments import Environments
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     import requests
 
     from airflow_provider_bitbucket.client.auth import Auth
-    from airflow_provider_bitbucket.client.budget import RateBudget
 
 BASE_URL = "https://api.bitbucket.org/2.0"
 
@@ -37,6 +37,7 @@ class BitbucketClient:
     :param timeout: seconds to connect, seconds to wait for the next byte
     :param retries: how patient a request is
     :param rate_limit: requests an hour that these credentials may make; shared by all clients of the process with them
+    :param budget: a request budget of its own, in place of the shared one
     :param verify: TLS verification: True, or the path of a CA bundle
     :param proxies: scheme -> proxy address; by default what the environment says
     """
@@ -50,6 +51,7 @@ class BitbucketClient:
         timeout: tuple[float, float] = (10.0, 60.0),
         retries: RetryPolicy | None = None,
         rate_limit: int = 1000,
+        budget: RateBudget | None = None,
         verify: bool | str = True,
         proxies: dict[str, str] | None = None,
     ) -> None:
@@ -59,7 +61,7 @@ class BitbucketClient:
             base_url,
             timeout=timeout,
             retries=retries or RetryPolicy(),
-            rate_limit=rate_limit,
+            budget=budget or shared_budget(auth.budget_key, f"these {auth.kind} credentials", rate_limit),
             verify=verify,
             proxies=proxies,
         )

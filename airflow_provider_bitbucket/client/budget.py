@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 WINDOW_SECONDS = 3600.0
 DEFAULT_LIMIT = 1000
+_SHORTEST_WAIT = 0.001  # below that it is rounding, not waiting
 
 
 class RateBudget:
@@ -92,10 +93,11 @@ class RateBudget:
 
     def _wait_seconds(self) -> float:
         now = self._clock()
-        while self._sent and self._sent[0] <= now - self.window:
+        while self._sent and self._sent[0] <= now - self.window + _SHORTEST_WAIT:
             self._sent.popleft()
         full = self._sent[0] + self.window - now if len(self._sent) >= self.limit else 0.0
-        return max(full, self._blocked_until - now, 0.0)
+        seconds = max(full, self._blocked_until - now)
+        return seconds if seconds > _SHORTEST_WAIT else 0.0
 
 
 _budgets: dict[str, RateBudget] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Iterable
@@ -146,13 +147,13 @@ def _sentence(response: requests.Response) -> tuple[str, str | None]:
     if body.lstrip()[:1] == b"{":
         try:
             return _from_json(json.loads(response.content))
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, KeyError):
             pass  # announced as JSON and is none: show it as the text it is
     text = body.decode("utf-8", "replace")
-    if kind == "text/html" or text.lstrip()[:1] == "<":
+    if text.strip() and (kind == "text/html" or text.lstrip()[:1] == "<"):
         # Error pages may embed session data, so nothing but the title is ever shown.
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-        words = " ".join(title.group(1).split()) if title else "an HTML page without a title"
+        words = " ".join(html.unescape(title.group(1)).split()) if title else "an HTML page without a title"
     else:
         words = " ".join(text.split())
     return (words[:_LONGEST_TEXT] or response.reason or "no message").rstrip(".") + ".", None

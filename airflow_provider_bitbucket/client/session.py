@@ -18,7 +18,7 @@ import tenacity
 
 from airflow_provider_bitbucket.client import errors
 from airflow_provider_bitbucket.client.auth import Auth, OAuthClientCredentials
-from airflow_provider_bitbucket.client.budget import shared_budget
+from airflow_provider_bitbucket.client.budget import RateBudget
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class Session:
     :param base_url: where the API is; credentials go nowhere else
     :param timeout: seconds to connect, seconds between two bytes
     :param retries: how patient a request is
-    :param rate_limit: requests an hour that these credentials may make
+    :param budget: paces the requests
     :param verify: TLS verification, or the path of a CA bundle
     :param proxies: scheme -> proxy address
     """
@@ -86,7 +86,7 @@ class Session:
         *,
         timeout: tuple[float, float],
         retries: RetryPolicy,
-        rate_limit: int,
+        budget: RateBudget,
         verify: bool | str,
         proxies: dict[str, str] | None,
     ) -> None:
@@ -98,7 +98,7 @@ class Session:
         self.auth = auth
         self.base_url = base_url.rstrip("/")
         self.retries = retries
-        self.budget = shared_budget(auth.budget_key, f"these {auth.kind} credentials", rate_limit)
+        self.budget = budget
         self._timeout = timeout
         self._verify = verify
         self._proxies = proxies
