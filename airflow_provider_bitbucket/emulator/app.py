@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections import Counter, deque
 from typing import Any
 
@@ -21,6 +22,8 @@ from airflow_provider_bitbucket.emulator.faults import Fault
 from airflow_provider_bitbucket.emulator.http import API, current_state, route_template
 from airflow_provider_bitbucket.emulator.routes import ROUTERS
 from airflow_provider_bitbucket.emulator.state import State
+
+_log = logging.getLogger(__name__)
 
 _KEPT_REQUESTS = 10_000
 _NO_API = "There is no API hosted at this URL.\n\nFor information about our API's, please refer to the documentation."
@@ -137,7 +140,12 @@ class Surroundings:
         async def keep(message: Message) -> None:
             sent.append(message)
 
-        await self.app(scope, receive, keep)
+        try:
+            await self.app(scope, receive, keep)
+        except Exception:
+            if not sent:
+                raise
+            _log.exception("%s %s failed inside the emulator; answered with 500", scope["method"], scope["path"])
         start = sent[0]
         content = b"".join(message.get("body", b"") for message in sent[1:])
         request = Request(scope)

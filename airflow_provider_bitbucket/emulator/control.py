@@ -13,8 +13,7 @@ from fastapi import APIRouter, Request
 from airflow_provider_bitbucket.emulator.auth import ALL_SCOPES, CREDENTIAL_KINDS
 from airflow_provider_bitbucket.emulator.errors import ApiError
 from airflow_provider_bitbucket.emulator.faults import KINDS, Fault
-from airflow_provider_bitbucket.emulator.http import current_state, json_body
-from airflow_provider_bitbucket.emulator.routes.repositories import rename
+from airflow_provider_bitbucket.emulator.http import current_state, json_body, rename
 from airflow_provider_bitbucket.emulator.state import Credential, PipelineScript, Repository, State, User
 
 router = APIRouter(prefix="/_emulator")

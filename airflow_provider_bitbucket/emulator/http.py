@@ -110,6 +110,18 @@ def find_repository(request: Request, workspace: str, slug: str, *, html_404: bo
     return found
 
 
+def rename(repository: Repository, slug: str) -> None:
+    """Give a repository another slug; requests for the old one are redirected from now on."""
+    workspace = repository.workspace
+    if slug in workspace.repositories:
+        raise ApiError(400, "Repository with this Slug and Owner already exists.", fields=NAME_TAKEN)
+    workspace.moved[repository.slug] = slug
+    workspace.moved.pop(slug, None)
+    workspace.repositories[slug] = workspace.repositories.pop(repository.slug)
+    repository.slug = slug
+
+
+NAME_TAKEN = {"name": ["You already have a repository with this name."]}
 _NO_REPOSITORY = (
     "The requested repository either does not exist or you do not have access. "
     "If you believe this repository exists and you have access, make sure you're authenticated."

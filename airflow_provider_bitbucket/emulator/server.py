@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import socket
 import threading
-import time
 import urllib.request
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import uvicorn
+
 from airflow_provider_bitbucket.emulator.clock import Clock
 from airflow_provider_bitbucket.emulator.state import State
 
 LOOPBACK = ("127.0.0.1", "localhost")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that stops at once: it waits for no tick, and cuts connections as a machine that goes down does."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = threading.Event()
+
+    async def main_loop(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        self.listening.set()
+        while not self._stop.is_set():
+            await self.on_tick(0)  # renews the Date header
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), timeout=1)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+
+    def stop(self) -> None:
+        """Ask the loop, from another thread, to end."""
+        self._loop.call_soon_threadsafe(self._stop.set)
 
 
 class BitbucketEmulator:
@@ -58,7 +87,7 @@ class BitbucketEmulator:
         self.port = port
         self.state = State(clock=Clock(now, speed))
         self._sizes = {name: size for name, size in sizes.items() if size is not None}
-        self._server: Any = None
+        self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> BitbucketEmulator:
@@ -72,8 +101,6 @@ class BitbucketEmulator:
 
         :raises OSError: the port is taken
         """
-        import uvicorn
-
         from airflow_provider_bitbucket.emulator.app import create_app
         from airflow_provider_bitbucket.emulator.seeds import plant
 
@@ -88,29 +115,26 @@ class BitbucketEmulator:
         config = uvicorn.Config(
             create_app(self.state),
             log_config=None,  # logging belongs to the process we are in
-            log_level="error",
+            log_level="critical",  # the application logs what fails in it
             access_log=False,
             lifespan="off",
             proxy_headers=False,
             server_header=False,
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]}, daemon=True)
         self._thread.start()
-        while not self._server.started:
+        while not self._server.listening.wait(timeout=1):
             if not self._thread.is_alive():
-                raise RuntimeError("The emulator did not start")
-            time.sleep(0.005)
+                raise RuntimeError("The emulator's server ended while it started")
         return self
 
     def stop(self) -> None:
-        """Stop answering. What it knows is kept: :meth:`start` goes on, on the same port."""
-        if self._server is not None:
-            self._server.should_exit = True
-            self._server.force_exit = True
-            if self._thread:
-                self._thread.join(timeout=10)
-            self._server = None
+        """Stop answering and cut open connections. What it knows is kept: :meth:`start` goes on, on the same port."""
+        if self._server is not None and self._thread is not None:
+            self._server.stop()
+            self._thread.join()
+            self._server = self._thread = None
 
     @property
     def url(self) -> str:

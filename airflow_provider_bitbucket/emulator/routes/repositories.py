@@ -10,12 +10,14 @@ from fastapi.responses import Response
 from airflow_provider_bitbucket.emulator.errors import ApiError, json_response
 from airflow_provider_bitbucket.emulator.http import (
     API,
+    NAME_TAKEN,
     current_state,
     find_repository,
     find_workspace,
     iso_main,
     json_body,
     origin,
+    rename,
     repository_json,
     requires,
 )
@@ -28,7 +30,6 @@ READ = [Depends(requires("read:repository"))]
 ADMIN = [Depends(requires("admin:repository"))]
 DELETE = [Depends(requires("delete:repository"))]
 
-_TAKEN = {"name": ["You already have a repository with this name."]}
 _LINKS = ("pullrequests", "commits", "forks", "watchers", "downloads", "hooks")
 
 
@@ -57,7 +58,7 @@ async def create(request: Request, workspace: str, repo_slug: str) -> Response:
         raise ApiError(
             400,
             "Repository with this Slug and Owner already exists.",
-            fields=_TAKEN,
+            fields=NAME_TAKEN,
         )
     body = await json_body(request)
     now = state.clock.now()
@@ -93,17 +94,6 @@ async def delete(request: Request, workspace: str, repo_slug: str) -> Response:
     found = find_repository(request, workspace, repo_slug)
     del found.workspace.repositories[found.slug]
     return Response(status_code=204, media_type="text/html")
-
-
-def rename(repository: Repository, slug: str) -> None:
-    """Give a repository another slug; requests for the old one are redirected from now on."""
-    workspace = repository.workspace
-    if slug in workspace.repositories:
-        raise ApiError(400, "Repository with this Slug and Owner already exists.", fields=_TAKEN)
-    workspace.moved[repository.slug] = slug
-    workspace.moved.pop(slug, None)
-    workspace.repositories[slug] = workspace.repositories.pop(repository.slug)
-    repository.slug = slug
 
 
 def _project(workspace: Workspace, body: dict[str, Any], current: Repository | None = None) -> dict[str, str]:
