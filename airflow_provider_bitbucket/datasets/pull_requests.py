@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets import pull_request_activity as timeline
@@ -133,25 +134,7 @@ def timelines(client: BitbucketClient, repository: str, listed: Sequence[Mapping
     created = {int(row["id"]): _moment(row["created_on"]) for row in listed}
     if not created:
         return {}
-    entries: list[dict[str, Any]] = []
-    if len(created) > 2:
-        oldest_wanted = min(created.values())
-        newest = page_oldest = None
-        for entry in client.pull_requests.activity(repository):
-            entries.append(entry)
-            date = timeline.entry_date(entry)
-            newest = max(newest or date, date)
-            page_oldest = max(page_oldest or date, date)  # the newest of a page: only then is a whole page older
-            if len(entries) % _PAGE:
-                continue
-            reached, page_oldest = page_oldest, None
-            ahead = sum(moment <= reached for moment in created.values())
-            if not ahead or reached < oldest_wanted - timeline.OVERLAP:
-                break
-            covered = (newest - reached).total_seconds() or 1.0
-            pages_left = len(entries) / _PAGE * (reached - oldest_wanted).total_seconds() / covered
-            if ahead < pages_left:
-                break
+    entries = _feed(client, repository, created.values()) if len(created) > 2 else []
     groups = timeline.by_pull_request(entries)
     return {
         number: groups[number]
@@ -159,6 +142,25 @@ def timelines(client: BitbucketClient, repository: str, listed: Sequence[Mapping
         else [*client.pull_requests.activity(repository, number)]
         for number, moment in created.items()
     }
+
+
+def _feed(client: BitbucketClient, repository: str, created: Collection[datetime]) -> list[dict[str, Any]]:
+    """Return the newest part of the repository-wide feed, as far as it is cheaper than reading pull requests one by one."""
+    entries: list[dict[str, Any]] = []
+    oldest_wanted = min(created)
+    for entry in client.pull_requests.activity(repository):
+        entries.append(entry)
+        if len(entries) % _PAGE:
+            continue
+        page = [timeline.entry_date(one) for one in entries[-_PAGE:]]
+        still_ahead = sum(moment <= max(page) for moment in created)
+        if not still_ahead or max(page) < oldest_wanted - timeline.OVERLAP:
+            break
+        covered = (timeline.entry_date(entries[0]) - min(page)).total_seconds()
+        left = (min(page) - oldest_wanted).total_seconds()
+        if covered > 0 and still_ahead < len(entries) / _PAGE * left / covered:
+            break
+    return entries
 
 
 def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -289,8 +291,7 @@ def _rounds(activity: Sequence[Mapping[str, Any]], by_others: Sequence[tuple[dat
             pushes.append(timeline.entry_date(entry))
         head = commit or head
     asked = [date for date, kind, _ in by_others if kind == "changes_requested"]
-    ends = [*asked[1:], None]
-    return sum(any(date < push and (end is None or push < end) for push in pushes) for date, end in zip(asked, ends, strict=True))
+    return sum(any(date < push and (end is None or push < end) for push in pushes) for date, end in zip_longest(asked, asked[1:]))
 
 
 def _from_commits(commits: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
