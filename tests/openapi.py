@@ -21,7 +21,7 @@ import pytest
 from jsonschema import Draft4Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
-from tests.openapi_deviations import DEVIATIONS, STATUS_DEVIATIONS
+from tests.openapi_deviations import DEVIATIONS, PARAMETERS_IN_TEXT, STATUS_DEVIATIONS
 
 PLACES = (
     os.environ.get("BITBUCKET_OPENAPI", ""),
@@ -135,11 +135,13 @@ class OpenApi:
         assert operation, f"{method} {path} is not in the specification"
         for name, value in parse_qsl(query, keep_blank_values=True):
             parameter = operation.parameters.get(name)
+            value = value.removeprefix("-") if name == "sort" else value  # descending
             if parameter is not None:
                 problems = self.problems(_typed(value, parameter["schema"]), parameter["schema"])
                 assert not problems, f"{operation}: parameter {name}={value!r}: {problems}"
             else:
-                assert name in GENERAL_PARAMETERS, f"{operation} has no parameter {name!r}"
+                known = GENERAL_PARAMETERS | PARAMETERS_IN_TEXT.get(str(operation), set())
+                assert name in known, f"{operation} has no parameter {name!r}"
         content = operation.definition.get("requestBody", {}).get("content", {})
         if body and "application/json" in content:
             problems = self.problems(json.loads(body), content["application/json"]["schema"])
@@ -160,9 +162,9 @@ class OpenApi:
 
 
 def _pattern(template: str) -> re.Pattern[str]:
-    """Return what paths of a template look like; names of refs and files may hold slashes, and some calls end in one."""
+    """Return what paths of a template look like; some names hold slashes, and some calls end in one."""
     text = re.escape(template).replace(r"\{", "{").replace(r"\}", "}")
-    text = re.sub(r"\{(path|name)\}", "(.*)", text)
+    text = re.sub(r"\{(path|name|spec)\}", "(.*)", text)
     return re.compile(re.sub(r"\{[a-z_]+\}", "([^/]+)", text) + "/?")
 
 

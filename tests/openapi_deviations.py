@@ -27,7 +27,19 @@ _SERVICE = "the Pipelines service leaves 'type' out of its errors"
 
 DEVIATIONS: tuple[Deviation, ...] = (
     # What recorded answers have beyond closed lists of properties.
-    Deviation(r"(.*/)?summary: has 'type', which is not documented", "texts carry type 'rendered'"),
+    Deviation(r"(.*/)?(summary|content|rendered/\w+): has 'type', which is not documented", "texts carry type 'rendered'"),
+    Deviation(r"(.*/)?(destination|source|merge)(/|_)commit: has '(links|type)', which is not documented", "recorded 2026-10"),
+    Deviation(r"(.*/)?source/branch: has 'links', which is not documented", "recorded 2026-10"),
+    Deviation(
+        r"(.*/)?links: has '(mergeability_checks|request-changes|statuses)', which is not documented",
+        "recorded 2026-10",
+        "/pullrequests",
+    ),
+    Deviation(
+        r"(values/\*)?: has '\w+', which is not documented",
+        "the schema joins closed lists of properties with allOf, so that each forbids the others' properties",
+        where="/tasks",
+    ),
     Deviation(
         r"error: has 'fields', which is not documented", "named by the specification's own text about errors, not in its schema"
     ),
@@ -41,11 +53,15 @@ DEVIATIONS: tuple[Deviation, ...] = (
         where="/src/",
     ),
     Deviation(r"(.*/)?clone/\*/href: .* is not a 'uri'", "the address for SSH is git's, not a URI"),
-    Deviation(r"(.*/)?attributes: .*", "recorded as a list, documented as one word"),
     # Null.
     Deviation(r"(.*/)?(parent|mainbranch): null", _UNMARKED, where="/repositories/"),
     Deviation(r"(.*/)?(message|date|tagger): null", f"{_UNMARKED}: a lightweight tag", where="/refs"),
     Deviation(r"(.*/)?refname: null", _UNMARKED, where="/statuses"),
+    Deviation(r"(.*/)?(closed_by|merge_commit): null", f"{_UNMARKED}: not closed, or declined", where="/pullrequests"),
+    Deviation(r"(.*/)?(participated_on|state): null", f"{_UNMARKED}: a reviewer who did nothing yet", where="/pullrequests"),
+    Deviation(r"(.*/)?(inline/from|inline/to|resolution): null", _UNMARKED, where="/comments|/activity"),
+    Deviation(r"(.*/)?resolved_(by|on): null", _UNMARKED, where="/tasks"),
+    Deviation(r"(.*/)?(old|new): null", f"{_UNMARKED}: a file that was added or removed", where="/diffstat"),
     # The Pipelines service.
     Deviation(r": 'type' is a required property", _SERVICE, where=r"/(pipelines|deployments|environments).* 4\d\d$"),
     Deviation(
@@ -75,4 +91,19 @@ UNDOCUMENTED_ROUTES: dict[str, str] = {
     "GET /snippets": "removed with CHANGE-2770; answers 410",
     "GET /repositories/{workspace}/{repo_slug}/issues": "removed with CHANGE-3071; answers 410",
     "GET /repositories/{workspace}/{repo_slug}/issues/{rest}": "the same",
+    "GET /repositories/{workspace}/{repo_slug}/pullrequests/{pull_request_id}/mergeability/checks": "linked since 2026-10",
+    "GET /repositories/{workspace}/{repo_slug}/file-conflicts/{spec}": "where /pullrequests/{id}/conflicts redirects to",
+}
+
+_COMMIT_RANGE = {"include", "exclude", "path"}
+#: Parameters that an operation's text or Bitbucket's own links have, but its list of parameters has not.
+PARAMETERS_IN_TEXT: dict[str, set[str]] = {
+    "GET /repositories/{workspace}/{repo_slug}/commits": _COMMIT_RANGE,
+    "GET /repositories/{workspace}/{repo_slug}/commits/{revision}": _COMMIT_RANGE,
+    "POST /repositories/{workspace}/{repo_slug}/commits": _COMMIT_RANGE,
+    "POST /repositories/{workspace}/{repo_slug}/commits/{revision}": _COMMIT_RANGE,
+    # In the links of pull requests, and where their diffs redirect to.
+    "GET /repositories/{workspace}/{repo_slug}/diff/{spec}": {"from_pullrequest_id"},
+    "GET /repositories/{workspace}/{repo_slug}/diffstat/{spec}": {"from_pullrequest_id"},
+    "GET /repositories/{workspace}/{repo_slug}/patch/{spec}": {"from_pullrequest_id", "topic"},
 }

@@ -1,0 +1,95 @@
+"""The emulator against Bitbucket's published OpenAPI: all that it serves exists, and every answer has the documented shape."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.emulator.http import API, route_template
+from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
+from airflow_provider_bitbucket.emulator.routes import ROUTERS
+from tests.emulator.tour import Exchange, Tour
+from tests.openapi import OpenApi
+from tests.openapi_deviations import DEVIATIONS, STATUS_DEVIATIONS, UNDOCUMENTED_ROUTES
+
+#: ``METHOD /template`` of every API route, the form with a slash at the end being the same route.
+ROUTES = sorted(
+    {
+        f"{method} {route_template(route.path).rstrip('/')}"
+        for router in ROUTERS
+        for route in router.routes
+        if route.path.startswith(f"{API}/")
+        for method in route.methods
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def openapi() -> OpenApi:
+    return OpenApi.load()
+
+
+@pytest.fixture(scope="module")
+def exchanges() -> list[Exchange]:
+    with BitbucketEmulator(seed="empty", speed=0, now=NOW) as bitbucket:
+        return Tour(bitbucket).everything()
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_every_route_is_one_that_bitbucket_documents(openapi: OpenApi, route: str) -> None:
+    method, template = route.split(" ")
+    assert (method, template) in openapi.operations or route in UNDOCUMENTED_ROUTES
+
+
+def test_every_answer_has_the_documented_shape(openapi: OpenApi, exchanges: list[Exchange]) -> None:
+    problems = set()
+    for one in exchanges:
+        if _undocumented(one):
+            continue
+        try:
+            openapi.validate_response(one.method, one.path, one.status, one.body)
+        except AssertionError as problem:
+            problems.add(str(problem))
+    assert not problems, "\n".join(sorted(problems))
+
+
+def test_every_route_was_asked_and_gave_a_good_answer(exchanges: list[Exchange]) -> None:
+    answered = {(one.method, one.path.rstrip("/")) for one in exchanges if one.status < 400 or one.status == 410}
+    silent = []
+    for route in ROUTES:
+        method, template = route.split(" ")
+        pattern = re.compile(f"{API}{_anything(template)}")
+        if not any(method == asked and pattern.fullmatch(path) for asked, path in answered):
+            silent.append(route)
+    assert not silent, f"extend tests/emulator/tour.py by {silent}"
+
+
+def test_what_the_tour_asks_could_be_asked_of_bitbucket(openapi: OpenApi, exchanges: list[Exchange]) -> None:
+    for one in exchanges:
+        if not _undocumented(one):
+            openapi.validate_request(one.method, one.path, one.query)
+
+
+def test_no_tolerance_outlives_its_reason(openapi: OpenApi, exchanges: list[Exchange]) -> None:
+    judge = OpenApi(openapi.document)
+    for one in exchanges:
+        if not _undocumented(one):
+            judge.validate_response(one.method, one.path, one.status, one.body)
+    listed = {one.problem for one in DEVIATIONS if "request" not in one.where}
+    listed |= {f"{operation} {status}" for operation, status in STATUS_DEVIATIONS}
+    assert sorted(listed - judge.used_deviations) == []
+
+
+def _undocumented(exchange: Exchange) -> bool:
+    return any(
+        exchange.method == method and re.fullmatch(f"{API}{_anything(template)}/?", exchange.path)
+        for method, template in (route.split(" ") for route in UNDOCUMENTED_ROUTES)
+    )
+
+
+def _anything(template: str) -> str:
+    return re.sub(
+        r"\{(path|name|revision|rest|spec)\}", ".*", re.sub(r"\{(?!path|name|revision|rest|spec)[a-z_]+\}", "[^/]+", template)
+    )

@@ -1,0 +1,319 @@
+"""A walk through every route of the emulator, good answers and bad, written down for the contract test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import requests
+
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+
+API = "/repositories/acme/api"
+
+
+@dataclass
+class Exchange:
+    """One request and its answer; ``body`` is None where the answer is no JSON."""
+
+    method: str
+    path: str
+    query: str
+    status: int
+    body: Any = field(repr=False)
+
+
+class Tour:
+    """Sends requests as the owner of the workspace and keeps what came back.
+
+    :param bitbucket: a fresh emulator with the seed ``empty``
+    """
+
+    def __init__(self, bitbucket: BitbucketEmulator) -> None:
+        self.bitbucket = bitbucket
+        self.exchanges: list[Exchange] = []
+        self.session = requests.Session()
+        self.session.auth = bitbucket.api_token
+
+    def __call__(self, method: str, path: str, expect: int = 200, **options: Any) -> requests.Response:
+        """Send a request to a path below ``/2.0`` and check the status."""
+        response = self.session.request(method, f"{self.bitbucket.api_url}{path}", allow_redirects=False, timeout=10, **options)
+        is_json = response.headers.get("Content-Type", "").startswith("application/json")
+        sent = urlsplit(response.request.url or "")
+        body = response.json() if is_json and response.content else None
+        self.exchanges.append(Exchange(method, sent.path, sent.query, response.status_code, body))
+        assert response.status_code == expect, f"{method} {path}: {response.status_code} {response.text[:300]}"
+        return response
+
+    def value(self, method: str, path: str, expect: int = 200, **options: Any) -> Any:
+        """Send a request and return the JSON of its answer."""
+        return self(method, path, expect, **options).json()
+
+    def everything(self) -> list[Exchange]:
+        """Walk all the way."""
+        self.accounts()
+        self.repositories()
+        self.refs()
+        self.commits()
+        self.source()
+        self.statuses()
+        self.pull_requests()
+        self.pipelines()
+        self.deployments()
+        self.refusals()
+        return self.exchanges
+
+    def accounts(self) -> None:
+        me = self.value("GET", "/user")
+        self("GET", f"/users/{quote(me['uuid'])}")
+        self("GET", f"/users/{me['account_id']}")
+        self("GET", "/users/nobody", 404)
+        self("GET", "/user/workspaces", params={"sort": "workspace.slug"})
+        self("GET", "/user/workspaces/acme/permission")
+        self("GET", "/workspaces/acme")
+        members = self.value("GET", "/workspaces/acme/members", params={"pagelen": 2})
+        self("GET", "/workspaces/acme/members", params={"pagelen": 2, "page": 2})
+        self("GET", f"/workspaces/acme/members/{quote(members['values'][0]['user']['uuid'])}")
+        self("GET", "/workspaces/acme/members/nobody", 404)
+        self("GET", "/workspaces/acme/permissions", params={"q": 'permission="owner"'})
+        self("GET", "/workspaces/elsewhere", 403)
+        for gone in ("/repositories", "/workspaces", "/snippets", f"{API}/issues", f"{API}/issues/1"):
+            self("GET", gone, 410)
+        for gone in ("/user/permissions/workspaces", "/user/permissions/repositories"):
+            self("GET", gone, 410)
+
+    def repositories(self) -> None:
+        projects = self.value("GET", "/workspaces/acme/projects")
+        self("GET", f"/workspaces/acme/projects/{projects['values'][0]['key']}")
+        self("GET", "/workspaces/acme/projects/NONE", 404)
+        self("GET", "/repositories/acme", params={"q": 'name ~ "a"', "sort": "-updated_on", "role": "member"})
+        self("GET", "/repositories/acme", 400, params={"page": "0"})
+        self("GET", API)
+        self("GET", "/repositories/acme/nothing", 404)
+        made = {"scm": "git", "is_private": True, "project": {"key": projects["values"][0]["key"]}}
+        self("POST", "/repositories/acme/fresh", json=made)
+        self("POST", "/repositories/acme/fresh", 400, json=made)
+        self("GET", "/repositories/acme/fresh/refs/branches")
+        self("PUT", "/repositories/acme/fresh", json={"description": "Fresh"})
+        self("PUT", "/repositories/acme/fresh", json={"name": "stale"})
+        self("GET", "/repositories/acme/fresh", 301)
+        self("DELETE", "/repositories/acme/stale", 204)
+        self("GET", "/repositories/acme/stale", 404)
+
+    def refs(self) -> None:
+        head = self.value("GET", f"{API}/refs/branches/main")["target"]["hash"]
+        target = {"hash": head}
+        for name in ("feature/one", "feature/two", "v10", "v2"):
+            self("POST", f"{API}/refs/branches", 201, json={"name": name, "target": target})
+        self("POST", f"{API}/refs/branches", 400, json={"name": "v2", "target": target})
+        self("GET", f"{API}/refs/branches", params={"q": 'name ~ "v"', "sort": "-name", "pagelen": 1})
+        self("GET", f"{API}/refs/branches/feature/one")
+        self("GET", f"{API}/refs/branches/feature%2Ftwo")
+        self("GET", f"{API}/refs/branches/none", 404)
+        self("DELETE", f"{API}/refs/branches/v2", 204)
+        self("DELETE", f"{API}/refs/branches/v2", 404)
+        self("DELETE", f"{API}/refs/branches/main", 400)
+        self("POST", f"{API}/refs/tags", 201, json={"name": "v1.0", "target": target})
+        self("POST", f"{API}/refs/tags", 201, json={"name": "v1.1", "target": target, "message": "Release 1.1"})
+        self("POST", f"{API}/refs/tags", 400, json={"name": "v1.1", "target": target})
+        self("GET", f"{API}/refs/tags", params={"sort": "-target.date"})
+        self("GET", f"{API}/refs/tags/v1.1")
+        self("GET", f"{API}/refs/tags/none", 404)
+        self("DELETE", f"{API}/refs/tags/v1.0", 204)
+        self("DELETE", f"{API}/refs/tags/v1.0", 404)
+        self("GET", f"{API}/refs", params={"pagelen": 100})
+
+    def commits(self) -> None:
+        commits = self.value("GET", f"{API}/commits", params={"pagelen": 1})
+        self("GET", commits["next"].removeprefix(self.bitbucket.api_url))
+        self("GET", f"{API}/commits/main", params={"path": "README.md"})
+        self("POST", f"{API}/commits", data={"include": ["main"], "exclude": ["v1.1"]})
+        self("POST", f"{API}/commits/main", data={"exclude": commits["values"][0]["hash"]})
+        self("GET", f"{API}/commits/none", 404)
+        self("GET", f"{API}/commit/{commits['values'][0]['hash']}")
+        self("GET", f"{API}/commit/{commits['values'][0]['hash'][:12]}")
+        self("GET", f"{API}/commit/none", 404)
+
+    def source(self) -> None:
+        self("GET", f"{API}/src", 302)
+        self("GET", f"{API}/src/main/", params={"pagelen": 1})
+        self("GET", f"{API}/src/main/README.md")
+        self("GET", f"{API}/src/main/README.md", params={"format": "meta"})
+        self("GET", f"{API}/src/main/nothing.txt", 404)
+        self("GET", f"{API}/src/none/README.md", 404)
+        head = self.value("GET", f"{API}/refs/branches/main")["target"]["hash"]
+        self("POST", f"{API}/src", 201, data={"message": "Urlencoded", "branch": "feature/one", "a/b.txt": "text\n"})
+        self("POST", f"{API}/src", 201, data={"branch": "feature/one"}, files={"c.bin": ("c.bin", b"\x00\x01")})
+        self("POST", f"{API}/src", 201, data={"branch": "feature/one", "files": "a/b.txt"})
+        self("POST", f"{API}/src", 409, data={"branch": "feature/one", "parents": head, "d.txt": "late"})
+        self("POST", f"{API}/src", 400, data={"branch": "feature/one", "parents": "f" * 40, "d.txt": "lost"})
+        spec = f"{API}/diffstat/feature%2Fone..main"
+        self("GET", spec, params={"topic": "true"})
+        self("GET", f"{API}/diff/feature%2Fone..main")
+        self("GET", f"{API}/patch/feature%2Fone..main")
+
+    def statuses(self) -> None:
+        head = self.value("GET", f"{API}/refs/branches/main")["target"]["hash"]
+        build = f"{API}/commit/{head}/statuses/build"
+        status = {"key": "ci", "state": "INPROGRESS", "url": "https://ci.example.com/1"}
+        self("POST", build, 201, json=status)
+        self("POST", build, 200, json={**status, "state": "SUCCESSFUL", "name": "CI", "refname": "main"})
+        self("POST", build, 400, json={**status, "key": "k" * 48})
+        self("POST", build, 400, json={"key": "ci"})
+        self("GET", f"{build}/ci")
+        self("GET", f"{build}/none", 404)
+        self("PUT", f"{build}/ci", json={**status, "state": "FAILED"})
+        self("GET", f"{API}/commit/{head}/statuses", params={"q": 'state = "FAILED"', "sort": "-updated_on", "refname": "main"})
+
+    def pull_requests(self) -> None:
+        pulls = f"{API}/pullrequests"
+        new = {"title": "One", "source": {"branch": {"name": "feature/one"}}, "description": "What and why"}
+        reviewer = self.value("GET", "/workspaces/acme/members")["values"][1]["user"]["uuid"]
+        one = self.value("POST", pulls, 201, json={**new, "reviewers": [{"uuid": reviewer}]})["id"]
+        self("POST", f"{API}/src", 201, data={"branch": "feature/two", "e.txt": "e\n"})
+        two = self.value("POST", pulls, 201, json={**new, "source": {"branch": {"name": "feature/two"}}, "draft": True})["id"]
+        self("POST", pulls, 400, json={**new, "source": {"branch": {"name": "none"}}})
+        self("PUT", f"{pulls}/{two}", json={"title": "Two", "draft": False})
+        self("GET", pulls, params={"state": ["OPEN", "MERGED"], "pagelen": 1})
+        self("GET", pulls, params={"q": 'state = "OPEN" AND title ~ "two"', "sort": "-created_on"})
+        self("GET", pulls, params={"fields": "+values.participants,+values.reviewers"})
+        self("GET", pulls, 400, params={"pagelen": 100})
+        self("GET", pulls, 400, params={"q": "participants.role = 3"})
+        self("GET", f"{pulls}/{one}")
+        self("GET", f"{pulls}/999", 404)
+        self("POST", f"{pulls}/{one}/approve")
+        self("DELETE", f"{pulls}/{one}/approve", 204)
+        self("POST", f"{pulls}/{one}/request-changes")
+        self("DELETE", f"{pulls}/{one}/request-changes", 204)
+        self("POST", f"{pulls}/{one}/approve")
+        comments = f"{pulls}/{one}/comments"
+        comment = self.value("POST", comments, 201, json={"content": {"raw": "Why?"}, "inline": {"path": "c.bin", "to": 1}})["id"]
+        reply = self.value("POST", comments, 201, json={"content": {"raw": "So."}, "parent": {"id": comment}})["id"]
+        self("POST", comments, 400, json={"content": {"raw": "x"}, "type": "pullrequest_comment"})
+        self("GET", f"{comments}/{comment}")
+        self("PUT", f"{comments}/{comment}", json={"content": {"raw": "Why not?"}})
+        self("POST", f"{comments}/{comment}/resolve")
+        self("POST", f"{comments}/{comment}/resolve", 409)
+        self("DELETE", f"{comments}/{comment}/resolve", 204)
+        self("DELETE", f"{comments}/{reply}", 204)
+        self("GET", f"{comments}/999999", 404)
+        self("GET", comments, params={"sort": "-created_on"})
+        tasks = f"{pulls}/{one}/tasks"
+        task = self.value("POST", tasks, 201, json={"content": {"raw": "Do it"}})["id"]
+        self("GET", tasks)
+        self("GET", f"{tasks}/{task}")
+        self("PUT", f"{tasks}/{task}", json={"state": "RESOLVED", "content": {"raw": "Did it"}})
+        self("DELETE", f"{tasks}/{task}", 204)
+        self("GET", f"{pulls}/{one}/activity", params={"pagelen": 2})
+        self("GET", f"{pulls}/activity", params={"pagelen": 50})
+        self("GET", f"{pulls}/activity", 400, params={"pagelen": 51})
+        self("GET", f"{pulls}/{one}/commits")
+        self("GET", f"{pulls}/{one}/statuses")
+        self("GET", f"{pulls}/{one}/mergeability/checks")
+        for name in ("diff", "diffstat", "patch", "conflicts"):
+            moved = self("GET", f"{pulls}/{one}/{name}", 302)
+            self("GET", moved.headers["Location"].removeprefix(self.bitbucket.api_url))
+        merged = self.value("POST", f"{pulls}/{one}/merge", json={"type": "x", "merge_strategy": "squash", "message": "Done"})
+        self("GET", f"{API}/commit/{merged['merge_commit']['hash']}")
+        self("POST", f"{pulls}/{one}/merge", 400, json={"type": "x"})
+        self("GET", f"{pulls}/{one}/activity", params={"pagelen": 50})
+        waiting = self("POST", f"{pulls}/{two}/merge", 202, params={"async": "true"}, json={"type": "x"})
+        self("GET", waiting.headers["Location"].removeprefix(self.bitbucket.api_url))
+        self("GET", f"{pulls}/{two}/merge/task-status/{'{'}none{'}'}")
+        self("POST", f"{API}/src", 201, data={"branch": "feature/three", "f.txt": "f\n"})
+        three = self.value("POST", pulls, 201, json={**new, "source": {"branch": {"name": "feature/three"}}})["id"]
+        self("POST", f"{pulls}/{three}/decline", json={"message": "Not now"})
+        self("GET", f"{pulls}/{three}")
+        self("GET", pulls, params={"state": "DECLINED"})
+        self("GET", f"{API}/commit/{merged['merge_commit']['hash']}/pullrequests")
+        me = quote(self.value("GET", "/user")["uuid"])
+        self("GET", f"/workspaces/acme/pullrequests/{me}", params={"state": "MERGED"})
+        default = f"{API}/default-reviewers/{quote(reviewer)}"
+        self("GET", default, 404)
+        self("PUT", default)
+        self("GET", default)
+        self("GET", f"{API}/default-reviewers")
+        self("GET", f"{API}/effective-default-reviewers")
+        self("DELETE", default, 204)
+
+    def pipelines(self) -> None:
+        runs = f"{API}/pipelines"
+        branch = {"type": "pipeline_ref_target", "ref_type": "branch", "ref_name": "main"}
+        custom = {**branch, "selector": {"type": "custom", "pattern": "deploy-staging"}}
+        self("GET", f"{API}/pipelines_config")
+        self("PUT", f"{API}/pipelines_config", json={"enabled": True})
+        failing = {
+            "name": "Test",
+            "seconds": 20,
+            "result": "FAILED",
+            "log": "boom\n",
+            "test_cases": [{"name": "t.test_x", "status": "FAILED", "seconds": 0.1, "reason": "boom"}],
+        }
+        self.bitbucket.script("api", "default", steps=[{"name": "Build", "seconds": 20, "log": "made\n" * 50}, failing])
+        first = self.value(
+            "POST", f"{runs}/", 201, json={"target": branch, "variables": [{"key": "A", "value": "b", "secured": True}]}
+        )
+        self("POST", runs, 201, json={"target": custom})
+        self("POST", runs, 400, json={"target": {**branch, "selector": {"type": "custom", "pattern": "none"}}})
+        self("POST", runs, 404, json={"target": {**branch, "ref_name": "none"}})
+        one = f"{runs}/{quote(first['uuid'])}"
+        self("GET", one)
+        for _ in range(5):
+            self.bitbucket.clock(advance=15)
+            self("GET", one)
+            steps = self.value("GET", f"{one}/steps")["values"]
+        self.bitbucket.clock(advance=600)
+        self("GET", f"{runs}/{first['build_number']}")
+        self("GET", f"{runs}/999", 404)
+        self("GET", runs, params={"sort": "-created_on", "status": ["PASSED", "FAILED"], "pagelen": 1})
+        self("GET", f"{runs}/", params={"target.ref_name": "main"})
+        self("GET", runs, 400, params={"sort": "-duration"})
+        self("GET", f"{one}/steps")
+        step = f"{one}/steps/{quote(steps[1]['uuid'])}"
+        self("GET", step)
+        self("GET", f"{one}/steps/{quote('{' + '0' * 36 + '}')}", 404)
+        self("GET", f"{step}/log", 307)
+        self("GET", f"{step}/log", 406, headers={"Accept": "application/json"})
+        self("GET", f"{step}/test_reports")
+        cases = self.value("GET", f"{step}/test_reports/test_cases")
+        self("GET", f"{step}/test_reports/test_cases/{quote(cases['values'][0]['uuid'])}/test_case_reasons")
+        self("GET", f"{one}/steps/{quote(steps[0]['uuid'])}/test_reports", 404)
+        self("POST", f"{one}/stopPipeline", 400)
+        third = self.value("POST", runs, 201, json={"target": custom})
+        self("POST", f"{runs}/{quote(third['uuid'])}/stopPipeline", 204)
+        self("GET", f"{runs}/{quote(third['uuid'])}")
+        self("GET", f"{API}/pipelines_config/variables")
+        self("GET", f"{API}/pipelines_config/schedules")
+
+    def deployments(self) -> None:
+        deployments = self.value("GET", f"{API}/deployments")["values"]
+        self("GET", f"{API}/deployments/")
+        self("GET", f"{API}/deployments/{quote(deployments[0]['uuid'])}")
+        self("GET", f"{API}/deployments/{quote('{' + '0' * 36 + '}')}", 404)
+        environments = self.value("GET", f"{API}/environments/")["values"]
+        self("GET", f"{API}/environments")
+        self("GET", f"{API}/environments/{quote(environments[0]['uuid'])}")
+        self("GET", f"{API}/environments/{quote('{' + '0' * 36 + '}')}", 404)
+
+    def refusals(self) -> None:
+        """What happens to those who may not."""
+        self.session.auth = ("demo@example.com", "wrong")
+        self("GET", API, 401)
+        self.session.auth = None
+        self("GET", "/user", 401)
+        self("GET", "/user", 401, headers={"Authorization": "Bearer demo-api-token"})
+        self("GET", "/user", 403, headers={"Authorization": "Bearer demo-access-token"})
+        self.bitbucket.control(
+            "POST",
+            "credentials",
+            {"kind": "api_token", "login": "r@x.org", "secret": "r", "scopes": ["read:repository:bitbucket"]},
+        )
+        self.session.auth = ("r@x.org", "r")
+        self("GET", f"{API}/pullrequests", 403)
+        self("GET", f"{API}/pipelines", 403)
+        self.session.auth = self.bitbucket.api_token
+        self.bitbucket.fault("rate_limit")
+        self("GET", API, 429)
+        self.bitbucket.fault("server_error", status=555, html=False)
+        self("GET", API, 555)
