@@ -66,9 +66,9 @@ def test_every_route_was_asked_and_gave_a_good_answer(exchanges: list[Exchange])
     assert not silent, f"extend tests/emulator/tour.py by {silent}"
 
 
-def test_what_the_tour_asks_could_be_asked_of_bitbucket(openapi: OpenApi, exchanges: list[Exchange]) -> None:
+def test_what_is_answered_could_be_asked_of_bitbucket(openapi: OpenApi, exchanges: list[Exchange]) -> None:
     for one in exchanges:
-        if not _undocumented(one):
+        if one.status < 400 and not _undocumented(one):
             openapi.validate_request(one.method, one.path, one.query)
 
 
