@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Coroutine
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, cast
 
 from fastapi import Depends, Request
@@ -150,30 +151,38 @@ def braces(uuid: str) -> str:
 
 
 def account_json(user: User | None, base: str) -> dict[str, Any] | None:
-    """An account as it stands inside other objects; None for one that was deleted."""
-    if user is None:
-        return None
-    uuid = braces(user.uuid)
+    """An account as it stands inside other objects, not to be changed; None for one that was deleted."""
+    return _account(user.uuid, user.display_name, user.nickname, user.account_id, user.type, base) if user else None
+
+
+# Kept by value, because a page of pull requests shows the same few hundreds of times.
+@lru_cache(maxsize=1024)
+def _account(uuid: str, name: str, nickname: str, account_id: str | None, kind: str, base: str) -> dict[str, Any]:
+    encoded = braces(uuid)
     shown: dict[str, Any] = {
-        "display_name": user.display_name,
+        "display_name": name,
         "links": {
-            "self": {"href": f"{base}{API}/users/{uuid}"},
-            "avatar": {"href": f"{base}/account/{uuid}/avatar/32/"},
-            "html": {"href": f"{base}/{uuid}/"},
+            "self": {"href": f"{base}{API}/users/{encoded}"},
+            "avatar": {"href": f"{base}/account/{encoded}/avatar/32/"},
+            "html": {"href": f"{base}/{encoded}/"},
         },
-        "type": user.type,
-        "uuid": user.uuid,
+        "type": kind,
+        "uuid": uuid,
     }
-    if user.account_id:  # absent on team accounts
-        shown["account_id"] = user.account_id
-    if user.type == "user":
-        shown["nickname"] = user.nickname
+    if account_id:  # absent on team accounts
+        shown["account_id"] = account_id
+    if kind == "user":
+        shown["nickname"] = nickname
     return shown
 
 
 def repository_json(repository: Repository, base: str) -> dict[str, Any]:
-    """A repository as it stands inside other objects."""
-    path = repository.full_name
+    """A repository as it stands inside other objects, not to be changed."""
+    return _repository(repository.full_name, repository.name, repository.uuid, base)
+
+
+@lru_cache(maxsize=1024)
+def _repository(path: str, name: str, uuid: str, base: str) -> dict[str, Any]:
     return {
         "type": "repository",
         "full_name": path,
@@ -182,8 +191,8 @@ def repository_json(repository: Repository, base: str) -> dict[str, Any]:
             "html": {"href": f"{base}/{path}"},
             "avatar": {"href": f"{base}/{path}/avatar/32/"},
         },
-        "name": repository.name,
-        "uuid": repository.uuid,
+        "name": name,
+        "uuid": uuid,
     }
 
 

@@ -45,7 +45,8 @@ def create(
 
     :param destination_branch: by default the main branch
     :param source_repository: the fork, when it comes from one
-    :param commits: what it adds, newest first; by default found in the graph
+    :param commits: what it adds, newest first; by default found in the graph. Who knows them knows that there is no other
+        open pull request between the same branches, so none is looked for
     :param diffstat: rows of :func:`diffs.diffstat`; by default counted from the trees
     :param at: when; by default it is ready now, so it began a moment ago
     """
@@ -57,7 +58,7 @@ def create(
     wanted = _reviewers(repository, author, reviewers)
     repository.commits.update(fork.commits if fork is not repository else {})  # git fetches them
     source, destination = fork.branches[source_branch], repository.branches[destination_branch]
-    known = _open_between(repository, fork, source_branch, destination_branch)
+    known = None if commits is not None else _open_between(repository, fork, source_branch, destination_branch)
     if known:
         return edit(state, repository, known, author, title=title, description=description, reviewers=wanted, draft=draft, at=at)
     if commits is None:

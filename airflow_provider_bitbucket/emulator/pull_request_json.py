@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from airflow_provider_bitbucket.emulator.fields import Fields
@@ -33,28 +33,38 @@ LOOKUPS: dict[str, Callable[[Repository, PullRequest], Any]] = {
 }
 
 
+#: What is left out unless asked for; a pull request on its own has the first three anyway.
+_DETAILS = ("rendered", "reviewers", "participants")
+_EXTRAS = (
+    *_DETAILS,
+    "closed_on",
+    *(f"merge_commit.{name}" for name in ("date", "message", "author", "parents")),
+    "destination.branch.merge_strategies",
+    "destination.branch.default_merge_strategy",
+)
+
+
+def extras(fields: Fields, *, listed: bool, closed_on: bool) -> frozenset[str]:
+    """Return what an answer shows beyond the default.
+
+    :param listed: in a list
+    :param closed_on: whether asking for ``closed_on`` helps
+    """
+    place = ("values",) if listed else ()
+    wanted = {name for name in _EXTRAS if fields.wants(*place, *name.split("."))}
+    if not listed:
+        wanted.update(_DETAILS)
+    return frozenset(wanted if closed_on else wanted - {"closed_on"})
+
+
 def full_json(
-    repository: Repository,
-    pr: PullRequest,
-    base: str,
-    fields: Fields,
-    *,
-    listed: bool = False,
-    closed_on: bool = True,
-    ended: bool = False,
+    repository: Repository, pr: PullRequest, base: str, shows: Collection[str], *, ended: bool = False
 ) -> dict[str, Any]:
     """A pull request.
 
-    :param fields: what is asked for beyond the default
-    :param listed: in a list, where reviewers, participants and rendered texts come only when asked for
-    :param closed_on: whether asking for ``closed_on`` helps
+    :param shows: of :func:`extras`
     :param ended: in the answer to its merge or decline, which tells ``closed_on`` and the merge commit's whole hash
     """
-    place = ("values",) if listed else ()
-
-    def wants(*path: str) -> bool:
-        return fields.wants(*place, *path)
-
     api = f"{base}{API}/repositories/{repository.full_name}"
     own = f"{api}/pullrequests/{pr.id}"
     change = f"{repository.full_name}:{revisions(pr)}?from_pullrequest_id={pr.id}&topic=true"
@@ -67,14 +77,14 @@ def full_json(
         "description": pr.description,
         "state": pr.state,
         "draft": pr.draft,
-        "merge_commit": _merge_commit(repository, pr, base, wants, whole=ended),
+        "merge_commit": _merge_commit(repository, pr, base, shows, whole=ended),
         "close_source_branch": pr.close_source_branch,
         "closed_by": account_json(pr.closed_by, base),
         "author": account_json(pr.author, base),
         "reason": pr.reason,
         "created_on": iso_main(pr.created_on),
         "updated_on": iso_main(pr.updated_on),
-        "destination": _destination(repository, pr, base, wants),
+        "destination": _destination(repository, pr, base, shows),
         "source": _source(repository, pr, pr.source_hash, base),
         "links": {
             "self": {"href": own},
@@ -87,13 +97,13 @@ def full_json(
         "summary": rendered(pr.description),
         "queued": pr.queued,
     }
-    if not listed or wants("rendered"):
+    if "rendered" in shows:
         shown["rendered"] = {"title": rendered(pr.title), "description": rendered(pr.description), "reason": rendered(pr.reason)}
-    if not listed or wants("reviewers"):
+    if "reviewers" in shows:
         shown["reviewers"] = [account_json(user, base) for user in pr.reviewers]
-    if not listed or wants("participants"):
+    if "participants" in shows:
         shown["participants"] = [participant_json(one, base) for one in pr.participants.values()]
-    if ended or (closed_on and wants("closed_on")):
+    if ended or "closed_on" in shows:
         shown["closed_on"] = iso_main(pr.closed_on) if pr.closed_on else None
     return shown
 
@@ -218,7 +228,7 @@ def _commit(repository: Repository, sha: str, base: str) -> dict[str, Any]:
 
 
 def _merge_commit(
-    repository: Repository, pr: PullRequest, base: str, wants: Callable[..., bool], *, whole: bool
+    repository: Repository, pr: PullRequest, base: str, shows: Collection[str], *, whole: bool
 ) -> dict[str, Any] | None:
     if pr.merge_hash is None:
         return None
@@ -226,10 +236,10 @@ def _merge_commit(
     if whole:
         shown["hash"] = pr.merge_hash
     commit = repository.commits.get(pr.merge_hash)
-    if commit and wants("merge_commit", "date"):
+    if commit and "merge_commit.date" in shows:
         shown["date"] = iso_commit(commit.date)
     for name in ("message", "author", "parents"):
-        if commit and wants("merge_commit", name):
+        if commit and f"merge_commit.{name}" in shows:
             shown[name] = commit_json(repository, commit, base)[name]
     return shown
 
@@ -243,11 +253,11 @@ def _source(repository: Repository, pr: PullRequest, sha: str, base: str) -> dic
     }
 
 
-def _destination(repository: Repository, pr: PullRequest, base: str, wants: Callable[..., bool]) -> dict[str, Any]:
+def _destination(repository: Repository, pr: PullRequest, base: str, shows: Collection[str]) -> dict[str, Any]:
     branch: dict[str, Any] = {"name": pr.destination_branch}
-    if wants("destination", "branch", "merge_strategies"):
+    if "destination.branch.merge_strategies" in shows:
         branch["merge_strategies"] = list(repository.merge_strategies)
-    if wants("destination", "branch", "default_merge_strategy"):
+    if "destination.branch.default_merge_strategy" in shows:
         branch["default_merge_strategy"] = repository.merge_strategies[0]
     commit = _commit(repository, pr.destination_hash, base)
     return {"branch": branch, "commit": commit, "repository": repository_json(repository, base)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator as operators
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -90,7 +91,8 @@ class _Parser:
             values.append(self.literal())
         if self.next()[1] != ")":
             raise self.fail()
-        return lambda item, get: any(_compare(get(item, field), "=", value) for value in values) != negated
+        tests = [_test("=", value) for value in values]
+        return lambda item, get: any(test(get(item, field)) for test in tests) != negated
 
     def literal(self) -> Any:
         kind, text = self.next()
@@ -138,41 +140,51 @@ def dotted(item: Any, path: str) -> Any:
 
 
 def _comparison(field: str, operator: str, wanted: Any) -> Condition:
+    test = _test(operator, wanted)
+
     def fits(item: Any, get: Lookup) -> bool:
-        values = get(item, field)
+        value = get(item, field)
         # A path through a list (reviewers.uuid) holds when one of its values does.
-        candidates = values if isinstance(values, list) else [values]
-        return any(_compare(value, operator, wanted) for value in candidates)
+        return any(map(test, value)) if isinstance(value, list) else test(value)
 
     return fits
 
 
-def _compare(value: Any, operator: str, wanted: Any) -> bool:
+_OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
+    "=": operators.eq,
+    "!=": operators.ne,
+    ">": operators.gt,
+    ">=": operators.ge,
+    "<": operators.lt,
+    "<=": operators.le,
+}
+
+
+def _test(operator: str, wanted: Any) -> Callable[[Any], bool]:
+    """Return a test of one value. All that depends on the query alone is done here, once."""
     if operator in ("~", "!~"):
-        return (str(wanted).lower() in str(value or "").lower()) == (operator == "~")
-    if value != wanted:
-        value, wanted = _instants(value, wanted, must=operator not in ("=", "!="))
-    if operator in ("=", "!="):
-        return bool(value == wanted) == (operator == "=")
-    if value is None or wanted is None:
-        return False
-    try:
-        return bool({">": value > wanted, ">=": value >= wanted, "<": value < wanted, "<=": value <= wanted}[operator])
-    except TypeError:
-        return False
+        needle, contains = str(wanted).lower(), operator == "~"
+        return lambda value: (needle in str(value or "").lower()) == contains
+    compare, equality = _OPERATORS[operator], operator in ("=", "!=")
+    # Dates may be quoted, and stand for the same instant in any offset.
+    moment = _moment(wanted) if isinstance(wanted, str) else wanted if isinstance(wanted, datetime) else None
 
+    def test(value: Any) -> bool:
+        against = wanted
+        if isinstance(value, str) and (moment or not equality):
+            value = _moment(value) or value
+        if isinstance(value, datetime):
+            if moment is None and isinstance(wanted, str) and not equality:
+                raise ApiError(400, f"Invalid date: {wanted}")
+            against = moment or wanted
+        if not equality and (value is None or against is None):
+            return False
+        try:
+            return compare(value, against)
+        except TypeError:
+            return False
 
-def _instants(value: Any, wanted: Any, *, must: bool) -> tuple[Any, Any]:
-    """Return both as instants where the value is one: dates may be quoted, and stand for the same in any offset."""
-    moment = _moment(value) if isinstance(value, str) else value
-    other = _moment(wanted) if isinstance(wanted, str) else wanted
-    if not isinstance(moment, datetime):
-        return value, wanted
-    if isinstance(other, datetime):
-        return moment, other
-    if must and isinstance(wanted, str):
-        raise ApiError(400, f"Invalid date: {wanted}")
-    return value, wanted
+    return test
 
 
 def _moment(text: str) -> datetime | None:

@@ -90,7 +90,7 @@ class _Change:
     commits: list[Commit]
 
     def text(self) -> str:
-        return diff(self.before, self.after) if self.before or self.after else imagined_diff(self.rows)
+        return diff(self.before, self.after) or imagined_diff(self.rows)
 
 
 def _change(here: InRepository, spec: str) -> _Change:

@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from airflow_provider_bitbucket.emulator.errors import ApiError, json_response
 from airflow_provider_bitbucket.emulator.fields import Fields
 from airflow_provider_bitbucket.emulator.http import API, current_state, find_repository, origin, requires
-from airflow_provider_bitbucket.emulator.pull_request_json import full_json
+from airflow_provider_bitbucket.emulator.pull_request_json import extras, full_json
 from airflow_provider_bitbucket.emulator.state import PullRequest, Repository, State, User
 
 REPOSITORY = f"{API}/repositories/{{workspace}}/{{repo_slug}}"
@@ -37,8 +37,8 @@ class InRepository:
         :param ended: it is the answer to its merge or decline
         """
         fields = Fields(self.request.query_params.get("fields"))
-        told = self.state.settings.closed_on_in_list
-        shown = full_json(self.repository, pr, self.base, fields, closed_on=told, ended=ended)
+        shows = extras(fields, listed=False, closed_on=self.state.settings.closed_on_in_list)
+        shown = full_json(self.repository, pr, self.base, shows, ended=ended)
         return json_response(fields.apply(shown), status, headers)
 
 

@@ -14,7 +14,7 @@ from airflow_provider_bitbucket.emulator import pull_request_reviews as reviews
 from airflow_provider_bitbucket.emulator.errors import ApiError, json_response
 from airflow_provider_bitbucket.emulator.fields import Fields
 from airflow_provider_bitbucket.emulator.http import braces, find_repository, json_body
-from airflow_provider_bitbucket.emulator.pull_request_json import full_json, participant_json
+from airflow_provider_bitbucket.emulator.pull_request_json import extras, full_json, participant_json
 from airflow_provider_bitbucket.emulator.pull_request_merge import decline, merge
 from airflow_provider_bitbucket.emulator.pull_request_timeline import refusal
 from airflow_provider_bitbucket.emulator.pushes import branch_pushed, pull_request_opened
@@ -117,7 +117,8 @@ async def task_status(on: Reading, task_id: str) -> Response:
         return json_response({"task_status": "PENDING"})
     if task.error:
         raise task.error
-    result = full_json(on.repository, on.pr, on.base, Fields(None), ended=True)
+    shows = extras(Fields(None), listed=False, closed_on=True)
+    result = full_json(on.repository, on.pr, on.base, shows, ended=True)
     return json_response({"task_status": "SUCCESS", "merge_result": result})
 
 

@@ -14,7 +14,7 @@ from airflow_provider_bitbucket.emulator.git_json import commit_json, resolve
 from airflow_provider_bitbucket.emulator.http import API, current_state, find_workspace, origin, requires
 from airflow_provider_bitbucket.emulator.paging import page
 from airflow_provider_bitbucket.emulator.pipeline_plan import settle_statuses
-from airflow_provider_bitbucket.emulator.pull_request_json import LOOKUPS, activity_json, full_json
+from airflow_provider_bitbucket.emulator.pull_request_json import LOOKUPS, activity_json, extras, full_json
 from airflow_provider_bitbucket.emulator.pull_request_merge import collisions
 from airflow_provider_bitbucket.emulator.pull_request_timeline import Feed, feed, timeline
 from airflow_provider_bitbucket.emulator.routes.commits import status_page
@@ -127,8 +127,8 @@ async def mergeability_checks(on: Reading) -> Response:
 
 def _renderer(request: Request) -> Callable[[Entry], dict[str, Any]]:
     base, fields = origin(request), Fields(request.query_params.get("fields"))
-    told = current_state(request).settings.closed_on_in_list
-    return lambda entry: full_json(*entry, base, fields, listed=True, closed_on=told)
+    shows = extras(fields, listed=True, closed_on=current_state(request).settings.closed_on_in_list)
+    return lambda entry: full_json(*entry, base, shows)
 
 
 def _page(request: Request, entries: Iterable[Entry]) -> Response:
