@@ -62,6 +62,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(r"(.*/)?(inline/from|inline/to|resolution): null", _UNMARKED, where="/comments|/activity"),
     Deviation(r"(.*/)?resolved_(by|on): null", _UNMARKED, where="/tasks"),
     Deviation(r"(.*/)?(old|new): null", f"{_UNMARKED}: a file that was added or removed", where="/diffstat"),
+    Deviation(r"(.*/)?(author|user|creator): null", f"{_UNMARKED}: a deleted account, or a pipeline of a schedule"),
     # The Pipelines service.
     Deviation(r": 'type' is a required property", _SERVICE, where=r"/(pipelines|deployments|environments).* 4\d\d$"),
     Deviation(

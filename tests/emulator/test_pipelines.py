@@ -304,6 +304,41 @@ def test_a_commit_starts_the_pipeline_that_is_defined_for_its_branch(call: Call)
     assert [(one["trigger"]["name"], one["target"]["ref_name"]) for one in values] == [("PUSH", "main")]
 
 
+def test_a_pull_request_is_built_when_it_is_opened_and_main_when_it_is_merged(call: Call):
+    definition = "pipelines: {pull-requests: {'**': [{step: {script: [a]}}]}, branches: {main: [{step: {script: [b]}}]}}"
+    call("POST", "src", data={"bitbucket-pipelines.yml": definition, "branch": "topic"})
+    created = call("POST", "pullrequests", json={"title": "A topic", "source": {"branch": {"name": "topic"}}})
+    assert created.status_code == 201, created.text
+    call("POST", "src", data={"a.txt": "more", "branch": "topic"})
+    assert call("POST", f"pullrequests/{created.json()['id']}/merge", json={}).status_code == 200
+    values = call("GET", "pipelines/").json()["values"]
+    assert [one["target"]["type"] for one in values] == [
+        "pipeline_pullrequest_target",
+        "pipeline_pullrequest_target",
+        "pipeline_ref_target",
+    ]
+    assert values[0]["target"]["pullrequest"]["id"] == created.json()["id"]
+    assert values[2]["target"]["ref_name"] == "main"
+
+
+def test_a_pull_request_can_be_run_by_its_number(call: Call):
+    call("POST", "src", data={"a.txt": "new", "branch": "topic"})
+    script = "pipelines: {pull-requests: {'**': [{step: {script: [a]}}]}}"
+    call("POST", "src", data={"bitbucket-pipelines.yml": script, "branch": "topic"})
+    made = call("POST", "pullrequests", json={"title": "A topic", "source": {"branch": {"name": "topic"}}}).json()
+    target = {
+        "type": "pipeline_pullrequest_target",
+        "source": "topic",
+        "destination": "main",
+        "destination_commit": {"hash": made["destination"]["commit"]["hash"]},
+        "commit": {"hash": made["source"]["commit"]["hash"]},
+        "pullrequest": {"id": str(made["id"])},
+    }
+    assert call("POST", "pipelines/", json={"target": target}).status_code == 201
+    unknown = {**target, "pullrequest": {"id": "99"}}
+    assert call("POST", "pipelines/", json={"target": unknown}).status_code == 404
+
+
 def test_variables_and_schedules_of_a_repository_can_be_listed(call: Call, bitbucket_emulator: BitbucketEmulator):
     repository = next(bitbucket_emulator.state.repositories())
     repository.variables.append({"uuid": "{v}", "key": "TOKEN", "value": "s3cret", "secured": True})

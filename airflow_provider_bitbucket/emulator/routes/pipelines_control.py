@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from airflow_provider_bitbucket.emulator.control import named_repository
 from airflow_provider_bitbucket.emulator.errors import ApiError
 from airflow_provider_bitbucket.emulator.http import current_state
 from airflow_provider_bitbucket.emulator.pipeline_plan import block, finish, look_at_pipeline, release
@@ -86,10 +87,8 @@ async def show_state(request: Request, workspace: str, repo_slug: str, pipeline:
 
 
 def _find(state: State, workspace: str, repo_slug: str, pipeline: str) -> tuple[Repository, Pipeline]:
-    for repository in state.repositories():
-        if (repository.workspace.slug, repository.slug) == (workspace, repo_slug):
-            return repository, find_pipeline(repository, pipeline)
-    raise ApiError(404, f"No repository {workspace}/{repo_slug}")
+    repository = named_repository(state, f"{workspace}/{repo_slug}")
+    return repository, find_pipeline(repository, pipeline)
 
 
 def _find_unfinished(state: State, workspace: str, repo_slug: str, pipeline: str) -> Pipeline:

@@ -1,0 +1,287 @@
+"""The demo seed: it tells the same story twice, and a believable one."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise, product
+from statistics import median
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.emulator.clock import Clock
+from airflow_provider_bitbucket.emulator.pipeline_json import visible_deployments
+from airflow_provider_bitbucket.emulator.pipeline_plan import look_at_pipeline
+from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
+from airflow_provider_bitbucket.emulator.seeds import plant
+from airflow_provider_bitbucket.emulator.state import Activity, PullRequest, State
+from tests.openapi import OpenApi
+
+REPOSITORIES = ["api", "web", "mobile", "data-platform", "infrastructure", "docs"]
+
+
+def demo(now: datetime = NOW, seed: int = 1) -> State:
+    state = State(seed, Clock(now, 0))
+    plant(state, "demo")
+    return state
+
+
+@pytest.fixture(scope="module")
+def state() -> State:
+    return demo()
+
+
+@pytest.fixture(scope="module")
+def pull_requests(state: State) -> list[PullRequest]:
+    return [pr for repository in state.repositories() for pr in repository.pull_requests.values()]
+
+
+def reviews_of(pr: PullRequest) -> list[Activity]:
+    """Entries of other people than the author, of whom none is a bot."""
+    kinds = ("approval", "changes_requested", "comment")
+    return [
+        entry
+        for entry in pr.activity
+        if entry.kind in kinds and entry.user is not pr.author and (entry.user is None or entry.user.type == "user")
+    ]
+
+
+# The same story
+
+
+def test_the_same_seed_and_clock_serve_the_same_bytes(bitbucket_demo: BitbucketEmulator):
+    paths = ("pullrequests?state=MERGED&pagelen=50", "pullrequests/activity?pagelen=50", "pipelines/?pagelen=100", "deployments/")
+    with BitbucketEmulator(seed="demo", speed=0, now=NOW) as again:
+        for slug, path in product(("api", "data-platform"), paths):
+            one, other = (
+                requests.get(f"{bitbucket.api_url}/repositories/acme/{slug}/{path}", auth=bitbucket.api_token, timeout=10).text
+                for bitbucket in (bitbucket_demo, again)
+            )
+            assert one.replace(bitbucket_demo.url, "") == other.replace(again.url, "")
+
+
+def test_another_seed_tells_another_story(state: State):
+    other = demo(seed=2)
+    ours, theirs = ([pr.title for pr in next(one.repositories()).pull_requests.values()] for one in (state, other))
+    assert ours != theirs
+
+
+@pytest.mark.parametrize("now", [datetime(2026, 1, 1, 12, 30, 15, 250, tzinfo=UTC), datetime(2027, 7, 4, 23, 59, tzinfo=UTC)])
+def test_the_story_ends_whenever_the_clock_starts(now: datetime):
+    for repository in demo(now).repositories():
+        moments = [entry.date for pr in repository.pull_requests.values() for entry in pr.activity]
+        assert len(repository.pull_requests) > 25
+        assert now - timedelta(days=7) < max(moments) <= now
+
+
+def test_planting_takes_less_time_than_starting_airflow():
+    began = time.process_time()
+    demo()
+    assert time.process_time() - began < 3  # of the processor, so that a busy machine does not fail it
+
+
+# A believable story
+
+
+def test_it_has_six_repositories_and_some_four_hundred_pull_requests(state: State):
+    counts = {repository.slug: len(repository.pull_requests) for repository in state.repositories()}
+    assert list(counts) == REPOSITORIES
+    assert 380 <= sum(counts.values()) <= 430
+    assert counts["api"] == max(counts.values()) > 3 * min(counts.values()) * 0.8
+
+
+def test_it_spans_three_months_in_the_order_in_which_things_happened(state: State):
+    for repository in state.repositories():
+        opened = [pr.created_on for pr in repository.pull_requests.values()]
+        started = [pipeline.created_on for pipeline in repository.pipelines]
+        assert opened == sorted(opened)
+        assert started == sorted(started)
+        assert timedelta(days=75) < opened[-1] - opened[0] < timedelta(days=91)
+
+
+def test_most_are_merged_some_declined_and_some_forgotten(pull_requests: list[PullRequest]):
+    states = Counter(pr.state for pr in pull_requests)
+    assert 0.82 < states["MERGED"] / len(pull_requests) < 0.93
+    assert 0.02 < states["DECLINED"] / len(pull_requests) < 0.10
+    assert 10 <= states["OPEN"] <= 45
+    assert 1 <= states["SUPERSEDED"] <= 8
+    assert sum(bool(pr.reason) for pr in pull_requests if pr.state == "DECLINED") >= states["DECLINED"] / 2
+
+
+def test_times_to_merge_are_like_those_of_real_teams(pull_requests: list[PullRequest]):
+    merged = [pr for pr in pull_requests if pr.state == "MERGED"]
+    hours = sorted((pr.closed_on - pr.created_on) / timedelta(hours=1) for pr in merged if pr.closed_on)
+    assert 15 < median(hours) < 80
+    assert hours[len(hours) // 10] < 8
+    assert hours[-1] > 24 * 10
+
+
+def test_first_reviews_come_in_every_kind(pull_requests: list[PullRequest]):
+    first = Counter(min(found, key=lambda entry: entry.date).kind for pr in pull_requests if (found := reviews_of(pr)))
+    assert first["approval"] > 100  # an approval without a comment
+    assert first["comment"] > 80
+    everything = Counter(entry.kind for pr in pull_requests for entry in pr.activity)
+    assert everything["changes_requested"] >= 5
+    assert sum(not reviews_of(pr) for pr in pull_requests if pr.state == "MERGED") > 10  # merged without a review
+
+
+def test_a_bot_often_speaks_first(pull_requests: list[PullRequest]):
+    talks = [pr for pr in pull_requests if any(entry.kind == "comment" for entry in pr.activity)]
+    by_bot = [
+        pr for pr in talks if (user := next(e for e in pr.activity if e.kind == "comment").user) and user.type == "app_user"
+    ]
+    assert 0.2 < len(by_bot) / len(talks) < 0.7
+
+
+def test_drafts_become_ready_and_bots_open_pull_requests_too(pull_requests: list[PullRequest]):
+    ready = [pr for pr in pull_requests if any("draft" in entry.payload.get("changes", {}) for entry in pr.activity)]
+    assert 20 <= len(ready) <= 80
+    assert 15 <= sum(pr.author is not None and pr.author.type == "app_user" for pr in pull_requests) <= 60
+
+
+def test_the_one_who_left_is_nobody_now(state: State, pull_requests: list[PullRequest]):
+    orphans = [pr for pr in pull_requests if pr.author is None]
+    assert 5 <= len(orphans) <= 40
+    assert len(state.workspaces["acme"].members) == 13
+    known = set(state.users.values())
+    for pr in pull_requests:
+        assert {user for user in (pr.author, pr.closed_by, *pr.reviewers) if user} <= known
+        assert {entry.user for entry in pr.activity if entry.user} <= known
+    assert max(pr.created_on for pr in orphans) < NOW - timedelta(days=25)
+
+
+def test_people_do_not_work_at_weekends(pull_requests: list[PullRequest]):
+    # In UTC: India's Monday begins on Sunday evening, New York's Friday ends on Saturday night.
+    people = [entry.date for pr in pull_requests for entry in pr.activity if entry.kind == "approval"]
+    at_weekends = [moment for moment in people if moment.weekday() == 5 and 6 <= moment.hour < 22]
+    assert not at_weekends
+
+
+def test_titles_branches_and_changes_look_like_code(pull_requests: list[PullRequest]):
+    assert len({(id(pr), pr.title) for pr in pull_requests}) == len(pull_requests)
+    assert all(pr.diffstat and pr.commits for pr in pull_requests)
+    lines = sorted(sum(row["lines_added"] + row["lines_removed"] for row in pr.diffstat) for pr in pull_requests)
+    assert 30 < median(lines) < 200
+    assert lines[-1] > 800
+    assert 1.5 < sum(len(pr.commits) for pr in pull_requests) / len(pull_requests) < 4
+
+
+def test_pipelines_fail_as_often_as_in_real_life(state: State):
+    results = Counter(
+        look_at_pipeline(pipeline, NOW).result for repository in state.repositories() for pipeline in repository.pipelines
+    )
+    assert sum(results.values()) > 1000
+    assert 0.04 < results["FAILED"] / sum(results.values()) < 0.14
+    assert not state.workspaces["acme"].repositories["docs"].pipelines
+
+
+def test_a_failed_build_is_often_just_run_again(state: State):
+    api = state.workspaces["acme"].repositories["api"]
+    runs: dict[Any, list[str | None]] = {}
+    for pipeline in api.pipelines:
+        target = pipeline.target
+        key = (target["commit"]["hash"], target["selector"]["type"], target.get("pullrequest", {}).get("id"))
+        runs.setdefault(key, []).append(look_at_pipeline(pipeline, NOW).result)
+    assert sum(found[:2] == ["FAILED", "SUCCESSFUL"] for found in runs.values()) >= 3  # flakes
+
+
+@pytest.mark.parametrize("slug", ["api", "web", "data-platform"])
+def test_releases_reach_production_and_what_fails_there_is_repaired(state: State, slug: str):
+    repository = state.workspaces["acme"].repositories[slug]
+    by_environment: dict[str, list[str | None]] = {}
+    for view in reversed(visible_deployments(repository, NOW)):
+        by_environment.setdefault(view.deployment.environment.slug, []).append(view.status)
+    assert sorted(by_environment) == ["production", "staging", "test"]
+    production = [status for status in by_environment["production"] if status]
+    assert len(production) >= 10
+    assert 1 <= production.count("FAILED") <= len(production) / 4
+    assert all(after == "SUCCESSFUL" for status, after in pairwise(production) if status == "FAILED")
+    assert len(repository.tags) >= 8
+    assert any(pr.title.startswith("Hotfix") for pr in repository.pull_requests.values())
+
+
+def test_nothing_is_still_running_that_nobody_waits_for(state: State):
+    for repository in state.repositories():
+        running = [one for one in repository.pipelines if look_at_pipeline(one, NOW).state != "COMPLETED"]
+        assert len(running) <= 3
+
+
+@pytest.mark.parametrize("slug", REPOSITORIES)
+def test_all_of_it_has_the_documented_shape(bitbucket_demo: BitbucketEmulator, slug: str):
+    openapi = OpenApi.load()
+    lists = ["pullrequests?state=MERGED&state=OPEN&state=DECLINED&state=SUPERSEDED", "pullrequests/activity", "pullrequests/7"]
+    lists += ["commits", "refs/branches", "refs/tags", "environments/", "deployments/"]
+    lists += ["pipelines/", "pipelines/7", "pipelines/7/steps"] if slug != "docs" else []
+    for path in lists:
+        url = f"{bitbucket_demo.api_url}/repositories/acme/{slug}/{path}"
+        answer = requests.get(url, params={"pagelen": 50}, auth=bitbucket_demo.api_token, timeout=10)
+        openapi.validate_response("GET", urlsplit(url).path, answer.status_code, answer.json())
+
+
+# What a user starts in it
+
+
+@pytest.fixture(scope="module")
+def playground() -> Iterator[BitbucketEmulator]:
+    """A demo of our own: the shared one is for reading."""
+    with BitbucketEmulator(seed="demo", speed=0, now=NOW) as bitbucket:
+        yield bitbucket
+
+
+@pytest.fixture
+def run(playground: BitbucketEmulator) -> Callable[..., tuple[str, float, str]]:
+    """Start a pipeline on main and return how it ended, after how many emulated seconds, and its address."""
+
+    def run(repository: str, custom: str | None = None) -> tuple[str, float, str]:
+        base = f"{playground.api_url}/repositories/acme/{repository}/pipelines/"
+        target: dict[str, Any] = {"type": "pipeline_ref_target", "ref_type": "branch", "ref_name": "main"}
+        if custom:
+            target["selector"] = {"type": "custom", "pattern": custom}
+        made = requests.post(base, json={"target": target}, auth=playground.api_token, timeout=10).json()
+        address = base + made["uuid"]
+        for seconds in range(5, 120, 5):
+            playground.clock(advance=5)
+            state = requests.get(address, auth=playground.api_token, timeout=10).json()["state"]
+            if state["name"] == "COMPLETED" or state["stage"]["name"] == "PAUSED":
+                return (state.get("result") or state["stage"])["name"], seconds, address
+        raise AssertionError("still going on after two minutes")
+
+    return run
+
+
+@pytest.mark.parametrize("repository", ["api", "web", "data-platform"])
+@pytest.mark.parametrize("custom", [None, "deploy-staging", "deploy-production", "nightly"])
+def test_a_pipeline_started_by_a_user_is_done_within_the_minute(
+    run: Callable[..., tuple[str, float, str]], repository: str, custom: str | None
+):
+    result, seconds, _ = run(repository, custom)
+    assert result == "SUCCESSFUL"
+    assert 20 <= seconds <= 45
+
+
+def test_there_is_a_flake_and_one_that_needs_a_person(run: Callable[..., tuple[str, float, str]]):
+    assert [run("api", "flaky-e2e")[0] for _ in range(2)] == ["FAILED", "SUCCESSFUL"]
+    assert run("api", "release-with-approval")[0] == "PAUSED"
+
+
+def test_the_pipeline_that_always_fails_tells_why(run: Callable[..., tuple[str, float, str]], playground: BitbucketEmulator):
+    result, _, address = run("api", "broken-migration")
+    _, migrate, deploy = requests.get(f"{address}/steps", auth=playground.api_token, timeout=10).json()["values"]
+    step = f"{address}/steps/{migrate['uuid']}"
+    assert result == "FAILED"
+    assert "NotNullViolation" in requests.get(f"{step}/log", auth=playground.api_token, timeout=10).text
+    report = requests.get(f"{step}/test_reports", auth=playground.api_token, timeout=10).json()
+    assert report["number_of_failed_test_cases"] == 2
+    assert deploy["state"]["result"]["name"] == "NOT_RUN"
+
+
+def test_the_demo_is_at_hand_for_users_of_the_fixture(bitbucket_demo: BitbucketEmulator):
+    slugs = [repository.slug for repository in bitbucket_demo.state.repositories()]
+    assert slugs == REPOSITORIES
+    assert bitbucket_demo.state.workspaces["acme"].repositories["docs"].pipelines_enabled is False
