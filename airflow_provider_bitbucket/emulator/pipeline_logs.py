@@ -44,8 +44,7 @@ def storage_url(request: Request, *parts: str) -> str:
     :param parts: what names the log: uuids of repository, pipeline and step
     """
     hosts = {"127.0.0.1": "localhost", "localhost": "127.0.0.1"}
-    url = request.url
-    host = hosts.get(str(url.hostname), str(url.hostname))
+    url, here = request.url, str(request.url.hostname)
     path = "/".join((STORAGE, *(braces(part) for part in parts), "log"))
     query = urlencode(
         {
@@ -55,7 +54,7 @@ def storage_url(request: Request, *parts: str) -> str:
             "X-Amz-Signature": signature(*parts),
         }
     )
-    return f"{url.scheme}://{host}:{url.port}{path}?{query}" if url.port else f"{url.scheme}://{host}{path}?{query}"
+    return f"{url.scheme}://{url.netloc.replace(here, hosts.get(here, here))}{path}?{query}"
 
 
 def signature(*parts: str) -> str:

@@ -79,6 +79,12 @@ def test_a_build_number_names_a_pipeline_as_well_as_its_uuid(call: Call, start: 
     assert call("GET", f"pipelines/{pipeline['build_number']}").json() == call("GET", f"pipelines/{pipeline['uuid']}").json()
 
 
+def test_fields_cut_a_pipeline_and_the_list_of_them_down(call: Call, start: Any):
+    start()
+    assert call("GET", "pipelines/1?fields=build_number,state.name").json() == {"build_number": 1, "state": {"name": "PARSING"}}
+    assert call("GET", "pipelines/?fields=values.build_number").json() == {"values": [{"build_number": 1}]}
+
+
 def test_variables_are_never_told_by_the_api_but_a_test_can_see_them(
     call: Call, start: Any, bitbucket_emulator: BitbucketEmulator
 ):

@@ -5,12 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from airflow_provider_bitbucket.emulator.errors import json_response
 from airflow_provider_bitbucket.emulator.http import API, current_state, find_repository, origin
 from airflow_provider_bitbucket.emulator.paging import page
 from airflow_provider_bitbucket.emulator.pipeline_json import deployment_json, environment_json, visible_deployments
 from airflow_provider_bitbucket.emulator.pipeline_request import invalid_sort, refuse
-from airflow_provider_bitbucket.emulator.routes.pipelines import READ, refuse_missing_slash
+from airflow_provider_bitbucket.emulator.routes.pipelines import READ, answer, refuse_missing_slash
 
 DEPLOYMENTS = "/repositories/{workspace}/{repo_slug}/deployments"
 ENVIRONMENTS = "/repositories/{workspace}/{repo_slug}/environments"
@@ -37,7 +36,7 @@ async def get_deployment(request: Request, workspace: str, repo_slug: str, deplo
     repository = find_repository(request, workspace, repo_slug)
     for view in visible_deployments(repository, current_state(request).clock.now()):
         if view.deployment.uuid == deployment_uuid:
-            return json_response(deployment_json(repository, view, origin(request)), compact=True)
+            return answer(request, deployment_json(repository, view, origin(request)))
     raise refuse(404, f"Deployment {deployment_uuid} not found in repository {repository.uuid}")
 
 
@@ -57,5 +56,5 @@ async def get_environment(request: Request, workspace: str, repo_slug: str, envi
     repository = find_repository(request, workspace, repo_slug)
     for environment in repository.environments:
         if environment.uuid == environment_uuid:
-            return json_response(environment_json(environment, origin(request)), compact=True)
+            return answer(request, environment_json(environment, origin(request)))
     raise refuse(404, f"Environment {environment_uuid} not found in repository {repository.uuid}")

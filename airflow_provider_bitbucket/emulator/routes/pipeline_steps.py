@@ -7,7 +7,6 @@ import hmac
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from airflow_provider_bitbucket.emulator.errors import json_response
 from airflow_provider_bitbucket.emulator.http import API, current_state, find_repository
 from airflow_provider_bitbucket.emulator.paging import page
 from airflow_provider_bitbucket.emulator.pipeline_json import (
@@ -19,7 +18,7 @@ from airflow_provider_bitbucket.emulator.pipeline_json import (
 from airflow_provider_bitbucket.emulator.pipeline_logs import STORAGE, log_bytes, log_response, signature, storage_url
 from airflow_provider_bitbucket.emulator.pipeline_plan import PipelineView, StepView, look_at_pipeline
 from airflow_provider_bitbucket.emulator.pipeline_request import refuse
-from airflow_provider_bitbucket.emulator.routes.pipelines import ONE, READ, find_pipeline
+from airflow_provider_bitbucket.emulator.routes.pipelines import ONE, READ, answer, find_pipeline
 from airflow_provider_bitbucket.emulator.state import Repository, Step
 
 STEPS = f"{ONE}/steps"
@@ -37,7 +36,7 @@ async def list_steps(request: Request) -> Response:
     _, view = _look(request)
     values = [step_json(view.pipeline, step) for step in view.steps]
     # A page length of 1 with all values was recorded live.
-    return json_response({"page": 1, "values": values, "size": len(values), "pagelen": 1}, compact=True)
+    return answer(request, {"page": 1, "values": values, "size": len(values), "pagelen": 1})
 
 
 @router.get(STEP, dependencies=READ)
@@ -45,7 +44,7 @@ async def list_steps(request: Request) -> Response:
 async def get_step(request: Request) -> Response:
     """Look at a step."""
     _, view = _look(request)
-    return json_response(step_json(view.pipeline, _find_step(view, request)), compact=True)
+    return answer(request, step_json(view.pipeline, _find_step(view, request)))
 
 
 @router.get(f"{STEP}/log", dependencies=READ)
@@ -87,7 +86,7 @@ async def get_stored_log(request: Request, repository_uuid: str, pipeline_uuid: 
 async def get_test_report(request: Request) -> Response:
     """How many test cases ended how; 404 for a step without a test report."""
     _, view = _look(request)
-    return json_response(test_report_json(_find_report(view, request)), compact=True)
+    return answer(request, test_report_json(_find_report(view, request)))
 
 
 @router.get(f"{TESTS}/test_cases", dependencies=READ)
@@ -108,7 +107,7 @@ async def get_test_case_reasons(request: Request) -> Response:
     for index, case in enumerate(step.test_cases):
         if test_case_uuid(step, index) == wanted and case.get("reason"):
             reason = {"type": "pipeline_test_case_reason", "message": case["reason"], "stack_trace": case["reason"]}
-            return json_response(reason, compact=True)
+            return answer(request, reason)
     raise refuse(404, f"No reasons found for test case {wanted}")
 
 

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from airflow_provider_bitbucket.emulator.errors import ApiError, json_response
+from airflow_provider_bitbucket.emulator.fields import Fields
 from airflow_provider_bitbucket.emulator.http import API, current_state, find_repository, iso_pipelines, origin, requires
 from airflow_provider_bitbucket.emulator.paging import page, sorted_by
 from airflow_provider_bitbucket.emulator.pipeline_json import pipeline_json
@@ -91,7 +92,7 @@ async def get_pipeline(request: Request, workspace: str, repo_slug: str, pipelin
     repository = find_repository(request, workspace, repo_slug)
     pipeline = find_pipeline(repository, pipeline_uuid)
     now = current_state(request).clock.now()
-    return json_response(pipeline_json(repository, pipeline, origin(request), now), compact=True)
+    return answer(request, pipeline_json(repository, pipeline, origin(request), now))
 
 
 @router.post(f"{ONE}/stopPipeline")
@@ -114,6 +115,11 @@ async def stop_pipeline(
         stop(pipeline, now)
         pipeline.stopped_by = credential.user
     return Response(status_code=204)
+
+
+def answer(request: Request, body: dict[str, Any]) -> Response:
+    """Answer with an object, or those of its ``fields`` that were asked for."""
+    return json_response(Fields(request.query_params.get("fields")).apply(body), compact=True)
 
 
 def find_pipeline(repository: Repository, identifier: str) -> Pipeline:
