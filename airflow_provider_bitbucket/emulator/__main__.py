@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import threading
 from datetime import datetime
@@ -37,7 +38,10 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     except OSError as error:
-        print(f"Can not listen on {options.host}:{options.port}: {error.strerror}. Choose another --port.", file=sys.stderr)
+        print(
+            f"Can not listen on {options.host}:{options.port}: {os.strerror(error.errno or 0)}. Choose another --port.",
+            file=sys.stderr,
+        )
         return 1
     print(f"Bitbucket   {bitbucket.url}  (web pages; API at {bitbucket.api_url})")
     print(f"Workspace   {bitbucket.workspace}: {', '.join(one.slug for one in bitbucket.state.repositories())}")

@@ -171,8 +171,10 @@ class Surroundings:
     def _template(self, scope: Scope) -> str:
         """Return the route's template as the published specification writes it, or the path when there is none."""
         for route in self.app.router.routes:
-            if route.matches(scope)[0] is Match.FULL:
-                return route_template(str(getattr(route, "path", "")))
+            path = str(getattr(route, "path", ""))
+            # Pages have any two words for a path, also an unknown one of the API.
+            if path.startswith(API) == scope["path"].startswith(API) and route.matches(scope)[0] is Match.FULL:
+                return route_template(path)
         return str(scope["path"]).removeprefix(API)
 
 

@@ -85,12 +85,15 @@ async def change_clock(request: Request) -> dict[str, Any]:
     state, body = current_state(request), await json_body(request)
     if unknown := set(body) - {"speed", "set", "advance"}:
         raise ApiError(400, f"Unknown clock settings {sorted(unknown)}; expected speed, set, advance")
-    if "speed" in body:
-        state.clock.speed = float(body["speed"])
-    if "set" in body:
-        state.clock.set(datetime.fromisoformat(body["set"]))
-    if "advance" in body:
-        state.clock.advance(float(body["advance"]))
+    try:
+        if "speed" in body:
+            state.clock.speed = float(body["speed"])
+        if "set" in body:
+            state.clock.set(datetime.fromisoformat(body["set"]))
+        if "advance" in body:
+            state.clock.advance(float(body["advance"]))
+    except (TypeError, ValueError) as error:
+        raise ApiError(400, f"Clock: {error}") from None
     return await clock(request)
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, cast
 
-from fastapi import Depends, Request
+from fastapi import Request
 from starlette.datastructures import URL
 
 from airflow_provider_bitbucket.emulator import auth
@@ -47,11 +47,6 @@ def requires(*scopes: str) -> Callable[[Request], Coroutine[Any, Any, Credential
         return credential
 
     return check
-
-
-def signed_in(*scopes: str) -> Any:
-    """``requires`` as the default of a handler's parameter."""
-    return Depends(requires(*scopes))
 
 
 async def json_body(request: Request, *needed: str) -> dict[str, Any]:

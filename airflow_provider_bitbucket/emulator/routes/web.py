@@ -5,11 +5,11 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import HTMLResponse, Response
 
 from airflow_provider_bitbucket.emulator.errors import ApiError
-from airflow_provider_bitbucket.emulator.http import current_state
+from airflow_provider_bitbucket.emulator.http import API, current_state
 from airflow_provider_bitbucket.emulator.pipeline_plan import PipelineView, StepView, look_at_pipeline
 from airflow_provider_bitbucket.emulator.state import Repository
 
@@ -102,6 +102,8 @@ async def pull_request(request: Request, workspace: str, repo_slug: str, number:
 
 
 def _find(request: Request, workspace: str, slug: str) -> Repository:
+    if workspace == API.strip("/"):
+        raise HTTPException(404)  # an unknown path of the API, not a page
     owner = current_state(request).workspaces.get(workspace)
     if owner is None or slug not in owner.repositories:
         raise ApiError(404, "Page not found", style="html")

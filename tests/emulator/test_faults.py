@@ -1,0 +1,105 @@
+"""Bad days on demand: each fault as a client meets it on the wire."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import requests
+
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from tests.emulator.conftest import Call
+
+API = "/repositories/acme/api"
+BRANCH = {"name": "new", "target": {"hash": "main"}}
+
+
+def test_a_fault_strikes_once_and_is_over(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+    bitbucket_emulator.fault("rate_limit")
+    assert [call(API).status_code for _ in range(2)] == [429, 200]
+
+
+def test_a_fault_can_last_for_a_number_of_requests_or_a_time(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+    bitbucket_emulator.fault("server_error", count=2, status=502)
+    assert [call(API).status_code for _ in range(3)] == [502, 502, 200]
+    bitbucket_emulator.fault("rate_limit", seconds=60)
+    assert {call(API).status_code for _ in range(5)} == {429}
+    bitbucket_emulator.clock(advance=60)
+    assert call(API).status_code == 200
+
+
+def test_a_fault_can_wait_and_choose(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+    bitbucket_emulator.fault("server_error", method="GET", path="/refs/branches$", after=1)
+    assert call(API).status_code == 200
+    assert [call(f"{API}/refs/branches").status_code for _ in range(3)] == [200, 503, 200]
+
+
+def test_a_fault_is_switched_off_by_hand(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+    bitbucket_emulator.fault("server_error", count=None)
+    assert call(API).status_code == 503
+    assert bitbucket_emulator.control("GET", "faults")[0]["struck"] == 1
+    bitbucket_emulator.clear_faults()
+    assert call(API).status_code == 200
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 555])
+def test_server_errors_come_as_a_page_or_as_json(bitbucket_emulator: BitbucketEmulator, call: Call, status: int) -> None:
+    bitbucket_emulator.fault("server_error", status=status)
+    bitbucket_emulator.fault("server_error", status=status, html=False)
+    page, json = call(API), call(API)
+    assert (page.status_code, page.headers["Content-Type"]) == (status, "text/html; charset=utf-8")
+    assert (json.status_code, json.json()["type"]) == (status, "error")
+
+
+def test_a_reset_does_nothing_and_a_lost_answer_did_it(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+    bitbucket_emulator.fault("reset")
+    with pytest.raises(requests.ConnectionError):
+        call(f"{API}/refs/branches", "POST", json=BRANCH)
+    assert call(f"{API}/refs/branches/new").status_code == 404
+    bitbucket_emulator.fault("lost_answer")
+    with pytest.raises(requests.ConnectionError):
+        call(f"{API}/refs/branches", "POST", json=BRANCH)
+    assert call(f"{API}/refs/branches/new").status_code == 200
+
+
+def test_a_truncated_body_is_shorter_than_announced(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+    bitbucket_emulator.fault("truncated")
+    with pytest.raises(requests.exceptions.ChunkedEncodingError):
+        call(API)
+
+
+def test_html_comes_with_status_200_where_json_should(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+    bitbucket_emulator.fault("html")
+    answer = call(API)
+    assert answer.status_code == 200
+    assert answer.text.startswith("<!DOCTYPE html>")
+
+
+def test_latency_is_real_and_the_request_then_served(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+    bitbucket_emulator.fault("latency", latency=0.2)
+    began = time.monotonic()
+    assert call(API).status_code == 200
+    assert time.monotonic() - began >= 0.2
+
+
+def test_a_struck_request_is_counted_like_any_other(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+    bitbucket_emulator.fault("rate_limit")
+    call(API)
+    assert bitbucket_emulator.requests() == {"GET /repositories/{workspace}/{repo_slug}": 1}
+
+
+@pytest.mark.parametrize(
+    ("fault", "complaint"),
+    [
+        ({"kind": "earthquake"}, "earthquake"),
+        ({}, "kind"),
+        ({"kind": "reset", "often": 3}, "often"),
+        ({"kind": "reset", "path": "("}, "regular expression"),
+    ],
+)
+def test_a_fault_that_makes_no_sense_is_refused_with_what_would(
+    bitbucket_emulator: BitbucketEmulator, fault: dict[str, object], complaint: str
+) -> None:
+    refused = requests.post(f"{bitbucket_emulator.url}/_emulator/faults", json=fault, timeout=10)
+    assert refused.status_code == 400
+    assert complaint in refused.json()["error"]["message"]

@@ -1,0 +1,69 @@
+"""Limits: off unless switched on, over a rolling hour of the emulated clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from tests.emulator.conftest import Call
+
+API = "/repositories/acme/api"
+
+
+def test_there_is_no_limit_unless_it_is_switched_on(call: Call) -> None:
+    assert {call(API).status_code for _ in range(20)} == {200}
+
+
+def test_over_the_limit_comes_the_46_byte_text_and_no_word_about_when(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+    bitbucket_emulator.settings(rate_limit=2)
+    assert [call(API).status_code for _ in range(3)] == [200, 200, 429]
+    refused = call(API)
+    assert refused.text == "Rate limit for this resource has been exceeded"
+    assert len(refused.content) == 46
+    assert refused.headers["Content-Type"] == "text/plain"
+    assert refused.headers["Cache-Control"] == "no-cache, no-store"
+    assert "Retry-After" not in refused.headers
+
+
+def test_the_hour_rolls_with_the_clock(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+    bitbucket_emulator.settings(rate_limit=2)
+    call(API)
+    bitbucket_emulator.clock(advance=1800)
+    call(API)
+    assert call(API).status_code == 429
+    bitbucket_emulator.clock(advance=1800)
+    assert [call(API).status_code for _ in range(2)] == [200, 429]
+
+
+def test_how_long_to_wait_can_be_told_in_both_forms(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+    bitbucket_emulator.settings(rate_limit=1, retry_after="seconds")
+    call(API)
+    assert call(API).headers["Retry-After"] == "3601"
+    bitbucket_emulator.settings(retry_after="date")
+    told = parsedate_to_datetime(call(API).headers["Retry-After"])
+    assert timedelta(minutes=59) < told - datetime.now(UTC) < timedelta(minutes=61)
+
+
+def test_accounts_and_tokens_have_budgets_of_their_own(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+    bitbucket_emulator.credentials("api_token", "second", login="second@x.org", user="dana.demo")
+    bitbucket_emulator.settings(rate_limit=1)
+    assert call(API).status_code == 200
+    # Another token of the same account shares its budget; access tokens do not, not even with one another.
+    assert call(API, auth=("second@x.org", "second")).status_code == 429
+    assert call(API, token="demo-access-token").status_code == 200
+    assert call(API, token="demo-repository-token").status_code == 200
+    assert call(API, token="demo-access-token").status_code == 429
+
+
+def test_an_access_token_is_warned_before_the_end(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+    bitbucket_emulator.settings(rate_limit=5)
+    near = [call(API, token="demo-access-token").headers["X-RateLimit-NearLimit"] for _ in range(5)]
+    assert near == ["false", "false", "false", "false", "true"]
+
+
+def test_nobody_has_sixty_requests_at_most(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+    bitbucket_emulator.settings(rate_limit=1000)
+    assert {call(API, auth=None).status_code for _ in range(60)} == {401}
+    refused = call(API, auth=None)
+    assert (refused.status_code, refused.headers["X-Ratelimit-Remaining"]) == (429, "0")
