@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 SCHEMA = Schema(
     "diffstats",
     ("repository", "pull_request_id", "path", "old_path"),
-    Column("repository", TEXT, "workspace/repository", "asked for"),
-    Column("pull_request_id", INTEGER, "number of the pull request within its repository", "asked for"),
-    Column("path", TEXT, "path after the change; null for a removed file", "new.path"),
-    Column("old_path", TEXT, "path before the change; null for an added file", "old.path"),
-    Column("status", CATEGORY, "what happened to the file", "status", ("added", "modified", "removed", "renamed")),
-    Column("lines_added", INTEGER, "lines added", "lines_added"),
-    Column("lines_removed", INTEGER, "lines removed", "lines_removed"),
+    (
+        Column("repository", TEXT, "workspace/repository", "asked for"),
+        Column("pull_request_id", INTEGER, "number of the pull request within its repository", "asked for"),
+        Column("path", TEXT, "path after the change; null for a removed file", "new.path"),
+        Column("old_path", TEXT, "path before the change; null for an added file", "old.path"),
+        Column("status", CATEGORY, "what happened to the file", "status", categories=("added", "modified", "removed", "renamed")),
+        Column("lines_added", INTEGER, "lines added", "lines_added", "lines"),
+        Column("lines_removed", INTEGER, "lines removed", "lines_removed", "lines"),
+    ),
 )
 
 

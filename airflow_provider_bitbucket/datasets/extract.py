@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib import import_module
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -27,12 +28,13 @@ _BATCH = 5_000
 class Dataset:
     """A dataset by name.
 
-    :param name: one of :data:`DATASETS`
+    :param name: one of :data:`~airflow_provider_bitbucket.datasets.DATASETS`
+    :raises ValueError: there is no such dataset
     """
 
     def __init__(self, name: str) -> None:
         if name not in DATASETS:
-            raise ValueError(f"Dataset is {name!r}; expected one of {', '.join(DATASETS)}")
+            raise ValueError(f"There is no dataset {name!r}; expected one of {', '.join(DATASETS)}")
         self.name = name
         self._module: Any = import_module(f"airflow_provider_bitbucket.datasets.{name}")
 
@@ -50,46 +52,49 @@ class Dataset:
     def records(
         self,
         client: BitbucketClient,
-        repositories: Sequence[str] | None,
-        since: datetime | None,
-        until: datetime | None,
+        repositories: Sequence[str] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
         **options: Any,
     ) -> Iterator[Any]:
         """Yield the records of repositories one after the other, with a log line for each of what it cost.
 
-        A repository that can not be read raises, with its name: a half-read result is published nowhere.
-
-        :param repositories: slugs; None: all of the workspace (one more request for every 100)
+        :param repositories: slugs, or ``workspace/slug``; None: all of the workspace (one more request for every 100)
         :param options: those of the dataset's ``read``
+        :raises BitbucketError: a repository can not be read; the log and a note of the error name it, and nothing of the
+            others should be published
         """
         names = [row["slug"] for row in client.repositories.list(fields="values.slug")] if repositories is None else repositories
-        for at, name in enumerate(names, 1):
-            began, rows = time.monotonic(), 0
+        for at, name in enumerate(dict.fromkeys(map(client.full_name, names)), 1):
+            began, sent, rows = time.monotonic(), client.budget.sent, 0
             try:
                 for record in self._module.read(client, name, since=since, until=until, **options):
                     rows += 1
                     yield record
             except Exception as error:
-                error.add_note(f"While reading {self.name} of repository {client.full_name(name)}; nothing was published.")
+                error.add_note(f"This happened while reading {self.name} of repository {name}.")
+                log.error("%s of %s can not be read: %s", self.name, name, error)
                 raise
             log.info(
-                "%s of %s (%d of %d): %d rows in %.1f s; %d requests of this hour left.",
+                "%s of %s (%d of %d): %s rows, %d requests, %.1f s; %s requests of this hour are left.",
                 self.name,
-                client.full_name(name),
+                name,
                 at,
                 len(names),
-                rows,
+                f"{rows:,}",
+                client.budget.sent - sent,
                 time.monotonic() - began,
-                client.budget.remaining,
+                f"{client.budget.remaining:,}",
             )
 
 
 def write_parquet(dataset: Dataset, records: Iterable[Any], path: Any) -> int:
     """Write records to a Parquet file and return their number.
 
-    The file is written beside its place and moved there when it is whole, so a crash leaves the old file or none.
+    The file is written beside its place and moved there when it is whole, so a crash leaves the old file or none. Memory
+    does not grow with the number of rows. ``pandas.read_parquet`` gives the dtypes of the schema back.
 
-    :param path: an ``ObjectStoragePath`` or ``pathlib.Path``
+    :param path: an ``ObjectStoragePath`` or ``pathlib.Path``; what was there is replaced
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -100,9 +105,8 @@ def write_parquet(dataset: Dataset, records: Iterable[Any], path: Any) -> int:
     try:
         with beside.open("wb") as file, pq.ParquetWriter(file, schema) as writer:
             for batch in _batches(records):
-                frame = dataset.frame(batch)
-                writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
-                rows += len(frame)
+                writer.write_table(pa.Table.from_pandas(dataset.frame(batch), schema=schema, preserve_index=False))
+                rows += len(batch)
         beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)
@@ -110,28 +114,32 @@ def write_parquet(dataset: Dataset, records: Iterable[Any], path: Any) -> int:
     return rows
 
 
-def as_moment(value: str | datetime | None, name: str) -> datetime | None:
-    """Return a moment given as text or datetime; None for nothing and for a template that had nothing to say.
+def interval(since: object, until: object) -> tuple[datetime | None, datetime | None]:
+    """Return an interval given by moments as people and templates write them.
 
-    :param value: ISO 8601 text or datetime; without time zone it is taken as UTC
-    :param name: what it is called, for the error
-    :raises ValueError: it is no moment
+    :param since: first moment: datetime, date or ISO 8601 text, taken as UTC where it names no time zone; None, and what a
+        template renders nothing to (``""``, ``"None"``): from the beginning
+    :param until: first moment that is too late, likewise; nothing: until now
+    :raises ValueError: one is no moment, or they are the wrong way round
     """
-    if value is None or value in ("", "None"):
+    begin, end = _moment(since, "since"), _moment(until, "until")
+    if begin and end and end < begin:
+        raise ValueError(f"until ({until}) lies before since ({since})")
+    return begin, end
+
+
+def _moment(value: object, name: str) -> datetime | None:
+    text = str(value).strip()
+    if value is None or text in ("", "None"):
         return None
     try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(f"{name} is {value!r}; expected an ISO 8601 moment such as '2026-11-02T00:00:00+00:00'") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _batches(records: Iterable[Any]) -> Iterator[list[Any]]:
-    batch: list[Any] = []
-    for record in records:
-        batch.append(record)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    if batch:
+    rest = iter(records)
+    while batch := list(islice(rest, _BATCH)):
         yield batch

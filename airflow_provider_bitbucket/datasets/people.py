@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 
-def account_id(account: Mapping[str, Any] | None) -> str | None:
-    """Return an account's uuid, the id that never changes; None for a deleted account."""
-    return (account or {}).get("uuid")
+class Account(NamedTuple):
+    """An account; all of it is None where Bitbucket says nothing, as for a deleted one.
 
-
-def display_name(account: Mapping[str, Any] | None) -> str | None:
-    """Return the name people see; None for a deleted account."""
-    return (account or {}).get("display_name")
-
-
-def is_bot(account: Mapping[str, Any] | None, bots: Collection[str] = ()) -> bool:
-    """Say whether an account is a machine: Bitbucket says so (``app_user``, ``team``), or it is on the list.
-
-    :param account: the account
-    :param bots: nicknames, display names, account ids or uuids of accounts that are no people though Bitbucket says ``user``
+    :param id: its uuid, which never changes
+    :param name: display name
+    :param type: ``user``, ``app_user`` or ``team``
     """
-    if not account:
-        return False
-    if account.get("type") in ("app_user", "team"):
-        return True
-    return any(account.get(name) in bots for name in ("uuid", "account_id", "nickname", "display_name"))
+
+    id: str | None = None
+    name: str | None = None
+    type: str | None = None
+    nickname: str | None = None
+    account_id: str | None = None
+
+    @classmethod
+    def of(cls, json: Mapping[str, Any] | None) -> Account:
+        """Return the account that Bitbucket's JSON tells of."""
+        if not json:
+            return NOBODY
+        return cls(json.get("uuid"), json.get("display_name"), json.get("type"), json.get("nickname"), json.get("account_id"))
+
+    def is_bot(self, bots: Collection[str] = ()) -> bool:
+        """Say whether it is a machine: an ``app_user`` (access tokens, OAuth consumers, apps), or on the list.
+
+        :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person
+        """
+        return self.type == "app_user" or any(one in bots for one in (self.id, self.name, self.nickname, self.account_id) if one)
+
+
+NOBODY = Account()

@@ -2,151 +2,159 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.datasets.people import account_id, display_name
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.timeline import KINDS, Entry
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from airflow_provider_bitbucket.client import BitbucketClient
 
-KINDS = ("update", "approval", "changes_requested", "comment")
-
 SCHEMA = Schema(
     "pull_request_activity",
     ("repository", "pull_request_id", "kind", "date", "actor_id", "comment_id"),
-    Column("repository", TEXT, "workspace/repository", "asked for"),
-    Column("pull_request_id", INTEGER, "number of the pull request within its repository", "pull_request.id"),
-    Column("date", TIMESTAMP, "when it happened", "update.date, approval.date, changes_requested.date or comment.created_on"),
-    Column("kind", CATEGORY, "what happened; newer kinds appear under their own name", "name of the entry's payload", KINDS),
-    Column("actor_id", TEXT, "uuid of who did it; null for a deleted account", "author.uuid or user.uuid"),
-    Column("actor", TEXT, "display name of who did it", "author.display_name or user.display_name"),
-    Column("actor_type", TEXT, "user, app_user or team", "author.type or user.type"),
-    Column("state", TEXT, "state of the pull request after an update", "update.state"),
-    Column("old_status", TEXT, "status before, when it changed: open, fulfilled or rejected", "update.changes.status.old"),
-    Column(
-        "new_status",
-        TEXT,
-        "status after, when it changed: fulfilled is merged, rejected is declined",
-        "update.changes.status.new",
+    (
+        Column("repository", TEXT, "workspace/repository", "asked for"),
+        Column("pull_request_id", INTEGER, "number of the pull request within its repository", "pull_request.id"),
+        Column(
+            "kind",
+            CATEGORY,
+            "what happened; kinds that Bitbucket adds appear under their own name",
+            "name of the entry's payload",
+            categories=KINDS,
+        ),
+        Column("date", TIMESTAMP, "when it happened", "date of the payload; created_on of a comment"),
+        Column("actor_id", TEXT, "uuid of who did it; null for a deleted account", "author.uuid or user.uuid"),
+        Column("actor", TEXT, "display name of who did it", "author.display_name or user.display_name"),
+        Column("actor_type", TEXT, "user (a person), app_user (a machine) or team", "author.type or user.type"),
+        Column("state", TEXT, "state of the pull request after an update", "update.state"),
+        Column("old_status", TEXT, "status before an update that changed it: open", "update.changes.status.old"),
+        Column(
+            "new_status",
+            TEXT,
+            "status after an update that changed it: fulfilled is merged, rejected is declined",
+            "update.changes.status.new",
+        ),
+        Column("is_draft", BOOLEAN, "whether it is a draft after an update", "update.changes.draft.new, else update.draft"),
+        Column("was_draft", BOOLEAN, "whether it was one before an update that changed it", "update.changes.draft.old"),
+        Column("source_commit", TEXT, "head of the source branch after an update, 12 characters", "update.source.commit.hash"),
+        Column("comment_id", INTEGER, "id of the comment", "comment.id"),
+        Column("is_reply", BOOLEAN, "whether the comment answers another one", "comment.parent"),
+        Column("is_inline", BOOLEAN, "whether the comment stands at a file or line", "comment.inline"),
+        Column("is_deleted", BOOLEAN, "whether the comment was deleted; its text is gone", "comment.deleted"),
+        Column("is_pending", BOOLEAN, "whether the comment is part of a review that was not sent yet", "comment.pending"),
     ),
-    Column("draft", BOOLEAN, "whether it is a draft after an update", "update.draft"),
-    Column("source_commit", TEXT, "head of the source branch after an update, 12 characters", "update.source.commit.hash"),
-    Column("comment_id", INTEGER, "id of the comment", "comment.id"),
-    Column("is_reply", BOOLEAN, "whether the comment answers another one", "comment.parent"),
-    Column("is_inline", BOOLEAN, "whether the comment stands at a line of code", "comment.inline"),
-    Column("is_deleted", BOOLEAN, "whether the comment was deleted; its text is gone", "comment.deleted"),
-    Column("is_pending", BOOLEAN, "whether the comment is part of a review that is not finished", "comment.pending"),
 )
 
-#: Entries of one page can be out of order; a feed is read this far beyond the moment asked for.
-OVERLAP = timedelta(hours=1)
+_FROM_ENTRY = [name for name in SCHEMA.names if name not in ("repository", "actor_id", "actor", "actor_type")]
+_PAGE = 50
+#: Bitbucket gives a feed newest first but does not promise it, so it is read this far beyond the moment asked for.
+_OVERLAP = timedelta(hours=1)
+#: The first entries of a pull request are written within a moment of its creation.
+_BEGINNING = timedelta(minutes=1)
 
 
 def read(
     client: BitbucketClient, repository: str, *, since: datetime | None = None, until: datetime | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Yield the entries of a repository dated in ``[since, until)``, newest first, from the repository-wide feed.
+    """Yield the entries of a repository dated in ``[since, until)``, newest first.
 
-    Costs one request for every 50 entries, back to ``since``: a feed has neither filter nor order that Bitbucket
-    promises, so it is read until a whole page is older than ``since`` by an hour.
+    Costs one request for every 50 entries from now back to ``since``. The feed can not be filtered, so it is read until a
+    whole page is older than ``since`` by an hour. A comment keeps its date when it is edited or deleted later.
 
     :param client: the client
     :param repository: slug, or ``workspace/slug``
-    :param since: first moment
-    :param until: first moment that is too late
+    :param since: first moment; None: from the beginning
+    :param until: first moment that is too late; None: until now
     """
     name = client.full_name(repository)
-    for entry in feed(client, repository, since=since):
-        if (not since or entry_date(entry) >= since) and (not until or entry_date(entry) < until):
-            yield {"repository": name, "entry": entry}
-
-
-def feed(client: BitbucketClient, repository: str, *, since: datetime | None) -> Iterator[dict[str, Any]]:
-    """Yield the repository-wide feed until a whole page is older than ``since``; the older entries of that page too."""
-    older = 0
-    for entry in client.pull_requests.activity(repository):
-        date = entry_date(entry)
-        older = older + 1 if since and date < since - OVERLAP else 0
-        yield entry
-        if older >= 50:  # a page
+    for page in _pages(client, repository):
+        for entry in page:
+            if _within(entry.date, since, until):
+                yield {"repository": name, "entry": entry}
+        if since and _passed(page, since):
             return
 
 
-def by_pull_request(entries: Iterable[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
-    """Group entries by the number of their pull request."""
-    groups: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for entry in entries:
-        number = (entry.get("pull_request") or {}).get("id")
-        if number is not None:
-            groups[int(number)].append(entry)
-    return groups
+def timelines(client: BitbucketClient, repository: str, created: Mapping[int, datetime]) -> dict[int, list[Entry]]:
+    """Return the whole timeline of each pull request, by whichever way of reading costs fewer requests.
 
+    The repository-wide feed has every timeline at one request for 50 entries, but from now back to the oldest creation;
+    a timeline by itself costs a request at least. The feed is read as long as its density so far promises that going on to
+    some creation costs fewer pages than there are pull requests on the way; the others are read by themselves. So are those
+    whose first entry the feed does not have: Bitbucket does not promise that it goes back for ever.
 
-def payload(entry: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-    """Return an entry's kind and payload; kinds nobody knows yet are fine."""
-    for name in (*KINDS, *entry):
-        if name != "pull_request" and isinstance(entry.get(name), dict):
-            return name, entry[name]
-    return "unknown", {}
-
-
-def entry_actor(entry: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the account that did it; None for a deleted one."""
-    _, what = payload(entry)
-    actor: Mapping[str, Any] | None = what.get("author") or what.get("user")
-    return actor
-
-
-def entry_date(entry: Mapping[str, Any]) -> datetime:
-    """Return when it happened; the earliest of all times for an entry that does not say."""
-    _, what = payload(entry)
-    text = what.get("date") or what.get("created_on")
-    return datetime.fromisoformat(text) if text else datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+    :param client: the client
+    :param repository: slug, or ``workspace/slug``
+    :param created: number of each pull request -> when it was opened
+    """
+    # For one or two, the page that would tell how dense the feed is costs as much as reading them.
+    found = _from_feed(client, repository, created) if len(created) > 2 else {}
+    return {
+        number: found[number]
+        if _begins(found.get(number, []), moment)
+        else [Entry.of(one) for one in client.pull_requests.activity(repository, number)]
+        for number, moment in created.items()
+    }
 
 
 def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return the entries as a frame with the columns of :data:`SCHEMA`.
+    """Return entries as a frame with the columns of :data:`SCHEMA`.
 
     :param records: what :func:`read` yields
     """
-    return SCHEMA.frame(map(_row, records))
+    return SCHEMA.frame(_row(record["repository"], record["entry"]) for record in records)
 
 
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    entry = record["entry"]
-    kind, what = payload(entry)
-    actor = entry_actor(entry)
-    row: dict[str, Any] = {
-        "repository": record["repository"],
-        "pull_request_id": (entry.get("pull_request") or {}).get("id"),
-        "date": what.get("date") or what.get("created_on"),
-        "kind": kind,
-        "actor_id": account_id(actor),
-        "actor": display_name(actor),
-        "actor_type": (actor or {}).get("type"),
-    }
-    if kind == "update":
-        status = (what.get("changes") or {}).get("status") or {}
-        commit = ((what.get("source") or {}).get("commit")) or {}
-        return row | {
-            "state": what.get("state"),
-            "old_status": status.get("old"),
-            "new_status": status.get("new"),
-            "draft": what.get("draft"),
-            "source_commit": commit.get("hash"),
-        }
-    if kind == "comment":
-        return row | {
-            "comment_id": what.get("id"),
-            "is_reply": bool(what.get("parent")),
-            "is_inline": bool(what.get("inline")),
-            "is_deleted": bool(what.get("deleted")),
-            "is_pending": bool(what.get("pending")),
-        }
-    return row
+def _row(repository: str, entry: Entry) -> dict[str, Any]:
+    actor = entry.actor
+    row: dict[str, Any] = {name: getattr(entry, name) for name in _FROM_ENTRY}
+    return row | {"repository": repository, "actor_id": actor.id, "actor": actor.name, "actor_type": actor.type}
+
+
+def _from_feed(client: BitbucketClient, repository: str, created: Mapping[int, datetime]) -> Mapping[int | None, list[Entry]]:
+    found: dict[int | None, list[Entry]] = defaultdict(list)
+    ahead = deque(sorted(created.values(), reverse=True))
+    newest = None
+    for number, page in enumerate(_pages(client, repository), 1):
+        for entry in page:
+            if entry.pull_request_id in created:
+                found[entry.pull_request_id].append(entry)
+        dates = [entry.date for entry in page if entry.date]
+        if not dates:
+            continue
+        newest, oldest = max(newest or dates[0], *dates), min(dates)
+        while ahead and _passed(page, ahead[0]):
+            ahead.popleft()
+        pages_a_second = number / max((newest - oldest).total_seconds(), 1.0)
+        if not any((oldest - moment).total_seconds() * pages_a_second <= count for count, moment in enumerate(ahead, 1)):
+            break
+    return found
+
+
+def _pages(client: BitbucketClient, repository: str) -> Iterator[list[Entry]]:
+    feed = map(Entry.of, client.pull_requests.activity(repository))
+    while page := list(islice(feed, _PAGE)):
+        yield page
+
+
+def _passed(page: Iterable[Entry], moment: datetime) -> bool:
+    """Say whether a whole page is older than a moment, so that no later page is expected to have anything newer."""
+    newest = max((entry.date for entry in page if entry.date), default=None)
+    return newest is not None and newest < moment - _OVERLAP
+
+
+def _within(date: datetime | None, since: datetime | None, until: datetime | None) -> bool:
+    if date is None:  # an entry of a kind that nobody knows: it belongs to no interval
+        return since is None and until is None
+    return (since is None or since <= date) and (until is None or date < until)
+
+
+def _begins(entries: Iterable[Entry], created: datetime) -> bool:
+    return any(entry.kind == "update" and entry.date and entry.date <= created + _BEGINNING for entry in entries)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets import pull_requests
-from airflow_provider_bitbucket.datasets.people import account_id, display_name
+from airflow_provider_bitbucket.datasets.people import Account
 from airflow_provider_bitbucket.datasets.schema import INTEGER, TEXT, TIMESTAMP, Column, Schema
 
 if TYPE_CHECKING:
@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 SCHEMA = Schema(
     "pull_request_commits",
     ("repository", "pull_request_id", "hash"),
-    Column("repository", TEXT, "workspace/repository", "asked for"),
-    Column("pull_request_id", INTEGER, "number of the pull request within its repository", "asked for"),
-    Column("hash", TEXT, "full hash, 40 characters", "hash"),
-    Column("date", TIMESTAMP, "author date", "date"),
-    Column("author_id", TEXT, "uuid of the author; null when no account has the e-mail", "author.user.uuid"),
-    Column("author", TEXT, "display name of the author; name and e-mail of the commit when no account has it", "author"),
-    Column("message", TEXT, "commit message", "message"),
-    Column("parents", INTEGER, "number of parents; more than one is a merge", "length of parents"),
+    (
+        Column("repository", TEXT, "workspace/repository", "asked for"),
+        Column("pull_request_id", INTEGER, "number of the pull request within its repository", "asked for"),
+        Column("hash", TEXT, "full hash, 40 characters", "hash"),
+        Column("date", TIMESTAMP, "author date", "date"),
+        Column("author_id", TEXT, "uuid of the author; null when no account has the e-mail", "author.user.uuid"),
+        Column("author", TEXT, "display name of the author; name and e-mail of the commit when no account has it", "author"),
+        Column("message", TEXT, "commit message", "message"),
+        Column("parents", INTEGER, "number of parents; more than one is a merge", "parents", "commits"),
+    ),
 )
 
 
@@ -49,13 +51,14 @@ def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     commit = record["commit"]
     author = commit.get("author") or {}
+    account = Account.of(author.get("user"))
     return {
         "repository": record["repository"],
         "pull_request_id": record["pull_request_id"],
         "hash": commit.get("hash"),
         "date": commit.get("date"),
-        "author_id": account_id(author.get("user")),
-        "author": display_name(author.get("user")) or author.get("raw"),
+        "author_id": account.id,
+        "author": account.name or author.get("raw"),
         "message": commit.get("message"),
         "parents": len(commit.get("parents") or ()),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-TIMESTAMP = "timestamp[us, UTC]"
+TIMESTAMP = "datetime64[us, UTC]"
 TEXT, INTEGER, NUMBER, BOOLEAN, CATEGORY = "string", "Int64", "Float64", "boolean", "category"
 
 
@@ -19,16 +19,18 @@ class Column:
     """A column of a frame.
 
     :param name: durations end in ``_seconds``
-    :param dtype: ``timestamp[us, UTC]``, ``string``, ``Int64``, ``Float64``, ``boolean`` or ``category``; all hold nulls
+    :param dtype: ``datetime64[us, UTC]``, ``string``, ``Int64``, ``Float64``, ``boolean`` or ``category``; all hold nulls
     :param meaning: one sentence
     :param source: the field of Bitbucket's answer, or how it is made
-    :param categories: the values of a category that are always there, in order; unknown ones are added behind them
+    :param unit: what its numbers count, such as ``s`` or ``lines``
+    :param categories: the values of a category that are always there, in order; others are added behind them as they come
     """
 
     name: str
     dtype: str
     meaning: str
     source: str
+    unit: str | None = None
     categories: tuple[str, ...] = ()
 
 
@@ -40,10 +42,12 @@ class Schema:
     :param columns: in the order of the frame
     """
 
-    def __init__(self, dataset: str, key: Sequence[str], *columns: Column) -> None:
+    def __init__(self, dataset: str, key: Sequence[str], columns: Sequence[Column]) -> None:
         self.dataset = dataset
         self.key = tuple(key)
-        self.columns = columns
+        self.columns = tuple(columns)
+        if unknown := set(key) - set(self.names):
+            raise ValueError(f"Key of dataset {dataset!r} names {sorted(unknown)}, which are no columns of it")
 
     def __iter__(self) -> Iterator[Column]:
         return iter(self.columns)
@@ -54,59 +58,60 @@ class Schema:
         return [column.name for column in self.columns]
 
     def frame(self, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-        """Make a frame of rows; every row has every column, what a row lacks is null.
+        """Return rows as a frame with every column in its dtype; what a row lacks is null.
 
-        :param rows: plain values; moments as ISO texts in any of Bitbucket's spellings, or as datetimes
+        :param rows: plain values; moments as ISO texts in any of Bitbucket's spellings, or as datetimes with time zone
         """
         import pandas as pd
 
-        listed = list(rows)
-        made = {column.name: _series([row.get(column.name) for row in listed], column) for column in self.columns}
-        return pd.DataFrame(made, columns=self.names)
+        # Rows are taken apart as they come, so that there is never a list of a million dictionaries.
+        names = self.names
+        values: list[list[Any]] = [[] for _ in names]
+        pairs = list(zip(names, [one.append for one in values], strict=True))
+        for row in rows:
+            get = row.get
+            for name, append in pairs:
+                append(get(name))
+        series = [_series(column, listed) for column, listed in zip(self.columns, values, strict=True)]
+        return pd.DataFrame(dict(zip(names, series, strict=True)), columns=names)
+
+    def empty(self) -> pd.DataFrame:
+        """Return the frame of no rows."""
+        return self.frame(())
 
     def arrow(self) -> pa.Schema:
-        """Return the schema of a Parquet file of this dataset; categories are stored as text."""
+        """Return the schema of a Parquet file, from which pandas reads the same dtypes back."""
         import pyarrow as pa
 
-        types: dict[str, Callable[[], pa.DataType]] = {
-            TIMESTAMP: lambda: pa.timestamp("us", tz="UTC"),
-            TEXT: pa.string,
-            CATEGORY: pa.string,
-            INTEGER: pa.int64,
-            NUMBER: pa.float64,
-            BOOLEAN: pa.bool_,
-        }
-        return pa.schema([(column.name, types[column.dtype]()) for column in self.columns])
+        return pa.Schema.from_pandas(self.empty(), preserve_index=False)
 
     def to_markdown(self) -> str:
-        """Return the schema as a table for the docs."""
-        lines = ["| column | dtype | meaning | source |", "|---|---|---|---|"]
+        """Return the columns as a table for the docs."""
+        lines = ["| column | dtype | unit | meaning | source |", "|---|---|---|---|---|"]
         for column in self.columns:
-            mark = " (key)" if column.name in self.key else ""
-            lines.append(f"| `{column.name}`{mark} | `{column.dtype}` | {column.meaning} | {column.source} |")
+            name = f"`{column.name}`" + (" (key)" if column.name in self.key else "")
+            dtype = f"`{column.dtype}`" + (f": {', '.join(column.categories)}" if column.categories else "")
+            lines.append(f"| {name} | {dtype} | {column.unit or ''} | {column.meaning} | {column.source} |")
         return "\n".join(lines)
 
 
-def _series(values: list[Any], column: Column) -> pd.Series[Any]:
-    import pandas as pd
-
-    if column.dtype == TIMESTAMP:
-        return moments(values)
-    if column.dtype == CATEGORY:
-        unknown = sorted({value for value in values if value is not None} - set(column.categories))
-        kind = pd.CategoricalDtype([*column.categories, *unknown])
-        return pd.Series(pd.Categorical(values, dtype=kind))
-    if column.dtype == TEXT:
-        return pd.Series(values, dtype="string")
-    return pd.Series(values, dtype=column.dtype)
-
-
 def moments(values: Sequence[Any]) -> pd.Series[Any]:
-    """Read moments in Bitbucket's three spellings (microseconds or seconds with an offset, ``Z`` with 0 to 9 digits), as UTC.
+    """Read moments in Bitbucket's three spellings (microseconds or seconds with an offset, ``Z`` with 0 to 9 digits) as UTC.
 
     Digits beyond microseconds are cut. What is no moment is null.
     """
     import pandas as pd
 
     read = pd.to_datetime(pd.Series(values, dtype="object"), utc=True, format="ISO8601", errors="coerce")
-    return read.dt.floor("us").astype("datetime64[us, UTC]")
+    return read.dt.as_unit("us")
+
+
+def _series(column: Column, values: list[Any]) -> pd.Series[Any]:
+    import pandas as pd
+
+    if column.dtype == TIMESTAMP:
+        return moments(values)
+    if column.dtype == CATEGORY:
+        unknown = sorted({value for value in values if value is not None}.difference(column.categories))
+        return pd.Series(pd.Categorical(values, categories=[*column.categories, *unknown]))
+    return pd.Series(values, dtype=column.dtype)

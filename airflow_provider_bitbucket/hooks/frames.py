@@ -1,76 +1,47 @@
-"""Datasets as DataFrames, for :class:`BitbucketHook`."""
+"""Datasets as DataFrames, for :class:`~airflow_provider_bitbucket.hooks.bitbucket.BitbucketHook`."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_bitbucket.datasets import DATASETS
+
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pandas as pd
 
     from airflow_provider_bitbucket.client import BitbucketClient
+    from airflow_provider_bitbucket.datasets.extract import Dataset
+
+    Moment = datetime | str | None
+
+__all__ = ["DATASETS", "BitbucketFramesMixin"]
 
 
 class BitbucketFramesMixin:
-    """The ``get_..._df`` methods. A frame has the same columns and dtypes whatever the number of its rows."""
+    """The ``get_..._df`` methods. A frame has the same columns and dtypes whatever the number of its rows.
 
-    def get_conn(self) -> BitbucketClient:
-        """Return the client."""
-        raise TypeError("BitbucketFramesMixin is a part of BitbucketHook and does nothing by itself")
+    Parameters that they share:
 
-    def get_df(
-        self,
-        dataset: str,
-        repositories: Sequence[str] | None = None,
-        since: datetime | str | None = None,
-        until: datetime | str | None = None,
-        **options: Any,
-    ) -> pd.DataFrame:
-        """Return a dataset by name.
+    - ``repositories``: slugs; None: all repositories of the workspace
+    - ``since``: first moment, ISO 8601 text or datetime (UTC where it names no time zone); None: from the beginning
+    - ``until``: first moment that is too late; None: until now
 
-        :param dataset: ``pull_requests``, ``pull_request_activity``, ``pull_request_commits`` or ``diffstats``
-        :param repositories: slugs; None: all repositories of the workspace
-        :param since: first moment, ISO text or datetime (without time zone: UTC); None: from the beginning
-        :param until: first moment that is too late; None: until now
-        :param options: those of the dataset
-        :raises ValueError: no such dataset, or no moment
-        :raises BitbucketError: Bitbucket refused; the repository is named in its notes
-        """
-        from airflow_provider_bitbucket.datasets.extract import Dataset, as_moment
+    They raise ``ValueError`` when a moment is none, and ``BitbucketError`` when a repository can not be read; then there is
+    no frame of the others either. docs/datasets.md has the columns.
+    """
 
-        chosen = Dataset(dataset)
-        begin, end = as_moment(since, "since"), as_moment(until, "until")
-        return chosen.frame(chosen.records(self.get_conn(), repositories, begin, end, **options))
+    if TYPE_CHECKING:
 
-    def write_parquet(
-        self,
-        dataset: str,
-        path: str,
-        repositories: Sequence[str] | None = None,
-        since: datetime | str | None = None,
-        until: datetime | str | None = None,
-        **options: Any,
-    ) -> int:
-        """Write a dataset to a Parquet file and return its number of rows; parameters as for :meth:`get_df`.
-
-        :param path: any path of Airflow's ``ObjectStoragePath``, such as ``s3://bucket/prs.parquet``; the file appears
-            when it is whole
-        """
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
-        from airflow_provider_bitbucket.datasets.extract import Dataset, as_moment, write_parquet
-
-        chosen = Dataset(dataset)
-        begin, end = as_moment(since, "since"), as_moment(until, "until")
-        records = chosen.records(self.get_conn(), repositories, begin, end, **options)
-        return write_parquet(chosen, records, ObjectStoragePath(path))
+        def get_conn(self) -> BitbucketClient: ...
 
     def get_pull_requests_df(
         self,
         repositories: Sequence[str] | None = None,
-        since: datetime | str | None = None,
-        until: datetime | str | None = None,
+        since: Moment = None,
+        until: Moment = None,
         with_activity: bool = False,
         with_commits: bool = False,
         with_diffstat: bool = False,
@@ -80,8 +51,8 @@ class BitbucketFramesMixin:
 
         :param with_activity: read the timelines too: first review, approvals, drafts; one request for every 50 entries
         :param with_commits: read the commits too (coding time); one request for every pull request
-        :param with_diffstat: read the diffstat too (size); two requests for every pull request
-        :param bots: nicknames, names or ids of machines that Bitbucket takes for people
+        :param with_diffstat: read the diffstats too (size); two requests for every pull request
+        :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person
         """
         return self.get_df(
             "pull_requests",
@@ -95,10 +66,72 @@ class BitbucketFramesMixin:
         )
 
     def get_pull_request_activity_df(
-        self,
-        repositories: Sequence[str] | None = None,
-        since: datetime | str | None = None,
-        until: datetime | str | None = None,
+        self, repositories: Sequence[str] | None = None, since: Moment = None, until: Moment = None
     ) -> pd.DataFrame:
-        """Return the timeline entries dated in ``[since, until)``; one request for every 50."""
+        """Return the timeline entries dated in ``[since, until)``; one request for every 50 from now back to ``since``."""
         return self.get_df("pull_request_activity", repositories, since, until)
+
+    def get_pull_request_commits_df(
+        self, repositories: Sequence[str] | None = None, since: Moment = None, until: Moment = None
+    ) -> pd.DataFrame:
+        """Return the commits of the pull requests updated in ``[since, until)``; one request for each pull request."""
+        return self.get_df("pull_request_commits", repositories, since, until)
+
+    def get_diffstats_df(
+        self, repositories: Sequence[str] | None = None, since: Moment = None, until: Moment = None
+    ) -> pd.DataFrame:
+        """Return the files changed by the pull requests updated in ``[since, until)``; two requests for each."""
+        return self.get_df("diffstats", repositories, since, until)
+
+    def get_df(
+        self,
+        dataset: str,
+        repositories: Sequence[str] | None = None,
+        since: Moment = None,
+        until: Moment = None,
+        **options: Any,
+    ) -> pd.DataFrame:
+        """Return a dataset by name.
+
+        :param dataset: one of :data:`DATASETS`
+        :param options: further parameters of the dataset, as in the methods above
+        """
+        chosen, records = self._records(dataset, repositories, since, until, options)
+        return chosen.frame(records)
+
+    def write_parquet(
+        self,
+        dataset: str,
+        path: str,
+        repositories: Sequence[str] | None = None,
+        since: Moment = None,
+        until: Moment = None,
+        **options: Any,
+    ) -> dict[str, Any]:
+        """Write a dataset to a Parquet file; other parameters as for :meth:`get_df`.
+
+        :param path: any path of Airflow's ``ObjectStoragePath``, such as ``s3://bucket/prs.parquet``; the file appears
+            there when it is whole
+        :return: ``path``, ``dataset``, ``rows`` and ``columns`` (their names)
+        """
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        from airflow_provider_bitbucket.datasets.extract import write_parquet
+
+        chosen, records = self._records(dataset, repositories, since, until, options)
+        rows = write_parquet(chosen, records, ObjectStoragePath(path))
+        return {"path": path, "dataset": dataset, "rows": rows, "columns": chosen.schema.names}
+
+    def empty_df(self, dataset: str) -> pd.DataFrame:
+        """Return the frame of a dataset without rows, without asking Bitbucket."""
+        from airflow_provider_bitbucket.datasets.extract import Dataset
+
+        return Dataset(dataset).schema.empty()
+
+    def _records(
+        self, dataset: str, repositories: Sequence[str] | None, since: object, until: object, options: dict[str, Any]
+    ) -> tuple[Dataset, Iterator[Any]]:
+        from airflow_provider_bitbucket.datasets.extract import Dataset, interval
+
+        chosen, (begin, end) = Dataset(dataset), interval(since, until)
+        return chosen, chosen.records(self.get_conn(), repositories, begin, end, **options)

@@ -1,21 +1,31 @@
 """How long the parts of a pull request's life take, and a summary of many.
 
-A pull request's life is cut as teams are used to from LinearB, Swarmia and DORA tools:
+A pull request's life is cut at five moments. The parts follow one another without a gap, so they add up to the total:
 
-=======  =================================================================  ============================
-part     from -> to                                                         null when
-=======  =================================================================  ============================
-coding   first commit -> opened                                             commits were not read
-pickup   ready for review -> first review                                   nobody reviewed
-review   first review -> last approval before the close (else the merge)    nobody reviewed, or not merged
-merge    last approval -> merged                                            not approved, or not merged
-total    first commit (else opened) -> merged, without time as a draft      not merged
-=======  =================================================================  ============================
+========  ======================================  ==========================  ====================================
+part      from                                    to                          null when
+========  ======================================  ==========================  ====================================
+coding    first commit                            opened                      commits were not read
+pickup    opened, ready for review                first review                nobody reviewed it
+review    first review                            last approval, else merged  nobody reviewed it, or not merged
+merge     last approval                           merged                      nobody approved it, or not merged
+total     first commit, else opened               merged                      not merged
+========  ======================================  ==========================  ====================================
 
-Choices, where the field is divided: an approval or a request for changes counts as a review, not comments alone (as
-DevLake does on Bitbucket); machines and the author do not review; ready is when it stopped being a draft, else its
-opening; a declined pull request has no review, merge and total time; a part whose end lies before its beginning is null,
-not negative and not 0 (a squash rewrites commit dates, an approval can come after the merge); nothing is rounded.
+Where the field is divided, this is the choice:
+
+- A review is an approval, a request for changes or a comment. DevLake counts comments alone on Bitbucket, so that an
+  approval without words never ends the pickup.
+- Neither the author nor a machine reviews. DevLake and LinearB let the first bot comment end the pickup.
+- The time as a draft is taken out of the part in which it lies, and what was said about a draft is no review. LinearB
+  begins at ready; github/issue-metrics takes it out.
+- What came after the merge is no review.
+- A part whose end lies before its beginning is null, neither negative nor 0: a squash or rebase rewrites commit dates.
+- Declined pull requests have no review, merge and total time. Nothing is rounded.
+- What was not read is null; without the timeline (``with_activity``) the total contains the time as a draft.
+
+Sources: LinearB "How is cycle time calculated", Swarmia "Pull request cycle time", Apache DevLake's PR metrics, and
+github/issue-metrics; docs/metrics.md has the links.
 """
 
 from __future__ import annotations
@@ -26,88 +36,98 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
+#: The parts, in order; each is a column ``<part>_seconds``.
 PARTS = ("coding", "pickup", "review", "merge", "total")
+#: What :func:`summarize` tells of every measure beside its count.
 QUANTILES = {"median": 0.5, "p75": 0.75, "p90": 0.9}
+
+_KEPT = ("repository", "id", "title", "author", "author_is_bot", "state", "url", "created_on", "closed_on")
+_MEASURES = {part: "seconds" for part in PARTS} | {"size": "lines"}
 
 
 def pull_request_times(pull_requests: pd.DataFrame) -> pd.DataFrame:
     """Return one row for every pull request with the time of each part.
 
-    Formulas (all in seconds, ``Float64``; see the module for the choices):
+    In seconds (``Float64``), ``drafted(a, b)`` being the time as a draft between two moments:
 
-    - ``coding_seconds`` = ``created_on - first_commit_on`` (DevLake; LinearB)
-    - ``pickup_seconds`` = ``first_review_on - ready_on`` (LinearB: ready; github/issue-metrics: by others, no bots)
-    - ``review_seconds`` = ``min(last_approval_on, closed_on) - first_review_on`` (Swarmia: until the final approval)
-    - ``merge_seconds`` = ``closed_on - last_approval_on`` of merged ones (Swarmia)
-    - ``total_seconds`` = ``closed_on - min(first_commit_on, created_on) - draft_seconds`` of merged ones
-    - ``size_lines`` = ``lines_added + lines_removed`` (``Int64``)
+    - ``coding_seconds`` = ``created_on - first_commit_on`` (LinearB, DevLake)
+    - ``pickup_seconds`` = ``first_review_on - created_on - drafted(created_on, first_review_on)`` (LinearB;
+      github/issue-metrics' time to first response)
+    - ``review_seconds`` = ``last_approval_on - first_review_on - drafted(first_review_on, closed_on)``; up to ``closed_on``
+      when nobody approved (Swarmia: until the final approval; LinearB: until the merge)
+    - ``merge_seconds`` = ``closed_on - last_approval_on`` (Swarmia)
+    - ``total_seconds`` = ``closed_on - first_commit_on - drafted(created_on, closed_on)``; from ``created_on`` when that is
+      earlier or commits were not read (LinearB's cycle time up to the merge; without commits issue-metrics' time to merge)
 
-    :param pull_requests: a frame of dataset ``pull_requests``; what was not read (``with_activity`` ...) leaves its parts null
-    :return: ``repository``, ``id``, ``title``, ``author``, ``state``, ``url``, ``created_on``, ``closed_on``, the parts,
-        ``size_lines``, ``files_changed``, ``reviewers``, ``review_rounds``, ``is_self_merged`` and
-        ``is_merged_unapproved`` (``boolean``)
+    :param pull_requests: a frame of dataset ``pull_requests``
+    :return: ``repository``, ``id``, ``title``, ``author``, ``author_is_bot``, ``state``, ``url``, ``created_on``,
+        ``closed_on``, the parts, ``size_lines`` (lines added and removed), ``files_changed``, ``reviewers``,
+        ``review_rounds``, ``is_self_merged`` and ``is_merged_unapproved``; the last two null unless merged
     """
     frame = pull_requests
-    merged = frame["state"].astype("string").eq("MERGED").fillna(False)
-    closed = frame["closed_on"].where(merged)
-    # Without the timeline it is not known when a draft became ready, so there is no pickup time either.
-    review_end = frame["last_approval_on"].where(frame["last_approval_on"].notna(), closed)
-    begin = frame["first_commit_on"].where(frame["first_commit_on"] < frame["created_on"], frame["created_on"])
-    times = frame[["repository", "id", "title", "author", "state", "url", "created_on", "closed_on"]].copy()
+    is_merged = _is_merged(frame)
+    merged_on = frame["closed_on"].where(is_merged)
+    began = frame["first_commit_on"].where(frame["first_commit_on"] < frame["created_on"], frame["created_on"])
+    review_end = frame["last_approval_on"].where(frame["last_approval_on"].notna(), merged_on).where(is_merged)
+    draft = frame["draft_seconds"].fillna(0.0)
+    draft_in_pickup = frame["draft_before_review_seconds"].fillna(0.0)
+
+    times = frame[list(_KEPT)].copy()
     times["coding_seconds"] = _seconds(frame["first_commit_on"], frame["created_on"])
-    times["pickup_seconds"] = _seconds(frame["ready_on"], frame["first_review_on"])
-    times["review_seconds"] = _seconds(frame["first_review_on"], review_end.where(merged))
-    times["merge_seconds"] = _seconds(frame["last_approval_on"], closed)
-    total = _seconds(begin, closed) - frame["draft_seconds"].fillna(0)
-    times["total_seconds"] = total.where(total >= 0)
+    times["pickup_seconds"] = _seconds(frame["created_on"], frame["first_review_on"], draft_in_pickup)
+    times["review_seconds"] = _seconds(frame["first_review_on"], review_end, draft - draft_in_pickup)
+    times["merge_seconds"] = _seconds(frame["last_approval_on"], merged_on)
+    times["total_seconds"] = _seconds(began, merged_on, draft)
     times["size_lines"] = frame["lines_added"] + frame["lines_removed"]
-    for name in ("files_changed", "reviewers", "review_rounds"):
+    for name in ("files_changed", "reviewers", "review_rounds", "is_self_merged"):
         times[name] = frame[name]
-    times["is_self_merged"] = (frame["closed_by_id"] == frame["author_id"]).astype("boolean").where(merged)
-    times["is_merged_unapproved"] = (frame["approvals"] == 0).astype("boolean").where(merged)
+    times["is_merged_unapproved"] = (frame["approvals"] == 0).where(is_merged)
     return times
 
 
 def summarize(times: pd.DataFrame, by: Sequence[str] = ("repository", "week")) -> pd.DataFrame:
-    """Return count and quantiles of each part of the merged pull requests.
+    """Return how many pull requests were merged, and the spread of each measure among them.
 
-    The period is that of the merge: ``week`` is the Monday (UTC) of the ISO week in which it was merged, because only then
-    all its parts are known. Medians beside the 75th and 90th percentile, because times have long tails and a mean is ruled
-    by them; linear interpolation between neighbours. Nulls do not count.
+    The period is that of the merge, because only then all parts are known: ``week`` is the ISO week of ``closed_on`` in
+    UTC, given by its Monday. The median stands beside the 75th and 90th percentile and there is no mean, because these
+    times have long tails and a mean would tell of the tail. Percentiles are interpolated linearly between neighbours.
+    Nulls do not count, and ``<measure>_count`` says how many did.
 
-    :param times: what :func:`pull_request_times` returns
-    :param by: columns to group by: ``repository``, ``week``, ``author``, or none for one row over all
-    :return: the columns of ``by``, ``merged`` (``Int64``), and for each part ``<part>_median_seconds``, ``_p75_``, ``_p90_``;
-        ``size_median_lines``; ``self_merged`` and ``merged_unapproved`` (``Int64``)
+    :param times: what :func:`pull_request_times` returns; leave rows out before, such as those of machines by
+        ``times[~times["author_is_bot"]]``
+    :param by: columns to group by, such as ``repository``, ``week`` or ``author``; none: one row over all
+    :return: the columns of ``by``; ``merged``; for each part ``<part>_count``, ``<part>_median_seconds``,
+        ``<part>_p75_seconds``, ``<part>_p90_seconds``; likewise ``size_count``, ``size_median_lines``, ...;
+        ``self_merged`` and ``merged_unapproved``, the number of such pull requests
     :raises ValueError: ``by`` names a column that is not there
     """
     import pandas as pd
 
-    merged = times[times["state"].astype("string").eq("MERGED").fillna(False)].copy()
-    merged["week"] = _monday(merged["closed_on"])
-    if unknown := [name for name in by if name not in merged.columns]:
-        raise ValueError(f"Can not group by {unknown}; expected some of repository, week, author")
-    keys = list(by) or ["_all"]
-    if not by:
-        merged["_all"] = 0
-    groups = merged.groupby(keys, observed=True, sort=True)
-    summary = pd.DataFrame({"merged": groups.size().astype("Int64")})
-    for part in PARTS:
+    merged = times[_is_merged(times)]
+    merged = merged.assign(week=_monday(merged["closed_on"]), over_all=0)
+    if unknown := sorted(set(by) - set(merged.columns)):
+        raise ValueError(f"Can not summarize by {', '.join(unknown)}; expected some of repository, week, author, ...")
+    groups = merged.groupby(list(by) or "over_all", observed=True, sort=True, dropna=False)
+    columns: dict[str, pd.Series] = {"merged": groups.size().astype("Int64")}
+    for measure, unit in _MEASURES.items():
+        values = groups[f"{measure}_{unit}"]
+        columns[f"{measure}_count"] = values.count().astype("Int64")
         for name, share in QUANTILES.items():
-            summary[f"{part}_{name}_seconds"] = (
-                groups[f"{part}_seconds"].quantile(share, interpolation="linear").astype("Float64")
-            )
-    summary["size_median_lines"] = groups["size_lines"].quantile(0.5).astype("Float64")
-    summary["self_merged"] = groups["is_self_merged"].sum().astype("Int64")
-    summary["merged_unapproved"] = groups["is_merged_unapproved"].sum().astype("Int64")
-    result = summary.reset_index()
-    return result if by else result.drop(columns="_all")
+            columns[f"{measure}_{name}_{unit}"] = values.quantile(share, interpolation="linear").astype("Float64")
+    for name in ("self_merged", "merged_unapproved"):
+        columns[name] = groups[f"is_{name}"].sum().astype("Int64")
+    return pd.DataFrame(columns).reset_index(drop=not by)
 
 
-def _seconds(begin: pd.Series, end: pd.Series) -> pd.Series:
-    """Return seconds from one moment to another; null when one is missing or they are the wrong way round."""
-    seconds = (end - begin).dt.total_seconds()
-    return seconds.where(seconds >= 0).astype("Float64")
+def _is_merged(frame: pd.DataFrame) -> pd.Series[bool]:
+    return frame["state"].astype("string").eq("MERGED").fillna(False).astype(bool)
+
+
+def _seconds(begin: pd.Series, end: pd.Series, draft: pd.Series | float = 0.0) -> pd.Series:
+    """Return the seconds between moments without those as a draft; null when one is missing or the end comes first."""
+    # Rounded to Bitbucket's microseconds, so that what adds up to 0 is not a hair less.
+    seconds = ((end - begin).dt.total_seconds().astype("Float64") - draft).round(6)
+    return seconds.where(seconds >= 0)
 
 
 def _monday(moments: pd.Series) -> pd.Series:
@@ -115,5 +135,5 @@ def _monday(moments: pd.Series) -> pd.Series:
     import pandas as pd
 
     days = moments.dt.floor("D")
-    monday: pd.Series = days - pd.to_timedelta(days.dt.weekday, unit="D")
+    monday: pd.Series = days - pd.to_timedelta(days.dt.day_of_week, unit="D")
     return monday

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
-from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowException, BaseOperator
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, XCom
 
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+from airflow_provider_bitbucket.hooks.frames import DATASETS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,8 +19,9 @@ if TYPE_CHECKING:
 class BitbucketExtractOperator(BaseOperator):
     """Read a dataset of one, several or all repositories, as a DataFrame or into a Parquet file.
 
-    Rows whose moment (``updated_on`` of a pull request, ``date`` of a timeline entry) lies in ``[since, until)`` are read.
-    A repository that can not be read fails the task, named; then nothing is published.
+    Rows whose moment (``updated_on`` of a pull request, ``date`` of a timeline entry) lies in ``[since, until)`` are read,
+    so that a DAG run reads its data interval with ``since="{{ data_interval_start }}"`` and
+    ``until="{{ data_interval_end }}"``. A repository that can not be read fails the task, by name; then nothing is published.
 
     :param dataset: ``pull_requests``, ``pull_request_activity``, ``pull_request_commits`` or ``diffstats`` (columns:
         docs/datasets.md)
@@ -30,22 +30,25 @@ class BitbucketExtractOperator(BaseOperator):
     :param until: first moment that is too late (templated); None: until now
     :param with_activity: of ``pull_requests``: read the timelines too; one request for every 50 entries
     :param with_commits: of ``pull_requests``: read the commits too; one request for every pull request
-    :param with_diffstat: of ``pull_requests``: read the diffstat too; two requests for every pull request
-    :param bots: of ``pull_requests``: nicknames, names or ids of machines that Bitbucket takes for people
+    :param with_diffstat: of ``pull_requests``: read the diffstats too; two requests for every pull request
+    :param bots: of ``pull_requests``: nicknames, display names, account ids or uuids of machines that have an account of a
+        person (templated)
     :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/prs.parquet`` (templated); None: the
         DataFrame is the task's XCom, which suits some ten thousand rows
     :param bitbucket_conn_id: the connection (templated)
     :param workspace: workspace to read in; default: the connection's (templated)
-    :return: the DataFrame, or ``{"path": ..., "rows": ...}``
+    :return: the DataFrame; with ``output_path`` its ``path``, ``dataset``, ``rows`` and ``columns``
+    :raises ValueError: no such dataset or moment; an option of another dataset
+    :raises BitbucketError: a repository can not be read
     """
 
-    template_fields = ("dataset", "repositories", "since", "until", "bots", "output_path", "bitbucket_conn_id", "workspace")
+    template_fields = ("repositories", "since", "until", "bots", "output_path", "bitbucket_conn_id", "workspace")
     ui_color = "#deebff"
 
     def __init__(
         self,
         *,
-        dataset: str,
+        dataset: str = "pull_requests",
         repositories: Sequence[str] | str | None = None,
         since: Any = None,
         until: Any = None,
@@ -59,6 +62,8 @@ class BitbucketExtractOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if dataset not in DATASETS:
+            raise ValueError(f"There is no dataset {dataset!r}; expected one of {', '.join(DATASETS)}")
         self.dataset = dataset
         self.repositories = repositories
         self.since = since
@@ -70,6 +75,8 @@ class BitbucketExtractOperator(BaseOperator):
         self.output_path = output_path
         self.bitbucket_conn_id = bitbucket_conn_id
         self.workspace = workspace
+        if dataset != "pull_requests" and (given := [name for name, value in self._options().items() if value]):
+            raise ValueError(f"{', '.join(given)} belong to dataset 'pull_requests', not to {dataset!r}")
 
     @cached_property
     def hook(self) -> BitbucketHook:
@@ -79,46 +86,35 @@ class BitbucketExtractOperator(BaseOperator):
     def execute(self, context: Context) -> pd.DataFrame | dict[str, Any]:
         """Read and publish."""
         repositories = [self.repositories] if isinstance(self.repositories, str) else self.repositories
-        arguments = (repositories, self.since, self.until)
+        options = {name: value for name, value in self._options().items() if value}
         if self.output_path:
-            rows = self.hook.write_parquet(self.dataset, self.output_path, *arguments, **self._options())
-            self.log.info("Wrote %d rows of %s to %s.", rows, self.dataset, self.output_path)
-            return {"path": self.output_path, "rows": rows}
+            written = self.hook.write_parquet(self.dataset, self.output_path, repositories, self.since, self.until, **options)
+            self.log.info("Wrote %s rows of %s to %s.", f"{written['rows']:,}", self.dataset, self.output_path)
+            return written
         self._refuse_what_xcom_can_not_carry()
-        frame = self.hook.get_df(self.dataset, *arguments, **self._options())
-        self.log.info("Read %d rows of %s.", len(frame), self.dataset)
+        frame = self.hook.get_df(self.dataset, repositories, self.since, self.until, **options)
+        self.log.info("Read %s rows of %s.", f"{len(frame):,}", self.dataset)
         return frame
 
     def _options(self) -> dict[str, Any]:
-        """Return the options of the dataset that were asked for; those of another dataset are refused by name."""
-        asked = {
+        return {
             "with_activity": self.with_activity,
             "with_commits": self.with_commits,
             "with_diffstat": self.with_diffstat,
-            "bots": tuple(self.bots),
+            "bots": self.bots,
         }
-        given = {name: value for name, value in asked.items() if value}
-        if given and self.dataset != "pull_requests":
-            raise ValueError(f"{', '.join(given)} belong to dataset 'pull_requests', not to {self.dataset!r}")
-        return given
 
     def _refuse_what_xcom_can_not_carry(self) -> None:
-        """Find out before a request is spent whether this Airflow can pass a DataFrame on, by passing an empty one."""
-        if not self.do_xcom_push:
-            return
-        import pandas as pd
-
+        """Find out before a request is spent whether this Airflow can pass the DataFrame on, by passing it without rows."""
+        if not self.do_xcom_push or XCom.serialize_value.__module__ != "airflow.sdk.bases.xcom":
+            return  # a custom backend knows itself what it can carry, and trying it could leave something behind
+        empty = self.hook.empty_df(self.dataset)
         try:
-            _serializer()(pd.DataFrame({"a": []}))
-        except (TypeError, ImportError, AttributeError, RuntimeError) as error:
-            raise AirflowException(
-                f"This Airflow can not pass a DataFrame of pandas {pd.__version__} on by XCom ({error}). Give output_path, "
-                "install pandas<3 and pyarrow, or upgrade to Airflow 3.3.1 or newer."
+            XCom.serialize_value(empty)
+        except Exception as error:
+            import pandas as pd
+
+            raise AirflowFailException(
+                f"This Airflow can not pass a DataFrame of pandas {pd.__version__} on by XCom ({type(error).__name__}: {error}). "
+                "Give output_path to write Parquet instead, or install pyarrow, and pandas<3 if this is Airflow 3.3.0 or older."
             ) from error
-
-
-def _serializer() -> Callable[[Any], Any]:
-    """Return what this Airflow makes an XCom of a value with; it moved in Airflow 3.2."""
-    new = find_spec("airflow.sdk.serde") is not None
-    serialize: Callable[[Any], Any] = import_module("airflow.sdk.serde" if new else "airflow.serialization.serde").serialize
-    return serialize

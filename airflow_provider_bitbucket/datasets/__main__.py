@@ -1,0 +1,36 @@
+"""``python -m airflow_provider_bitbucket.datasets > docs/datasets.md``: the docs of the datasets, from what the code says."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from importlib import import_module
+
+from airflow_provider_bitbucket.datasets import DATASETS
+
+_INTRODUCTION = """# Datasets
+
+Made by `python -m airflow_provider_bitbucket.datasets > docs/datasets.md`; a test compares it with the code.
+
+A frame has the same columns in the same dtypes for no row and for a million. Moments are UTC with microseconds, ids are
+strings or `Int64`, durations are seconds with the unit in the name, and every column can hold nulls: where Bitbucket says
+nothing, where an account was deleted, and where something was not read. The key tells rows apart, so that rows of
+overlapping reads can be merged."""
+
+
+def markdown() -> str:
+    """Return the page."""
+    return "\n\n".join([_INTRODUCTION, *map(_section, DATASETS)]) + "\n"
+
+
+def _section(name: str) -> str:
+    module = import_module(f"airflow_provider_bitbucket.datasets.{name}")
+    cost = (inspect.getdoc(module.read) or "").partition("\n:param")[0].strip().replace("``", "`")
+    key = ", ".join(f"`{column}`" for column in module.SCHEMA.key)
+    return "\n\n".join(
+        [f"## `{name}`", inspect.getdoc(module) or "", f"`read`: {cost}", f"Key: {key}.", module.SCHEMA.to_markdown()]
+    )
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())

@@ -1,0 +1,179 @@
+"""What the timeline of a pull request says: its entries, and what follows from them.
+
+Source of the entries' shape: developer.atlassian.com/cloud/bitbucket/rest/api-group-pullrequests (activity), and answers
+recorded from the live API in 2024 to 2026.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from airflow_provider_bitbucket.datasets.people import Account
+
+REVIEWS = ("approval", "changes_requested", "comment")
+KINDS = ("update", *REVIEWS)
+CLOSED = ("MERGED", "DECLINED", "SUPERSEDED")
+#: Bitbucket's internal words in ``changes.status`` for merged and declined.
+_CLOSED_STATUS = ("fulfilled", "rejected")
+
+Period = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of a timeline, with what is worth keeping: a repository can have a hundred thousand of them.
+
+    The attributes are columns of dataset ``pull_request_activity``, which says what they mean.
+    """
+
+    pull_request_id: int | None
+    kind: str
+    date: datetime | None
+    actor: Account
+    state: str | None = None
+    old_status: str | None = None
+    new_status: str | None = None
+    is_draft: bool | None = None
+    was_draft: bool | None = None
+    source_commit: str | None = None
+    comment_id: int | None = None
+    is_reply: bool | None = None
+    is_inline: bool | None = None
+    is_deleted: bool | None = None
+    is_pending: bool | None = None
+
+    @classmethod
+    def of(cls, json: Mapping[str, Any]) -> Entry:
+        """Read an entry: ``pull_request`` and one more key that says what it is. Keys nobody knows yet are fine, none too."""
+        kind = next((name for name in (*KINDS, *json) if name != "pull_request" and isinstance(json.get(name), dict)), "unknown")
+        what = json.get(kind) or {}
+        date = what.get("date") or what.get("created_on")
+        number = (json.get("pull_request") or {}).get("id")
+        head = (number, kind, datetime.fromisoformat(date) if date else None, Account.of(what.get("author") or what.get("user")))
+        if kind == "update":
+            changes = what.get("changes") or {}
+            status, draft = changes.get("status") or {}, changes.get("draft") or {}
+            return cls(
+                *head,
+                state=what.get("state"),
+                old_status=status.get("old"),
+                new_status=status.get("new"),
+                is_draft=draft.get("new", what.get("draft")),
+                was_draft=draft.get("old"),
+                source_commit=((what.get("source") or {}).get("commit") or {}).get("hash"),
+            )
+        if kind == "comment":
+            return cls(
+                *head,
+                comment_id=what.get("id"),
+                is_reply=bool(what.get("parent")),
+                is_inline=bool(what.get("inline")),
+                is_deleted=bool(what.get("deleted")),
+                is_pending=bool(what.get("pending")),
+            )
+        return cls(*head)
+
+
+@dataclass(frozen=True)
+class Drafts:
+    """When a pull request was a draft.
+
+    :param ready_on: when it first was none; None when it never was ready
+    :param periods: from when to when it was one; a draft that is still open has no end and no period
+    """
+
+    ready_on: datetime | None
+    periods: tuple[Period, ...]
+
+    def seconds(self, before: datetime | None = None) -> float:
+        """Return how long it was a draft.
+
+        :param before: count only what lies before this moment
+        """
+        ends = ((begin, min(end, before) if before else end) for begin, end in self.periods)
+        return sum(max((end - begin).total_seconds(), 0.0) for begin, end in ends)
+
+
+def oldest_first(entries: Iterable[Entry]) -> list[tuple[datetime, Entry]]:
+    """Return dated entries in the order of time; Bitbucket gives the newest first and does not promise it."""
+    return sorted(((one.date, one) for one in entries if one.date), key=lambda pair: pair[0])
+
+
+def closed_on(entries: Sequence[tuple[datetime, Entry]]) -> datetime | None:
+    """Return when it was merged or declined; None when the timeline does not say.
+
+    An edit after the merge repeats the state, so the change of status counts, else the first entry with the state.
+    """
+    changed = (date for date, entry in entries if entry.new_status in _CLOSED_STATUS)
+    repeated = (date for date, entry in entries if entry.state in CLOSED)
+    return next(changed, None) or next(repeated, None)
+
+
+def drafts(entries: Sequence[tuple[datetime, Entry]], created: datetime, closed: datetime | None, is_draft_now: bool) -> Drafts:
+    """Return when it was a draft, from what its updates say.
+
+    :param is_draft_now: what it has been all the time when no update says anything
+    """
+    said = [(max(date, created), entry) for date, entry in entries if entry.is_draft is not None]
+    is_draft = is_draft_now
+    if said:
+        first = said[0][1]
+        is_draft = bool(first.is_draft if first.was_draft is None else first.was_draft)
+    ready_on, since = None if is_draft else created, created
+    periods: list[Period] = []
+    for date, entry in said:
+        if entry.is_draft == is_draft:
+            continue
+        if is_draft:
+            periods.append((since, date))
+            ready_on = ready_on or date
+        is_draft, since = not is_draft, date
+    if is_draft and closed:
+        periods.append((since, closed))
+    return Drafts(ready_on, tuple(periods))
+
+
+def reviews(
+    entries: Sequence[tuple[datetime, Entry]],
+    author: Account,
+    bots: Collection[str],
+    ready_on: datetime | None,
+    closed: datetime | None,
+) -> list[tuple[datetime, Entry]]:
+    """Return the reviews: approvals, requests for changes and comments of other people, from ready until closed.
+
+    Deleted comments and those of a review that was not sent do not count. An account that is gone is somebody else, unless
+    the author's is gone too. Nobody reviews what never was ready.
+    """
+    if ready_on is None:
+        return []
+    return [
+        (date, entry)
+        for date, entry in entries
+        if entry.kind in REVIEWS
+        and not (entry.is_deleted or entry.is_pending)
+        and entry.actor.id != author.id
+        and not entry.actor.is_bot(bots)
+        and ready_on <= date
+        and (closed is None or date <= closed)
+    ]
+
+
+def review_rounds(entries: Sequence[tuple[datetime, Entry]], reviewed: Collection[tuple[datetime, Entry]]) -> int:
+    """Count how often a push answered requests for changes or comments.
+
+    :param reviewed: what :func:`reviews` returned
+    """
+    asking = {id(entry) for _, entry in reviewed if entry.kind != "approval"}
+    rounds, asked, head = 0, False, None
+    for _, entry in entries:
+        if id(entry) in asking:
+            asked = True
+        if entry.source_commit:
+            rounds += asked and head not in (None, entry.source_commit)
+            asked = asked and head in (None, entry.source_commit)
+            head = entry.source_commit
+    return rounds
