@@ -1,0 +1,60 @@
+"""The large seed: everything of the measure that costs are compared by, and quick enough to be used."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from airflow_provider_bitbucket.emulator.clock import Clock
+from airflow_provider_bitbucket.emulator.pull_request_timeline import feed
+from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
+from airflow_provider_bitbucket.emulator.seeds import plant
+from airflow_provider_bitbucket.emulator.state import PullRequest, State
+
+
+def large(**sizes: int) -> State:
+    state = State(clock=Clock(NOW, 0))
+    plant(state, "large", **sizes)
+    return state
+
+
+@pytest.fixture(scope="module")
+def pull_requests() -> list[PullRequest]:
+    (repository,) = large(pull_requests=400).repositories()
+    return list(repository.pull_requests.values())
+
+
+def test_every_pull_request_has_the_same_measure(pull_requests: list[PullRequest]) -> None:
+    assert len(pull_requests) == 400
+    measures = {(len(one.activity), len(one.comments), len(one.commits), len(one.diffstat)) for one in pull_requests}
+    assert measures == {(12, 4, 5, 8)}
+
+
+def test_most_are_merged_some_declined_and_the_last_are_open(pull_requests: list[PullRequest]) -> None:
+    states = Counter(one.state for one in pull_requests)
+    assert states["MERGED"] > 0.85 * len(pull_requests)
+    assert states["DECLINED"] > 0
+    assert states["OPEN"] > 0
+    assert all(one.id > 300 for one in pull_requests if one.state == "OPEN")
+
+
+def test_nothing_happens_before_its_opening_or_in_the_future(pull_requests: list[PullRequest]) -> None:
+    for one in pull_requests:
+        moments = [entry.date for entry in one.activity]
+        assert min(moments) == one.created_on
+        assert max(moments) <= one.updated_on <= NOW
+        assert one.closed_on is None or one.closed_on == max(moments)
+
+
+def test_it_can_be_spread_over_repositories() -> None:
+    repositories = list(large(pull_requests=10, repositories=3).repositories())
+    assert [(one.slug, len(one.pull_requests)) for one in repositories] == [("api", 4), ("service-2", 3), ("service-3", 3)]
+
+
+def test_the_same_seed_and_clock_make_the_same() -> None:
+    one, other = (next(large(pull_requests=20).repositories()) for _ in range(2))
+    assert [pr.source_hash for pr in one.pull_requests.values()] == [pr.source_hash for pr in other.pull_requests.values()]
+    assert [(pr.id, entry.date, entry.kind) for pr, entry in feed(one)] == [
+        (pr.id, entry.date, entry.kind) for pr, entry in feed(other)
+    ]
