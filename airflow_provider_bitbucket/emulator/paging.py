@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Collection, Sequence
+from operator import itemgetter
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -82,9 +83,9 @@ def sorted_by(items: Sequence[T], sort: str, allowed: Collection[str] | None, ge
     path = sort.removeprefix("-")
     if allowed is not None and path not in allowed:
         raise ApiError(400, f"Invalid sort attribute provided '{path}'")
-    present = [item for item in items if get(item, path) is not None]
-    absent = [item for item in items if get(item, path) is None]
-    return sorted(present, key=lambda item: get(item, path), reverse=sort.startswith("-")) + absent
+    keyed = [(get(item, path), item) for item in items]
+    present = sorted((one for one in keyed if one[0] is not None), key=itemgetter(0), reverse=sort.startswith("-"))
+    return [item for _, item in present] + [item for key, item in keyed if key is None]
 
 
 def _page_size(text: str | None, default: int, maximum: int, refuse_larger: bool) -> int:

@@ -53,14 +53,14 @@ class _Parser:
         while self.peek()[1].upper() == "OR":
             self.next()
             parts.append(self.all_of())
-        return lambda item, get: any(part(item, get) for part in parts)
+        return parts[0] if len(parts) == 1 else lambda item, get: any(part(item, get) for part in parts)
 
     def all_of(self) -> Condition:
         parts = [self.one()]
         while self.peek()[1].upper() == "AND":
             self.next()
             parts.append(self.one())
-        return lambda item, get: all(part(item, get) for part in parts)
+        return parts[0] if len(parts) == 1 else lambda item, get: all(part(item, get) for part in parts)
 
     def one(self) -> Condition:
         kind, text = self.next()
