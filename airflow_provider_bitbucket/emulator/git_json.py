@@ -94,8 +94,8 @@ def branch_json(repository: Repository, name: str, base: str) -> dict[str, Any]:
             "html": {"href": f"{base}/{repository.full_name}/branch/{name}"},
         },
         "type": "branch",
-        "merge_strategies": ["merge_commit", "squash", "fast_forward"],
-        "default_merge_strategy": "merge_commit",
+        "merge_strategies": list(repository.merge_strategies),
+        "default_merge_strategy": repository.merge_strategies[0],
         "sync_strategies": ["merge_commit", "rebase"],
     }
 
