@@ -2,7 +2,7 @@
 
 from airflow_provider_bitbucket.client.auth import AccessToken, ApiToken, Auth, OAuthClientCredentials
 from airflow_provider_bitbucket.client.bitbucket import BASE_URL, BitbucketClient
-from airflow_provider_bitbucket.client.budget import RateBudget
+from airflow_provider_bitbucket.client.clock import Clock
 from airflow_provider_bitbucket.client.errors import (
     BitbucketAmbiguousError,
     BitbucketAuthError,
@@ -17,7 +17,7 @@ from airflow_provider_bitbucket.client.errors import (
     BitbucketServerError,
 )
 from airflow_provider_bitbucket.client.pipeline_state import PipelineOutcome, PipelineStatus
-from airflow_provider_bitbucket.client.session import NO_RETRIES, RetryPolicy
+from airflow_provider_bitbucket.client.retry import NO_RETRIES, RetryPolicy
 
 __all__ = [
     "BASE_URL",
@@ -37,9 +37,9 @@ __all__ = [
     "BitbucketPermissionError",
     "BitbucketRateLimitError",
     "BitbucketServerError",
+    "Clock",
     "OAuthClientCredentials",
     "PipelineOutcome",
     "PipelineStatus",
-    "RateBudget",
     "RetryPolicy",
 ]

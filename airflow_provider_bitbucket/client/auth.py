@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import random
+import re
 import threading
 import time
 from abc import abstractmethod
@@ -25,13 +26,30 @@ _TIMEOUT_SECONDS = (10.0, 30.0)
 _NOBODY_WARNED = lambda secret: None  # noqa: E731 - the default of a callback
 
 
+class _NoAuth(AuthBase):
+    """Adds nothing."""
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        return request
+
+
+#: Keeps requests from adding credentials of a ``.netrc``.
+NO_AUTH = _NoAuth()
+
+
 class Auth(AuthBase):
     """What signs requests. One object can serve many threads."""
 
     kind: str
+    #: What to look at when Bitbucket answers 401.
+    hint = ""
 
-    def __init__(self, identity: str) -> None:
-        digest = hashlib.sha256(f"{self.kind}\0{identity}".encode()).hexdigest()
+    def __init__(self, counted_as: str) -> None:
+        """Set ``budget_key``, which tells request budgets apart without containing anything secret.
+
+        :param counted_as: what Bitbucket counts requests by
+        """
+        digest = hashlib.sha256(f"{self.kind}\0{counted_as}".encode()).hexdigest()
         self.budget_key = digest[:32]
 
     @abstractmethod
@@ -61,11 +79,15 @@ class ApiToken(Auth):
     """
 
     kind = "api_token"
+    hint = (
+        "Check e-mail and token: the token must have Bitbucket scopes (one without scopes is refused) and may have expired; "
+        "app passwords no longer work since 2026-07-28."
+    )
 
     def __init__(self, email: str, token: str) -> None:
         if not email or not token:
             raise ValueError(f"An API token needs the account e-mail and the token; {'token' if email else 'e-mail'} is empty")
-        super().__init__(f"{email}\0{token}")
+        super().__init__(email.lower())  # Bitbucket counts by user, whichever of their tokens is used
         self.email = email
         self._token = token
         self._header = _basic(email, token)
@@ -85,10 +107,14 @@ class AccessToken(Auth):
     """
 
     kind = "access_token"
+    hint = "If this is an API token of a person, it needs the account e-mail beside it (auth type api_token)."
 
     def __init__(self, token: str) -> None:
         if not token:
             raise ValueError("An access token is needed; it is empty")
+        if not re.fullmatch(r"[!-~]+", token):
+            # It could not be sent, and requests would show it in its complaint.
+            raise ValueError("The access token contains spaces or characters that no token has; copy it again")
         super().__init__(token)
         self._token = token
 
@@ -113,7 +139,7 @@ class OAuthClientCredentials(Auth):
     def __init__(self, key: str, secret: str, *, on_secret: Callable[[str], None] = _NOBODY_WARNED) -> None:
         if not key or not secret:
             raise ValueError(f"An OAuth consumer needs key and secret; the {'secret' if key else 'key'} is empty")
-        super().__init__(f"{key}\0{secret}")
+        super().__init__(key)
         self.key = key
         self.on_secret = on_secret
         self.scopes: tuple[str, ...] = ()
@@ -162,7 +188,7 @@ class OAuthClientCredentials(Auth):
                 verify=self.verify,
                 proxies=self.proxies,
                 allow_redirects=False,
-                auth=_NoAuth(),
+                auth=NO_AUTH,
             )
         except requests.RequestException as error:
             raise BitbucketConnectionError(
@@ -191,10 +217,3 @@ class OAuthClientCredentials(Auth):
         # Early and not all at once: the last tenth of the lifetime, jittered over the processes.
         self._renew_at = time.monotonic() + lifetime * random.uniform(0.85, 0.95)  # noqa: S311 - jitter, no secret
         return token
-
-
-class _NoAuth(AuthBase):
-    """Keeps requests from adding credentials of a ``.netrc`` to a request that carries its own."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request

@@ -5,34 +5,44 @@ Source: developer.atlassian.com/cloud/bitbucket/rest/intro, "Filtering".
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+Value = str | int | float | bool | datetime | None
 
-def quote(value: str | int | float | bool | datetime | None) -> str:
+
+def quote(value: Value) -> str:
     """Return a value as a BBQL literal that can not become anything but a value.
 
     :param value: text, number, truth value, moment or nothing; a moment without time zone is taken as UTC
+    :raises TypeError: it is something else
+    :raises ValueError: it is a number that the language can not write
     """
     if value is None:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
+    if isinstance(value, int):
+        return f"{int(value):d}"
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{value} can not be written in a query")
+        return f"{value:f}"  # the language knows no exponents
     if isinstance(value, datetime):
         moment = value if value.tzinfo else value.replace(tzinfo=UTC)
         # The colon in the offset is needed: +0000 is refused.
         return f'"{moment.astimezone(UTC).isoformat(timespec="microseconds")}"'
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, str):
+        return '"' + str.__str__(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    raise TypeError(f"{type(value).__name__} can not be written in a query; expected text, number, truth value, datetime or None")
 
 
-def one_of(field: str, values: Iterable[str]) -> str:
+def one_of(field: str, values: Iterable[Value]) -> str:
     """Return the condition that a field has one of several values."""
-    return "(" + " OR ".join(f"{field} = {quote(value)}" for value in values) + ")"
+    return " OR ".join(f"{field} = {quote(value)}" for value in values)
 
 
-def all_of(*conditions: str | None) -> str | None:
-    """Join conditions with AND, leaving out those that are None; None when nothing is left."""
-    present = [condition for condition in conditions if condition]
-    return " AND ".join(f"({condition})" if " OR " in condition else condition for condition in present) or None
+def all_of(*conditions: str | None) -> str:
+    """Join conditions so that all must hold, whatever stands in them, leaving out those that are None."""
+    return " AND ".join(f"({condition})" for condition in conditions if condition)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_bitbucket.client import paging
-from airflow_provider_bitbucket.client.budget import RateBudget, shared_budget
+from airflow_provider_bitbucket.client.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_bitbucket.client.commits import Commits
 from airflow_provider_bitbucket.client.deployments import Deployments
 from airflow_provider_bitbucket.client.environments import Environments
@@ -15,7 +15,8 @@ from airflow_provider_bitbucket.client.pipelines import Pipelines
 from airflow_provider_bitbucket.client.pull_requests import PullRequests
 from airflow_provider_bitbucket.client.refs import Refs
 from airflow_provider_bitbucket.client.repositories import Repositories
-from airflow_provider_bitbucket.client.session import RetryPolicy, Session
+from airflow_provider_bitbucket.client.retry import RetryPolicy
+from airflow_provider_bitbucket.client.session import Session
 from airflow_provider_bitbucket.client.urls import segment
 from airflow_provider_bitbucket.client.users import Users
 from airflow_provider_bitbucket.client.workspaces import Workspaces
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     import requests
 
     from airflow_provider_bitbucket.client.auth import Auth
+    from airflow_provider_bitbucket.client.budget import RateBudget
 
 BASE_URL = "https://api.bitbucket.org/2.0"
 
@@ -36,10 +38,11 @@ class BitbucketClient:
     :param base_url: where the API is; the credentials are sent nowhere else
     :param timeout: seconds to connect, seconds to wait for the next byte
     :param retries: how patient a request is
-    :param rate_limit: requests an hour that these credentials may make; shared by all clients of the process with them
-    :param budget: a request budget of its own, in place of the shared one
+    :param rate_limit: requests an hour that these credentials may make, where you know better than Bitbucket's 1,000 (or
+        what it tells access tokens). They share one budget in the process: of several clients the lowest number counts.
     :param verify: TLS verification: True, or the path of a CA bundle
     :param proxies: scheme -> proxy address; by default what the environment says
+    :param clock: where time comes from and how it is waited for
     """
 
     def __init__(
@@ -50,10 +53,10 @@ class BitbucketClient:
         *,
         timeout: tuple[float, float] = (10.0, 60.0),
         retries: RetryPolicy | None = None,
-        rate_limit: int = 1000,
-        budget: RateBudget | None = None,
+        rate_limit: int | None = None,
         verify: bool | str = True,
         proxies: dict[str, str] | None = None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.workspace = workspace
         self._session = Session(
@@ -61,9 +64,10 @@ class BitbucketClient:
             base_url,
             timeout=timeout,
             retries=retries or RetryPolicy(),
-            budget=budget or shared_budget(auth.budget_key, f"these {auth.kind} credentials", rate_limit),
+            rate_limit=rate_limit,
             verify=verify,
             proxies=proxies,
+            clock=clock,
         )
         self.users = Users(self)
         self.workspaces = Workspaces(self)
@@ -110,32 +114,44 @@ class BitbucketClient:
         json: Any = None,
         data: Any = None,
         headers: Mapping[str, str] | None = None,
+        stream: bool = False,
         idempotent: bool | None = None,
     ) -> requests.Response:
         """Send any request of the API; the way to what has no method here.
 
+        JSON is expected, and anything else is taken for a broken answer; for files, diffs and logs ask for something else:
+        ``headers={"Accept": "*/*"}``.
+
         :param method: HTTP method
-        :param path: path below the base URL, such as ``/repositories/acme/api/hooks``
+        :param path: path below the base URL, such as ``/repositories/acme/api/hooks``; names in it have to be quoted
         :param params: query parameters
         :param json: body sent as JSON
         :param data: body sent as form or bytes
         :param headers: further headers
+        :param stream: leave the body to be read by the caller (``iter_content``); what breaks there is not retried
         :param idempotent: whether it may be sent again when its answer was lost; by default GET, PUT and DELETE
         :return: the answer, with a status below 400
         :raises BitbucketError: one of its kinds, with Bitbucket's own sentence
         """
         return self._session.request(
-            method.upper(), path, params=params, json=json, data=data, headers=headers, idempotent=idempotent
+            method.upper(), path, params=params, json=json, data=data, headers=headers, stream=stream, idempotent=idempotent
         )
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Return the JSON object at a path."""
-        answer: dict[str, Any] = self._session.request("GET", path, params=params, expect_json=True).json()
+        """Return the JSON object at a path.
+
+        :raises BitbucketError: one of its kinds, with Bitbucket's own sentence
+        """
+        answer: dict[str, Any] = self._session.request("GET", path, params=params).json()
         return answer
 
     def post(self, path: str, json: Any = None) -> dict[str, Any]:
-        """Post JSON and return the JSON object that comes back."""
-        response = self._session.request("POST", path, json=json, expect_json=True)
+        """Post JSON and return the JSON object that comes back; an empty one when nothing does.
+
+        :raises BitbucketAmbiguousError: it was sent and its answer was lost
+        :raises BitbucketError: another of its kinds, with Bitbucket's own sentence
+        """
+        response = self._session.request("POST", path, json=json)
         answer: dict[str, Any] = response.json() if response.content else {}
         return answer
 
@@ -147,18 +163,19 @@ class BitbucketClient:
         pagelen: int = paging.LARGEST_PAGE,
         count_pages: bool = False,
     ) -> Iterator[dict[str, Any]]:
-        """Yield the values of a list, page by page, as they are asked for.
+        """Yield the values of a list, page by page, as they are asked for; what moves on to the next page meanwhile, once.
 
         :param path: path of the list
         :param params: query parameters; a ``fields`` parameter gets what paging needs added
         :param pagelen: values a page; 100 is the most, 50 for pull requests and their activity
         :param count_pages: count ``page=`` instead of following ``next``, for lists whose ``next`` is broken
+        :raises BitbucketError: one of its kinds; a ``next`` on another host is refused
         """
         query = {"pagelen": pagelen, **(params or {})}
         if fields := paging.keep_envelope(query.get("fields")):
             query["fields"] = fields
         pages = paging.by_number if count_pages else paging.by_next
-        return pages(self.get, path, query)
+        return paging.each_once(pages(self.get, path, query))
 
     def workspace_slug(self, workspace: str | None = None) -> str:
         """Return a workspace's slug: the one given, else the client's.

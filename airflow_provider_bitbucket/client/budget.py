@@ -1,17 +1,19 @@
 """The request budget of a credential: 1,000 requests in any hour, shared by all threads of the process.
 
 Source: support.atlassian.com/bitbucket-cloud/docs/api-request-limits (rolling hour; counted per user, per access token,
-per OAuth consumer). Only access tokens are told their limit (``X-RateLimit-*``), so requests are counted here.
+per OAuth consumer). Only access tokens and anonymous callers are told their limit (``X-RateLimit-*``), so requests are
+counted here.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
+
+from airflow_provider_bitbucket.client.clock import SYSTEM_CLOCK, Clock
 
 log = logging.getLogger(__name__)
 
@@ -24,94 +26,131 @@ class RateBudget:
     """A moving window that paces: who asks for a place waits until there is one.
 
     :param name: what log lines call it; never the credential itself
-    :param limit: requests in any window
-    :param window: length of the window in seconds
-    :param clock: monotonic seconds
-    :param sleep: waits so many seconds
+    :param cap: requests an hour that the user allows; None: what Bitbucket says, else 1,000
+    :param clock: where time comes from
     """
 
-    def __init__(
-        self,
-        name: str = "these credentials",
-        limit: int = DEFAULT_LIMIT,
-        *,
-        window: float = WINDOW_SECONDS,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        if limit < 1:
-            raise ValueError(f"rate limit is {limit}; expected at least 1 request an hour")
+    def __init__(self, name: str = "these credentials", cap: int | None = None, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self.name = name
-        self.limit = limit
-        self.window = window
+        self._cap: int | None = None
+        self._told: int | None = None
         self._clock = clock
-        self._sleep = sleep
         self._sent: deque[float] = deque()
-        self._blocked_until = 0.0
+        self._refused_until = 0.0
+        self._near_limit = False
         self._lock = threading.Lock()
+        self.lower_cap(cap)
+
+    @property
+    def limit(self) -> int:
+        """Requests in any hour: the user's cap, else what Bitbucket told, else 1,000."""
+        return self._cap or self._told or DEFAULT_LIMIT
 
     @property
     def remaining(self) -> int:
-        """Requests that could be sent now, as far as this process knows."""
+        """Requests that could be sent at once, as far as this process knows."""
         with self._lock:
-            return 0 if self._wait_seconds() else self.limit - len(self._sent)
+            return 0 if self._wait()[0] else self.limit - len(self._sent)
 
-    def acquire(self) -> None:
-        """Take one place in the window; waits for it, with a log line that says how long and why."""
-        told = False
+    def lower_cap(self, cap: int | None) -> None:
+        """Take over a cap that is lower than the present one: of several clients the most cautious counts.
+
+        :param cap: requests an hour; None asks for nothing
+        """
+        if cap is not None and cap < 1:
+            raise ValueError(f"rate limit is {cap}; expected at least 1 request an hour")
+        if cap is not None:
+            self._cap = min(cap, self._cap or cap)
+
+    def acquire(self) -> float:
+        """Take one place in the window; waits for it, with a log line that says how long and why.
+
+        :return: seconds that were waited
+        """
+        waited, told = 0.0, ""
         while True:
-            with self._lock:
-                seconds = self._wait_seconds()
-                if not seconds:
-                    self._sent.append(self._clock())
-                    return
-            if not told:
-                told = True
-                until = datetime.now(UTC) + timedelta(seconds=seconds)
-                log.warning(
-                    "Budget for %s is used up (%s requests in the last hour); waiting %.0f s, until %s UTC.",
-                    self.name,
-                    f"{self.limit:,}",
-                    seconds,
-                    until.strftime("%H:%M:%S"),
-                )
-            self._sleep(seconds)
+            seconds, why = self.try_acquire()
+            if not seconds:
+                return waited
+            if why and why != told:
+                told = why
+                until = self._clock.now() + timedelta(seconds=seconds)
+                log.warning("%s; waiting %.0f s, until %s UTC.", why, seconds, f"{until:%H:%M}")
+            self._clock.sleep(seconds)
+            waited += seconds
+
+    def try_acquire(self) -> tuple[float, str]:
+        """Take one place in the window if there is one.
+
+        :return: 0 when it was taken; else the seconds until there is one, and why (empty when it is only spacing)
+        """
+        with self._lock:
+            seconds, why = self._wait()
+            if not seconds:
+                self._sent.append(self._clock.monotonic())
+            return seconds, why
 
     def pause(self, seconds: float) -> None:
         """Hold all requests of this credential back: Bitbucket answered 429 to one of them."""
         with self._lock:
-            self._blocked_until = max(self._blocked_until, self._clock() + seconds)
+            self._refused_until = max(self._refused_until, self._clock.monotonic() + seconds)
 
     def learn(self, headers: Mapping[str, str]) -> None:
-        """Take over the hourly allowance that Bitbucket tells to access tokens.
+        """Take over what Bitbucket tells.
 
-        ``X-RateLimit-Limit`` is the allowance an hour, not the rest of it; anonymous callers get ``60, 60;w=3600``.
+        ``X-RateLimit-Limit`` is the allowance an hour, not the rest of it (access tokens; anonymous callers get
+        ``60, 60;w=3600``); ``X-RateLimit-NearLimit`` becomes ``true`` when little of it is left (about a fifth), whoever
+        used it; ``X-RateLimit-Remaining`` and ``-Reset`` (seconds, not an instant) come to anonymous callers only.
         """
         told = headers.get("X-RateLimit-Limit", "").partition(",")[0].strip()
         if told.isdigit() and int(told) > 0:
-            self.limit = int(told)
+            self._told = int(told)
+        if near := headers.get("X-RateLimit-NearLimit", ""):
+            self._set_near_limit(near.strip().lower() == "true")
+        if headers.get("X-RateLimit-Remaining", "").strip() == "0" and (reset := headers.get("X-RateLimit-Reset", "")).isdigit():
+            self.pause(float(reset))
 
-    def _wait_seconds(self) -> float:
-        now = self._clock()
-        while self._sent and self._sent[0] <= now - self.window + _SHORTEST_WAIT:
+    def _set_near_limit(self, near: bool) -> None:
+        if near and not self._near_limit:
+            log.warning(
+                "Bitbucket says that the budget for %s is nearly used up (%s requests an hour); one request every %.1f s "
+                "until it says otherwise.",
+                self.name,
+                f"{self.limit:,}",
+                WINDOW_SECONDS / self.limit,
+            )
+        self._near_limit = near
+
+    def _wait(self) -> tuple[float, str]:
+        now = self._clock.monotonic()
+        while self._sent and self._sent[0] <= now - WINDOW_SECONDS + _SHORTEST_WAIT:
             self._sent.popleft()
-        full = self._sent[0] + self.window - now if len(self._sent) >= self.limit else 0.0
-        seconds = max(full, self._blocked_until - now)
-        return seconds if seconds > _SHORTEST_WAIT else 0.0
+        waits = [(self._refused_until - now, f"Bitbucket refuses further requests for {self.name} (429)")]
+        if len(self._sent) >= self.limit:
+            used = f"Budget for {self.name} is used up ({self.limit:,} requests in the last hour)"
+            # The limit may have been lowered meanwhile: then more than one place has to become free.
+            waits.append((self._sent[-self.limit] + WINDOW_SECONDS - now, used))
+        if self._near_limit and self._sent:
+            # Others use it up too (other workers with the same token): go on at the pace that the hour allows for ever.
+            waits.append((self._sent[-1] + WINDOW_SECONDS / self.limit - now, ""))
+        seconds, why = max(waits)
+        return (seconds, why) if seconds > _SHORTEST_WAIT else (0.0, "")
 
 
-_budgets: dict[str, RateBudget] = {}
+_budgets: dict[tuple[str, str, Clock], RateBudget] = {}
 _budgets_lock = threading.Lock()
 
 
-def shared_budget(key: str, name: str, limit: int) -> RateBudget:
+def shared_budget(key: str, origin: str, name: str, cap: int | None, clock: Clock) -> RateBudget:
     """Return the process's one budget of a credential, made at first use.
 
     :param key: tells credentials apart without containing them
+    :param origin: where they are used: another host counts for itself
     :param name: what log lines call it
-    :param limit: requests an hour
+    :param cap: requests an hour, None for what Bitbucket allows
+    :param clock: where time comes from; what was counted by one clock means nothing by another
     """
     with _budgets_lock:
-        if key not in _budgets:
-            _budgets[key] = RateBudget(name, limit)
-        return _budgets[key]
+        budget = _budgets.setdefault((key, origin, clock), RateBudget(name, clock=clock))
+    budget.lower_cap(cap)
+    return budget

@@ -14,7 +14,7 @@ class Deployments(Resource):
 
     def list(self, repository: str) -> Iterator[dict[str, Any]]:
         """Yield all deployments: Bitbucket offers neither filter nor order here. Costs one request for every 100."""
-        return self._client.paginate(f"{self._client.repository_path(repository)}/deployments/")
+        return self._client.paginate(f"{self._client.repository_path(repository)}/deployments/", count_pages=True)
 
     def get(self, repository: str, deployment: str) -> dict[str, Any]:
         """Return a deployment by uuid."""

@@ -14,7 +14,7 @@ class Environments(Resource):
 
     def list(self, repository: str) -> Iterator[dict[str, Any]]:
         """Yield the environments."""
-        return self._client.paginate(f"{self._client.repository_path(repository)}/environments/")
+        return self._client.paginate(f"{self._client.repository_path(repository)}/environments/", count_pages=True)
 
     def get(self, repository: str, environment: str) -> dict[str, Any]:
         """Return an environment by uuid."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 import html
 import json
 import re
-from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
 _REQUEST_ID_HEADERS = ("Atl-Request-Id", "Atl-Traceid", "X-Request-Id")
-_LONGEST_TEXT = 300
+_LONGEST_SENTENCE = 1000
+_LONGEST_BODY = 100_000
+_SAYS_NOTHING = ("bad request", "not found", "request entity cannot be processed", "")
 
 
 class BitbucketError(Exception):
@@ -45,14 +47,17 @@ class BitbucketError(Exception):
         self.key = key
 
     def __str__(self) -> str:
-        parts = [str(self.status)] if self.status else []
-        parts += [f"{self.method} {self.url}"] if self.url else []
-        parts += [f"request id {self.request_id}"] if self.request_id else []
-        return f"{self.message} ({', '.join(parts)})" if parts else self.message
+        parts = [" ".join(str(part) for part in (self.status, self.key) if part)]
+        parts += [f"{self.method} {self.url}" if self.url else ""]
+        parts += [f"request id {self.request_id}" if self.request_id else ""]
+        facts = ", ".join(part for part in parts if part)
+        return f"{self.message} ({facts})" if facts else self.message
 
-    def with_message(self, message: str) -> BitbucketError:
+    def with_message(self, message: str) -> Self:
         """Return the same error in other words, for a caller that knows more about what was asked."""
-        return type(self)(message, status=self.status, method=self.method, url=self.url, request_id=self.request_id, key=self.key)
+        other = copy.copy(self)
+        other.message, other.args = message, (message,)
+        return other
 
 
 class BitbucketAuthError(BitbucketError):
@@ -80,7 +85,13 @@ class BitbucketBadRequestError(BitbucketError):
 
 
 class BitbucketRateLimitError(BitbucketError):
-    """429 until the retries were used up: the hourly budget of these credentials is spent."""
+    """429 until the retries were used up, or the budget of these credentials is known to be spent.
+
+    :ivar retry_after: seconds after which Bitbucket (``Retry-After``) or our own count allows the next request, None when
+        nobody told
+    """
+
+    retry_after: float | None = None
 
 
 class BitbucketServerError(BitbucketError):
@@ -121,15 +132,18 @@ def request_id(response: requests.Response) -> str | None:
 def from_response(response: requests.Response, method: str, *, hint: str = "") -> BitbucketError:
     """Make the error of an answer with a status of 400 or more.
 
-    :param response: the answer, read or readable
+    :param response: the answer, read
     :param method: what was asked
     :param hint: a sentence to add, when the caller knows why
     """
     sentence, key = _sentence(response)
     status = response.status_code
+    if status == 404 and not key and "access" not in sentence:
+        # Only the Pipelines service, which gives a key, has looked into the repository by then.
+        bare = sentence.lower().startswith(("not found", "page not found"))
+        sentence = ("Not found" if bare else sentence.rstrip(".")) + ": it does not exist, or these credentials have no "
+        sentence += "access to it; Bitbucket answers both alike."
     kind = _BY_STATUS.get(status) or (BitbucketServerError if status >= 500 else BitbucketError)
-    if status == 404 and sentence.lower() in ("not found.", "page not found."):
-        sentence = "Not found: it does not exist, or these credentials have no access to it; Bitbucket answers both alike."
     return kind(
         f"{sentence} {hint}".strip(),
         status=status,
@@ -142,43 +156,52 @@ def from_response(response: requests.Response, method: str, *, hint: str = "") -
 
 def _sentence(response: requests.Response) -> tuple[str, str | None]:
     """Find Bitbucket's own words wherever this endpoint hides them, and the Pipelines service's error key."""
-    body = response.content[:100_000]
+    text = response.content[:_LONGEST_BODY].decode("utf-8", "replace").strip()
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if body.lstrip()[:1] == b"{":
-        try:
-            return _from_json(json.loads(response.content))
-        except (ValueError, TypeError, AttributeError, KeyError):
-            pass  # announced as JSON and is none: show it as the text it is
-    text = body.decode("utf-8", "replace")
-    if text.strip() and (kind == "text/html" or text.lstrip()[:1] == "<"):
+    words, key = "", None
+    if text.startswith("{"):
+        words, key = _from_json(text)
+    elif kind == "text/html" or text.startswith("<"):
         # Error pages may embed session data, so nothing but the title is ever shown.
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
-        words = " ".join(html.unescape(title.group(1)).split()) if title else "an HTML page without a title"
+        words = html.unescape(title.group(1)) if title else ""
     else:
-        words = " ".join(text.split())
-    return (words[:_LONGEST_TEXT] or response.reason or "no message").rstrip(".") + ".", None
+        words = text
+    words = " ".join(words.split())[:_LONGEST_SENTENCE]
+    words = words or response.reason or "Bitbucket says nothing about it"
+    return words.rstrip(".") + ".", key
 
 
-def _from_json(body: dict[str, Any]) -> tuple[str, str | None]:
-    if isinstance(body.get("error"), str):  # the OAuth endpoint: RFC 6749
-        return f"{body.get('error_description') or body['error']}".rstrip(".") + f" ({body['error']}).", None
-    error = body["error"]
-    message = str(error.get("message") or "").strip()
-    detail = error.get("detail")
-    data = error.get("data") or {}
-    key = data.get("key") if isinstance(data, dict) else None
-    parts = [message]
+def _from_json(text: str) -> tuple[str, str | None]:
+    """Return the words and the key of a JSON body; the text as it is when it has none of the known shapes."""
+    try:
+        body = json.loads(text)
+        error = body["error"]
+    except (ValueError, KeyError, RecursionError):
+        return text, None
+    if isinstance(error, str):  # the OAuth endpoint: RFC 6749
+        return f"{body.get('error_description') or error} ({error})", None
+    if not isinstance(error, dict):
+        return text, None
+    message, detail, fields, data = (error.get(name) for name in ("message", "detail", "fields", "data"))
+    data = data if isinstance(data, dict) else {}
+    parts = [str(message or "").strip()]
     if isinstance(detail, dict) and "required" in detail:
         required, granted = set(_listed(detail["required"])), set(_listed(detail.get("granted")))
         missing = sorted(required - granted) or sorted(required)
         parts.append(f"Missing: {', '.join(missing)}. Granted: {', '.join(sorted(granted)) or 'none'}")
     elif detail:
-        parts.append(str(detail).strip())
-    for name, problems in (error.get("fields") or {}).items():
-        parts += [f"{name}: {problem}" for problem in _listed(problems) if str(problem) not in message]
-    words = ". ".join(part.rstrip(".") for part in parts if part)
-    return words + (f" [{key}]" if key else "") + ".", key
+        # The Pipelines service says "Bad request" for everything; what it means is in the detail.
+        parts = [str(detail).strip()] if parts[0].lower() in _SAYS_NOTHING else [*parts, str(detail).strip()]
+    for name, problems in (fields if isinstance(fields, dict) else {}).items():
+        parts += [f"{name}: {problem}" for problem in _listed(problems) if problem not in parts[0]]
+    if "shas" in data:
+        parts.append(", ".join(_listed(data["shas"])))
+    if "announcement_url" in data:
+        parts.append(f"See {data['announcement_url']}")
+    key = data.get("key")
+    return ". ".join(part.rstrip(".") for part in parts if part) or text, str(key) if key else None
 
 
-def _listed(value: Any) -> Iterable[str]:
-    return [value] if isinstance(value, str) else [str(item) for item in value or ()]
+def _listed(value: Any) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list | tuple) else [str(value)] if value else []

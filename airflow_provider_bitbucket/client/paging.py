@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
 from airflow_provider_bitbucket.client.errors import BitbucketError, BitbucketServerError
@@ -14,7 +14,8 @@ LARGEST_PULL_REQUEST_PAGE = 50
 
 _ENVELOPE = "next,page,pagelen,size"
 
-GetJson = Callable[[str, Mapping[str, Any] | None], dict[str, Any]]
+Row = dict[str, Any]
+GetJson = Callable[[str, Mapping[str, Any] | None], Row]
 
 
 def keep_envelope(fields: str | None) -> str | None:
@@ -24,7 +25,7 @@ def keep_envelope(fields: str | None) -> str | None:
     return f"{fields},{_ENVELOPE}"
 
 
-def by_next(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def by_next(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[Row]:
     """Yield the values of a list by following ``next``, which is opaque (page numbers, letters, ``ctx``, ``after``)."""
     page = get(path, params)
     seen: set[str] = set()
@@ -34,33 +35,43 @@ def by_next(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[dict
         if not link:
             return
         if link in seen:
-            raise BitbucketServerError(f"The list {path} leads in a circle: a page names itself as the next.", status=502)
+            raise BitbucketServerError(f"The list {path} leads in a circle: a page names itself as the next.")
         seen.add(link)
         page = get(link, None)
 
 
-def by_number(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the values of a list whose ``next`` loses the sort order (pipelines), counting the pages ourselves.
+def by_number(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield the values of a list page by page by number, until a page is short.
 
-    The list may grow at its front meanwhile and push a row on to the next page, so rows are told apart by ``uuid``.
+    For lists of the Pipelines service: their ``next`` has lost the sort order or led to an internal host, and was missing or
+    too much at the end (BCLOUD-13806, BCLOUD-20910, BCLOUD-22441).
     """
-    seen: set[str] = set()
-    number = 1
+    number, before = 1, None
     while True:
         page = get(path, {**params, "page": number})
         values = _values(page, path)
-        for value in values:
-            if (uuid := value.get("uuid")) in seen:
-                continue
-            if uuid:
-                seen.add(uuid)
-            yield value
+        if values and values == before:
+            raise BitbucketServerError(f"The list {path} takes no page numbers: pages {number - 1} and {number} are the same.")
+        yield from values
         if len(values) < int(page.get("pagelen") or params["pagelen"]):
             return
-        number += 1
+        number, before = number + 1, values
 
 
-def _values(page: dict[str, Any], path: str) -> list[dict[str, Any]]:
+def each_once(rows: Iterable[Row], seen: set[Hashable] | None = None) -> Iterator[Row]:
+    """Yield rows, those that can be told apart once: lists shift while they are read, so that a row can come again.
+
+    :param seen: which have been given already; grows
+    """
+    seen = set() if seen is None else seen
+    for row in rows:
+        identity = row.get("uuid") or row.get("hash") or row.get("id")
+        if identity is None or identity not in seen:
+            seen.add(identity)
+            yield row
+
+
+def _values(page: Row, path: str) -> list[Row]:
     values = page.get("values")
     if not isinstance(values, list):
         raise BitbucketError(f"{path} is not a list: its answer has no 'values'.")

@@ -74,9 +74,9 @@ def _text(key: Any, value: Any) -> str:
 
 
 def describe_target(target: Mapping[str, Any]) -> str:
-    """Return a target in a few words: ``branch 'main'``, ``pull request 12``."""
+    """Return a target in a few words: ``main``, ``tag v1``, ``commit 1a2b3c4d5e6f``, ``pull request 12``."""
     if target["type"] == "pipeline_commit_target":
         return f"commit {target['commit']['hash'][:12]}"
     if target["type"] == "pipeline_pullrequest_target":
         return f"pull request {target['pullrequest']['id']}"
-    return f"{target['ref_type']} {target['ref_name']!r}"
+    return str(target["ref_name"]) if target["ref_type"] == "branch" else f"{target['ref_type']} {target['ref_name']}"

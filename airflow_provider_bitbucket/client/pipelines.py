@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +15,14 @@ from airflow_provider_bitbucket.client.urls import segment
 
 #: Enough for the last lines of a log, in one request.
 _TAIL_BYTES = 16_384
+_FULL_HASH = 40
+_MOST_FAILED_STEPS = 3
+_MOST_FAILED_CASES = 10
+#: Test cases that are looked through for failed ones: ten requests.
+_MOST_CASES = 1000
+
+#: What the list can be filtered by: SUCCESSFUL is called PASSED here, RUNNING is called BUILDING.
+STATUS_FILTERS = ("PARSING", "PENDING", "PAUSED", "HALTED", "BUILDING", "ERROR", "PASSED", "FAILED", "STOPPED", "UNKNOWN")
 
 
 class Pipelines(Resource):
@@ -36,8 +45,8 @@ class Pipelines(Resource):
         :param repository: slug, or ``workspace/slug``
         :param branch: run on the head of this branch; exactly one of branch, tag, commit and pull_request is given
         :param tag: run on this tag
-        :param commit: run on this commit (40 characters); needs ``custom_pipeline`` or ``selector``
-        :param pull_request: run the pull-request pipeline of this number (one or two more requests)
+        :param commit: run on this commit (a short hash costs one more request); needs ``custom_pipeline`` or ``selector``
+        :param pull_request: run the pull-request pipeline of this number (three more requests: it, and its two full hashes)
         :param custom_pipeline: a name under ``custom:`` in ``bitbucket-pipelines.yml``
         :param selector: any other selector, such as ``{"type": "branches", "pattern": "release/*"}``
         :param variables: ``{"NAME": "value"}``, or a list of ``{"key", "value", "secured"}``
@@ -58,6 +67,8 @@ class Pipelines(Resource):
             body["variables"] = listed
         if pull_request is not None:
             body["target"] = {**target, **self._pull_request_target(repository, int(pull_request))}
+        elif commit and len(commit) < _FULL_HASH:
+            body["target"] = {**target, "commit": self._full_commit(repository, commit)}
         try:
             return self._client.post(self._list_path(repository), body)
         except BitbucketError as error:
@@ -78,17 +89,52 @@ class Pipelines(Resource):
         full_name = quote(self._client.full_name(repository))
         return evaluate(pipeline, f"{self._client.web_url}/{full_name}/pipelines/results")
 
-    def list(self, repository: str, **filters: Any) -> Iterator[dict[str, Any]]:
+    def list(
+        self,
+        repository: str,
+        *,
+        branch: str | None = None,
+        ref_name: str | None = None,
+        ref_type: str | None = None,
+        commit: str | None = None,
+        selector_type: str | None = None,
+        selector_pattern: str | None = None,
+        creator: str | None = None,
+        trigger_type: str | None = None,
+        status: str | Iterable[str] | None = None,
+    ) -> Iterator[dict[str, Any]]:
         """Yield pipelines, newest first. Costs one request for every 100; take only what you need.
 
         :param repository: slug, or ``workspace/slug``
-        :param filters: Bitbucket's own parameters with ``_`` for ``.``: ``target_branch="main"``, ``status="PASSED"``,
-            ``trigger_type="MANUAL"``, ``creator_uuid="{...}"`` ...; ``q`` is ignored by this list
+        :param branch: only of this branch, those of its pull requests too
+        :param ref_name: only of this branch or tag
+        :param ref_type: BRANCH, TAG or ANNOTATED_TAG
+        :param commit: only of this commit, all 40 characters
+        :param selector_type: BRANCH, TAG, CUSTOM, PULLREQUESTS or DEFAULT
+        :param selector_pattern: only of this custom pipeline, or branch pattern
+        :param creator: uuid of who started it
+        :param trigger_type: PUSH, MANUAL, SCHEDULED or PARENT_STEP
+        :param status: one or several of :data:`STATUS_FILTERS`, which are other words than those of the states
+        :raises ValueError: a value that Bitbucket would answer with an empty list, whatever there is
         """
-        names = {name: name.replace("_", ".") for name in filters if name.startswith(("target_", "creator_"))}
-        params = {names.get(name, name): value for name, value in filters.items() if value is not None}
-        # Its next link loses the sort order, so that page 2 would be the oldest: pages are counted.
-        return self._client.paginate(self._list_path(repository), {"sort": "-created_on", **params}, count_pages=True)
+        statuses = [status] if isinstance(status, str) else [*(status or ())]
+        if unknown := set(statuses) - set(STATUS_FILTERS):
+            raise ValueError(f"Pipelines can not be filtered by status {sorted(unknown)}; expected some of {STATUS_FILTERS}")
+        if commit and len(commit) != _FULL_HASH:
+            raise ValueError(f"commit is {commit!r}; pipelines are found by the full hash of 40 characters only")
+        filters = {
+            "target.branch": branch,
+            "target.ref_name": ref_name,
+            "target.ref_type": ref_type,
+            "target.commit.hash": commit,
+            "target.selector.type": selector_type,
+            "target.selector.pattern": selector_pattern,
+            "creator.uuid": creator,
+            "trigger_type": trigger_type,
+            "status": statuses or None,
+        }
+        params = {"sort": "-created_on", **{name: value for name, value in filters.items() if value}}
+        return self._client.paginate(self._list_path(repository), params, count_pages=True)
 
     def steps(self, repository: str, pipeline: str | int) -> Sequence[dict[str, Any]]:
         """Return all steps; none until the YAML has been parsed. Paging parameters are ignored here."""
@@ -111,19 +157,25 @@ class Pipelines(Resource):
         :param last: so many bytes from the end, in place of start and end
         :raises BitbucketNotFoundError: the step has not started, was not run, or its log has expired
         """
+        wanted = slice(None)
         # A finished log is a redirect to storage on another host; JSON is refused with 406.
         headers = {"Accept": "application/octet-stream"}
         if last is not None:
-            headers["Range"] = f"bytes=-{last}"
+            wanted, headers["Range"] = slice(-last, None), f"bytes=-{last}"
         elif start is not None or end is not None:
+            wanted = slice(start or 0, None if end is None else end + 1)
             headers["Range"] = f"bytes={start or 0}-{'' if end is None else end}"
+        if "Range" in headers:
+            headers["Accept-Encoding"] = "identity"  # a part of a packed log could not be unpacked
         try:
             path = f"{self._path(repository, pipeline)}/steps/{segment(step)}/log"
-            return self._client.request("GET", path, headers=headers).content
+            response = self._client.request("GET", path, headers=headers)
         except BitbucketError as error:
             if error.status == 416:
                 return b""
             raise
+        # Who does not know ranges answers with the whole.
+        return response.content if response.status_code == 206 else response.content[wanted]
 
     def test_report(self, repository: str, pipeline: str | int, step: str) -> dict[str, Any] | None:
         """Return the counts of a step's test report, None when it has none."""
@@ -168,28 +220,35 @@ class Pipelines(Resource):
         except BitbucketError as error:
             return f"Its steps could not be read: {error}"
         failed = [step for step in steps if step_result(step) in ("FAILED", "ERROR")]
-        return "\n".join(self._step_details(repository, outcome, step, log_lines) for step in failed[:3])
+        told = [self._step_details(repository, outcome, step, log_lines) for step in failed[:_MOST_FAILED_STEPS]]
+        rest = len(failed) - len(told)
+        return "\n".join([*told, *([f"... and {rest} more failed steps"] if rest else [])])
 
     def _step_details(self, repository: str, outcome: PipelineOutcome, step: Mapping[str, Any], log_lines: int) -> str:
         lines = [f"Step {step.get('name') or step['uuid']!r}: {step_result(step)}"]
         if problem := ((step.get("state") or {}).get("result") or {}).get("error"):
             lines.append(f"  {problem.get('message') or problem.get('key')}")
         try:
-            report = self.test_report(repository, outcome.uuid, step["uuid"])
-            bad = (report or {}).get("number_of_failed_test_cases", 0) + (report or {}).get("number_of_error_test_cases", 0)
-            if bad:
-                cases = [
-                    case.get("fully_qualified_name") or case.get("name")
-                    for case in self.test_cases(repository, outcome.uuid, step["uuid"])
-                    if case.get("status") in ("FAILED", "ERROR")
-                ]
-                lines += [f"  failed test: {name}" for name in cases[:10]]
-                lines += [f"  ... and {len(cases) - 10} more"] if len(cases) > 10 else []
+            lines += [f"  failed test: {name}" for name in self._failed_tests(repository, outcome, step["uuid"])]
+        except BitbucketError as error:
+            lines.append(f"  its test report could not be read: {error.message}")
+        try:
             text = self.log(repository, outcome.uuid, step["uuid"], last=_TAIL_BYTES).decode("utf-8", "replace")
             lines += [f"  | {line}" for line in text.splitlines()[-log_lines:]]
         except BitbucketError as error:
             lines.append(f"  its log could not be read: {error.message}")
         return "\n".join(lines)
+
+    def _failed_tests(self, repository: str, outcome: PipelineOutcome, step: str) -> Sequence[str]:
+        report = self.test_report(repository, outcome.uuid, step) or {}
+        count = sum(report.get(f"number_of_{kind}_test_cases") or 0 for kind in ("failed", "error"))
+        if not count:
+            return []
+        cases = islice(self.test_cases(repository, outcome.uuid, step), _MOST_CASES)
+        failed = (case for case in cases if case.get("status") in ("FAILED", "ERROR"))
+        shown = min(count, _MOST_FAILED_CASES)
+        names = [str(case.get("fully_qualified_name") or case.get("name")) for case in islice(failed, shown)]
+        return [*names, f"... {count} in all"] if count > len(names) else names
 
     def _list_path(self, repository: str) -> str:
         return f"{self._client.repository_path(repository)}/pipelines/"  # without the slash some have seen 404
@@ -203,30 +262,34 @@ class Pipelines(Resource):
         if pull_request["state"] != "OPEN":
             raise ValueError(f"Pull request {number} of {repository!r} is {pull_request['state']}; only an open one can run")
         source, destination = pull_request["source"], pull_request["destination"]
+        if not source.get("commit") or not source.get("branch"):
+            raise ValueError(f"The branch of pull request {number} of {repository!r} is gone; there is nothing to run on")
         return {
             "source": source["branch"]["name"],
             "destination": destination["branch"]["name"],
-            "destination_commit": {"hash": self._client.commits.get(repository, destination["commit"]["hash"])["hash"]},
-            "commit": {
-                "type": "commit",
-                "hash": self._client.commits.get(repository, source["commit"]["hash"])["hash"],
-            },
+            "commit": self._full_commit(repository, source["commit"]["hash"]),
+            "destination_commit": self._full_commit(repository, destination["commit"]["hash"]),
         }
+
+    def _full_commit(self, repository: str, short: str) -> dict[str, str]:
+        return {"type": "commit", "hash": self._client.commits.get(repository, short)["hash"]}
 
     def _refusal(self, error: BitbucketError, repository: str, target: Mapping[str, Any]) -> str | None:
         """Say in the words of what was asked why no pipeline was started; None when Bitbucket's own words are best."""
-        name = self._client.full_name(repository)
-        where = describe_target(target)
+        name, where = self._client.full_name(repository), describe_target(target)
+        said = error.message.lower()
         if error.key == "result-service.pipeline.selector-not-found":
-            pattern = (target.get("selector") or {}).get("pattern")
+            selector = target.get("selector") or {}
+            kind = "custom pipeline" if selector.get("type") == "custom" else f"{selector.get('type', 'default')} pipeline"
+            pattern = f" {selector['pattern']!r}" if selector.get("pattern") else ""
+            return f"Bitbucket has no {kind}{pattern} in bitbucket-pipelines.yml at {where} of {name}."
+        if error.status == 404 and "last reference" in said:
+            return f"There is no {target['ref_type']} {target['ref_name']!r} in {name}."
+        if error.status in (400, 404) and "pipelines" in said and ("not enabled" in said or "disabled" in said):
             return (
-                f"Bitbucket has no custom pipeline {pattern!r} in bitbucket-pipelines.yml at {where} of {name}: {error.message}"
+                f"Pipelines are switched off in {name}: {error.message} "
+                "Switch them on in the repository's settings, under Pipelines > Settings."
             )
-        if error.status == 404 and "last reference" in error.message:
-            return f"There is no {where} in {name}: {error.message}"
-        if (error.status == 400 and "not enabled" in error.message.lower()) or "disabled" in error.message.lower():
-            where = "Repository settings > Pipelines > Settings"
-            return f"Pipelines are switched off in {name}; switch them on under {where}: {error.message}"
         if error.status in (400, 404):
             return f"Bitbucket started no pipeline at {where} of {name}: {error.message}"
         return None

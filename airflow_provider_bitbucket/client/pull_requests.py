@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import logging
+from collections.abc import Hashable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
 from airflow_provider_bitbucket.client import bbql
 from airflow_provider_bitbucket.client.errors import BitbucketServerError
-from airflow_provider_bitbucket.client.paging import LARGEST_PULL_REQUEST_PAGE
+from airflow_provider_bitbucket.client.paging import LARGEST_PULL_REQUEST_PAGE, each_once
 from airflow_provider_bitbucket.client.resource import Resource
 from airflow_provider_bitbucket.client.urls import segment
+
+log = logging.getLogger(__name__)
 
 STATES = ("OPEN", "MERGED", "DECLINED", "SUPERSEDED")
 
@@ -26,7 +29,7 @@ class PullRequests(Resource):
         self,
         repository: str,
         *,
-        states: Iterable[str] = STATES,
+        states: Iterable[str] | None = None,
         updated_since: datetime | None = None,
         q: str | None = None,
         fields: str | None = WITH_REVIEWS,
@@ -34,26 +37,32 @@ class PullRequests(Resource):
         """Yield pull requests, oldest first, each once. Costs one request for every 50.
 
         Sorted by ``created_on``, which does not move: a pull request that is updated while pages are read is neither missed nor
-        given twice. There is no upper bound to ask for: one on ``updated_on`` would drop what changes meanwhile.
+        given twice. There is no upper bound to ask for: one on ``updated_on`` would drop what changes meanwhile. For the same
+        reason ask for all states and choose yourself where none may be missed: one that leaves the list while it is read (it
+        was OPEN and is merged) moves the others up, over the edge of a page.
 
         :param repository: slug, or ``workspace/slug``
         :param states: OPEN, MERGED, DECLINED, SUPERSEDED; all by default (Bitbucket's own default is OPEN alone)
         :param updated_since: only those updated at or after this moment
         :param q: further BBQL condition; quote its values with :func:`bbql.quote`
-        :param fields: partial response; by default with reviewers, approvals and close time
+        :param fields: partial response; by default with reviewers, approvals and close time; None: what Bitbucket gives by itself
+        :raises ValueError: a state that does not exist, or none at all
         """
-        wanted = tuple(states)
-        if unknown := set(wanted) - set(STATES):
-            raise ValueError(f"Unknown pull-request states {sorted(unknown)}; expected some of {STATES}")
+        wanted = STATES if states is None else tuple(states)
+        if not wanted or set(wanted) - set(STATES):
+            raise ValueError(f"Pull-request states are {wanted!r}; expected some of {STATES}")
         since = f"updated_on >= {bbql.quote(updated_since)}" if updated_since else None
         # With q present Bitbucket ignores state=, so the states stand in q.
         params = {"q": bbql.all_of(bbql.one_of("state", wanted), since, q)}
         if fields:
-            params["fields"] = fields
+            params["fields"] = fields if fields.strip()[0] in "+-" else f"{fields},values.id"
         return self._each_once(f"{self._client.repository_path(repository)}/pullrequests", params)
 
     def get(self, repository: str, number: int) -> dict[str, Any]:
-        """Return a pull request with reviewers and participants."""
+        """Return a pull request with reviewers and participants.
+
+        Its commits have hashes of 12 characters; :meth:`Commits.get` returns the full one.
+        """
         return self._client.get(self._path(repository, number))
 
     def activity(self, repository: str, number: int | None = None) -> Iterator[dict[str, Any]]:
@@ -88,17 +97,16 @@ class PullRequests(Resource):
         return f"{self._client.repository_path(repository)}/pullrequests/{segment(number)}"
 
     def _each_once(self, path: str, params: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        seen: set[int] = set()
-        for sort in ("created_on", None):
-            try:
-                query = {**params, "sort": sort} if sort else params
-                for row in self._client.paginate(path, query, pagelen=LARGEST_PULL_REQUEST_PAGE):
-                    if row["id"] not in seen:
-                        seen.add(row["id"])
-                        yield row
-                return
-            except BitbucketServerError as error:
-                # Large repositories have answered a lasting 500 to a sorted list with several states; unsorted it works, and what
-                # was already given is known by its id.
-                if sort is None or error.status != 500:
-                    raise
+        seen: set[Hashable] = set()
+        try:
+            yield from each_once(self._rows(path, {**params, "sort": "created_on"}), seen)
+        except BitbucketServerError as error:
+            if error.status != 500:
+                raise
+            # Large repositories have answered a lasting 500 to a sorted list with several states; unsorted it works, and what
+            # was already given is known by its id.
+            log.warning("Bitbucket can not sort the pull requests of %s (500); reading them unsorted.", path)
+            yield from each_once(self._rows(path, params), seen)
+
+    def _rows(self, path: str, params: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        return self._client.paginate(path, params, pagelen=LARGEST_PULL_REQUEST_PAGE)

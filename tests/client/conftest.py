@@ -2,38 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from airflow_provider_bitbucket.client import ApiToken, BitbucketClient, RateBudget, RetryPolicy
+from airflow_provider_bitbucket.client import ApiToken, BitbucketClient, Clock
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from tests.client.web_server import WebServer
 
 
 @pytest.fixture
 def waits() -> list[float]:
-    """The seconds every retry waited."""
+    """The seconds of every wait, for a retry or for the budget."""
     return []
 
 
 @pytest.fixture
-def make_client(bitbucket_emulator: BitbucketEmulator, waits: list[float]) -> Callable[..., BitbucketClient]:
-    """Make a client of the emulator; a wait between tries advances its clock instead of sleeping."""
+def clock(bitbucket_emulator: BitbucketEmulator, waits: list[float]) -> Clock:
+    """The emulator's clock; who waits by it advances it instead of sleeping."""
 
     def sleep(seconds: float) -> None:
         waits.append(seconds)
         bitbucket_emulator.clock(advance=seconds)
 
+    return Clock(
+        monotonic=lambda: bitbucket_emulator.state.clock.now().timestamp(),
+        sleep=sleep,
+        now=bitbucket_emulator.state.clock.now,
+    )
+
+
+@pytest.fixture
+def make_client(bitbucket_emulator: BitbucketEmulator, clock: Clock) -> Callable[..., BitbucketClient]:
+    """Make a client of the emulator."""
+
     def make(auth: Any = None, **options: Any) -> BitbucketClient:
-        budget = RateBudget(clock=lambda: bitbucket_emulator.state.clock.now().timestamp(), sleep=sleep)
-        options = {
-            "retries": RetryPolicy(sleep=sleep),
-            "budget": budget,
-            "base_url": bitbucket_emulator.api_url,
-            "workspace": "acme",
-            **options,
-        }
+        options = {"base_url": bitbucket_emulator.api_url, "workspace": "acme", "clock": clock, **options}
         return BitbucketClient(auth or ApiToken(*bitbucket_emulator.api_token), **options)
 
     return make
@@ -43,3 +48,17 @@ def make_client(bitbucket_emulator: BitbucketEmulator, waits: list[float]) -> Ca
 def client(make_client: Callable[..., BitbucketClient]) -> BitbucketClient:
     """A client with the emulator's API token."""
     return make_client()
+
+
+@pytest.fixture
+def server() -> Iterator[WebServer]:
+    """A web server that answers what the test says, for what no emulator of Bitbucket should do."""
+    with WebServer() as running:
+        yield running
+
+
+@pytest.fixture
+def stranger() -> Iterator[WebServer]:
+    """A second one: another port is another host, as far as credentials go."""
+    with WebServer() as running:
+        yield running

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from email.utils import format_datetime
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from airflow_provider_bitbucket import client as bitbucket
-from airflow_provider_bitbucket.client import BitbucketClient, RetryPolicy
-from airflow_provider_bitbucket.client.session import _retry_after
+from airflow_provider_bitbucket.client import NO_RETRIES, ApiToken, BitbucketClient, Clock, RetryPolicy
+from airflow_provider_bitbucket.client.session import retry_after
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from tests.client.web_server import Answer, WebServer, self_signed
 
 WORKSPACE = "GET /workspaces/{workspace}"
 START = "POST /repositories/{workspace}/{repo_slug}/pipelines"
@@ -31,6 +34,21 @@ def test_a_read_survives_broken_answers(client: BitbucketClient, bitbucket_emula
     assert bitbucket_emulator.requests()[WORKSPACE] == 3
 
 
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_what_can_be_repeated_is_repeated(server: WebServer, method: str) -> None:
+    server.answer("/2.0/thing", Answer(status=503), Answer({}))
+    standing_still(server).request(method, "/thing")
+    assert [one.method for one in server.asked] == [method, method]
+
+
+@pytest.mark.parametrize(
+    "broken", [Answer('{"slug": "acme"', 200), Answer(b"no gzip", 200, {"Content-Encoding": "gzip"}), Answer("", 200)]
+)
+def test_half_an_answer_is_never_taken_for_the_whole(server: WebServer, broken: Answer) -> None:
+    server.answer("/2.0/thing", broken, Answer({"slug": "acme"}))
+    assert standing_still(server).get("/thing") == {"slug": "acme"}
+
+
 def test_a_minute_of_429_is_waited_out(
     client: BitbucketClient, bitbucket_emulator: BitbucketEmulator, waits: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -47,31 +65,85 @@ def test_retry_after_is_honoured(
 ) -> None:
     bitbucket_emulator.settings(retry_after=how)
     bitbucket_emulator.fault("rate_limit", seconds=7)
-    if how == "date":  # a date is compared with the real clock
-        assert _retry_after(format_datetime(bitbucket_emulator.state.clock.now(), usegmt=True)) is not None
-        assert _retry_after("no date") is None
-        return
     client.workspaces.get()
     assert len(waits) == 1
     assert 7 <= waits[0] <= 10
 
 
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry-After": "90"}, 90),
+        ({"Retry-After": "Mon, 02 Nov 2026 08:01:00 GMT"}, 60),
+        ({"Retry-After": "Mon, 02 Nov 2026 08:01:00 GMT", "Date": "Mon, 02 Nov 2026 08:00:50 GMT"}, 10),
+        ({"Retry-After": "Mon, 02 Nov 2026 07:00:00 GMT"}, 0),
+        ({"Retry-After": "soon"}, None),
+        ({}, None),
+    ],
+)
+def test_retry_after_is_read_in_every_form(headers: dict[str, str], seconds: float | None) -> None:
+    assert retry_after(headers, datetime(2026, 11, 2, 8, tzinfo=UTC)) == seconds
+
+
+def test_the_wait_that_bitbucket_asks_for_can_be_longer_than_anybody_has_patience(server: WebServer, waits: list[float]) -> None:
+    server.answer("/2.0/thing", Answer("Rate limit", 429, {"Retry-After": "3600"}))
+    with pytest.raises(bitbucket.BitbucketRateLimitError, match="Rate limit") as caught:
+        standing_still(server).get("/thing")
+    assert caught.value.retry_after == 3600
+    assert len(server.asked) == 1
+
+
 def test_an_endless_outage_ends_in_a_clear_error(
     make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator
 ) -> None:
-    client = make_client(retries=RetryPolicy(attempts=3, sleep=lambda seconds: None))
+    client = make_client(retries=RetryPolicy(attempts=3))
     bitbucket_emulator.fault("server_error", count=None)
-    with pytest.raises(bitbucket.BitbucketServerError, match="We're having trouble") as caught:
+    with pytest.raises(bitbucket.BitbucketServerError, match=r"We're having trouble.*Gave up after 3 tries in \d+ s\.") as caught:
         client.workspaces.get()
     assert caught.value.status == 503
     assert bitbucket_emulator.requests()[WORKSPACE] == 3
 
 
+def test_no_request_is_retried_beyond_its_deadline(
+    make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator, waits: list[float]
+) -> None:
+    client = make_client(retries=RetryPolicy(attempts=1000, max_seconds=300))
+    bitbucket_emulator.fault("rate_limit", count=None)
+    with pytest.raises(bitbucket.BitbucketRateLimitError, match="Gave up after"):
+        client.workspaces.get()
+    assert sum(waits) <= 300
+
+
+def test_time_spent_on_the_budget_does_not_use_up_the_patience(
+    make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator, waits: list[float]
+) -> None:
+    client = make_client(rate_limit=2, retries=RetryPolicy(max_seconds=30))
+    client.users.me()
+    client.users.me()
+    bitbucket_emulator.fault("server_error")
+    assert client.users.me()["type"] == "user"  # waits most of an hour for its place, then meets a fault, then waits again
+    assert sum(waits) > 3000
+
+
 def test_an_unreachable_host_is_named(make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator) -> None:
-    client = make_client(retries=RetryPolicy(attempts=2, sleep=lambda seconds: None))
+    client = make_client(clock=Clock(sleep=lambda seconds: None), retries=RetryPolicy(attempts=2))
     bitbucket_emulator.stop()
     with pytest.raises(bitbucket.BitbucketConnectionError, match=r"No answer from 127\.0\.0\.1: connection refused"):
         client.workspaces.get()
+
+
+def test_an_address_that_can_not_be_is_not_tried_for_minutes(server: WebServer, waits: list[float]) -> None:
+    client = standing_still(server, base_url="http://*bad*/2.0")
+    with pytest.raises(bitbucket.BitbucketConnectionError, match="InvalidURL"):
+        client.workspaces.get()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_untrusted_certificate_is_told_at_once_and_is_not_ambiguous(tmp_path: Path, method: str) -> None:
+    with WebServer(tls=self_signed(tmp_path)) as server:
+        client = BitbucketClient(ApiToken("a@b.c", "t"), "acme", server.api_url, clock=Clock(sleep=never))
+        with pytest.raises(bitbucket.BitbucketConnectionError, match="its TLS certificate is not trusted"):
+            client.request(method, "/thing")
 
 
 @pytest.mark.parametrize("kind", ["reset", "lost_answer", "truncated", "server_error", "html"])
@@ -81,6 +153,15 @@ def test_a_start_whose_answer_is_lost_is_not_sent_again(
     bitbucket_emulator.fault(kind, method="POST")
     with pytest.raises(bitbucket.BitbucketAmbiguousError, match="may or may not have taken effect"):
         client.pipelines.trigger("api", branch="main")
+    assert bitbucket_emulator.requests()[START] == 1
+
+
+def test_a_start_that_is_not_answered_in_time_is_not_sent_again(
+    make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator
+) -> None:
+    bitbucket_emulator.fault("latency", latency=0.4, method="POST")
+    with pytest.raises(bitbucket.BitbucketAmbiguousError, match="no answer in time"):
+        make_client(timeout=(1, 0.05)).pipelines.trigger("api", branch="main")
     assert bitbucket_emulator.requests()[START] == 1
 
 
@@ -94,12 +175,34 @@ def test_a_start_that_could_not_connect_is_sent_again(
     make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator
 ) -> None:
     bitbucket_emulator.stop()
-    client = make_client(retries=RetryPolicy(sleep=lambda seconds: bitbucket_emulator.start() and None))
+    client = make_client(clock=Clock(sleep=lambda seconds: bitbucket_emulator.start() and None))
     assert client.pipelines.trigger("api", branch="main")["build_number"] == 1
 
 
-def test_back_off_grows_with_jitter_and_a_silent_429_waits_for_minutes() -> None:
+def test_who_waits_by_itself_gets_the_error_at_once(
+    make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator, waits: list[float]
+) -> None:
+    client = make_client(retries=NO_RETRIES)
+    bitbucket_emulator.fault("server_error")
+    with pytest.raises(bitbucket.BitbucketServerError) as caught:
+        client.workspaces.get()
+    assert "Gave up" not in caught.value.message
+    assert not waits
+
+
+def test_back_off_grows_with_full_jitter_and_a_silent_429_waits_for_minutes() -> None:
     policy = RetryPolicy()
-    assert all(0 <= policy.wait_seconds(tries, None) <= min(2 ** (tries - 1), 60) for tries in range(1, 12))
-    limited = bitbucket.session._RateLimited("429")  # type: ignore[attr-defined]
-    assert all(30 <= policy.wait_seconds(tries, limited) <= 240 for tries in range(1, 9))
+    limited = bitbucket.BitbucketRateLimitError("429")
+    for tries in range(1, 12):
+        assert 0 <= policy.wait_seconds(tries, None) <= min(2 ** (tries - 1), 60)
+        assert 0 <= policy.wait_seconds(tries, limited) <= min(60 * 2 ** (tries - 1), 240)
+    assert max(policy.wait_seconds(3, limited) for _ in range(100)) > 60
+
+
+def never(seconds: float) -> None:
+    raise AssertionError(f"waited {seconds} s")
+
+
+def standing_still(server: WebServer, **options: Any) -> BitbucketClient:
+    options = {"base_url": server.api_url, "clock": Clock(sleep=lambda seconds: None), **options}
+    return BitbucketClient(ApiToken("a@b.c", "t"), "acme", **options)

@@ -1,0 +1,139 @@
+"""A web server of a few lines that answers what a test says and remembers what it was asked."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is answered.
+
+    :param body: bytes, text, or what becomes JSON
+    :param cut: bytes of the body that are announced and not sent
+    """
+
+    body: Any = ""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: int = 0
+
+    @property
+    def content(self) -> bytes:
+        """The body on the wire."""
+        if isinstance(self.body, bytes):
+            return self.body
+        return (self.body if isinstance(self.body, str) else json.dumps(self.body)).encode()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class WebServer:
+    """A context manager that listens on a free port.
+
+    :param tls: serve HTTPS with this
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.answers: dict[str, deque[Answer]] = {}
+        self.asked: list[Asked] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+
+    def __enter__(self) -> WebServer:
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        """Scheme, host and port."""
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def api_url(self) -> str:
+        """What a client takes for the API."""
+        return f"{self.url}/2.0"
+
+    def answer(self, path: str, *answers: Answer | dict[str, Any]) -> None:
+        """Say what a path (without query) is answered with, one after another, the last for ever."""
+        self.answers[path] = deque(one if isinstance(one, Answer) else Answer(one) for one in answers)
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_one_request(self) -> None:
+                try:
+                    super().handle_one_request()
+                except ConnectionError:  # a client that hangs up is what some tests are about
+                    self.close_connection = True
+
+            def answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                outer.asked.append(Asked(self.command, self.path, headers, body))
+                answers = outer.answers.get(self.path.partition("?")[0], deque([Answer("Not Found", 404)]))
+                told = answers.popleft() if len(answers) > 1 else answers[0]
+                self.send_response(told.status)
+                headers = {
+                    "Content-Type": "application/json",
+                    **told.headers,
+                    "Content-Length": str(len(told.content) + told.cut),
+                }
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(told.content)
+                self.close_connection = self.close_connection or bool(told.cut)
+
+            do_GET = do_POST = do_PUT = do_DELETE = answer
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Handler
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    """Return TLS with a certificate that nobody trusts."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(x509.random_serial_number()).not_valid_before(now).not_valid_after(now + timedelta(hours=1))
+    certificate = made.sign(key, hashes.SHA256())
+    file = folder / "key-and-certificate.pem"
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
