@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import signal
 import sys
 import tempfile
@@ -38,7 +39,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="bitbucket-demo-") as home, BitbucketEmulator(seed="demo", speed=SPEED) as bitbucket:
         say(f"An embedded Bitbucket answers at {bitbucket.url} (workspace {bitbucket.workspace}).")
         say("Starting Airflow: scheduler, DAG processor, triggerer and API server ...")
-        connection = {"AIRFLOW_CONN_BITBUCKET_DEFAULT": bitbucket.connection_json()}
+        # By an environment variable as in production, or in the database, where the UI can show and test it.
+        connection = {} if ui else {"AIRFLOW_CONN_BITBUCKET_DEFAULT": bitbucket.connection_json()}
         with LocalAirflow(Path(home), ROOT / "example_dags", connection) as airflow:
             say(f"Airflow is up at {airflow.url}.")
             return stay(airflow, bitbucket) if ui else run_dags(airflow, bitbucket)
@@ -68,10 +70,14 @@ def run_dags(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> int:
 
 
 def stay(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> int:
-    """Keep everything running until Ctrl-C."""
+    """Put the connection into the database and keep everything running until Ctrl-C."""
+    connection = json.loads(bitbucket.connection_json())
+    # Port 0: the test button of Airflow 3.3.2 takes no port for port 0 and then for another host.
+    body = {**connection, "connection_id": "bitbucket_default", "port": 0, "extra": json.dumps(connection["extra"])}
+    airflow.api("POST", "/connections", body)
     say(f"\nOpen     {airflow.url}  (no login)")
     say(f"DAGs     {airflow.url}/dags - press play on one that starts with 'example_bitbucket'")
-    say(f"Form     {airflow.url}/connections - add a connection of type 'Bitbucket Cloud', try the test button")
+    say(f"Form     {airflow.url}/connections - look at 'bitbucket_default', try its test button, or add another")
     say(f"Bitbucket {bitbucket.url}  (login demo@example.com, API token demo-api-token)")
     say("Ctrl-C stops everything.")
     try:
@@ -110,8 +116,8 @@ def show_pipeline(bitbucket: BitbucketEmulator, summary: dict[str, Any]) -> None
     for step in client.pipelines.steps("api", summary["uuid"]):
         result = step["state"].get("result", {}).get("name", step["state"]["name"])
         table.add_row(step.get("name", "-"), result, str(step.get("duration_in_seconds", "-")))
-    table.caption = summary["url"]
     console.print(table)
+    say(summary["url"])
 
 
 def show_metrics() -> None:

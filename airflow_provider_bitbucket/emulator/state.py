@@ -135,7 +135,7 @@ class PullRequest:
     draft: bool = False
     queued: bool = False
     source_repository: Repository | None = None  # the fork it comes from; None: the repository itself
-    source_deleted: bool = False  # a deleted fork: source.repository is null (facts 5.1)
+    source_deleted: bool = False  # a deleted fork: source.repository is null
     close_source_branch: bool = False
     closed_on: datetime | None = None
     closed_by: User | None = None
@@ -295,7 +295,7 @@ class Workspace:
 
 @dataclass(eq=False)
 class Credential:
-    """Something that can sign requests. ``kind`` is the X-Credential-Type of facts 1.6."""
+    """Something that can sign requests. ``kind`` is what X-Credential-Type says."""
 
     kind: str  # api_token | repo_access_token | project_access_token | workspace_access_token | oauth2
     secret: str
@@ -324,16 +324,16 @@ class Settings:
     """Switches: where facts contradict each other both sides can be played, and limits can be turned on."""
 
     rate_limit: int | None = None  # requests per rolling emulated hour and credential; None: no limit
-    retry_after: str | None = None  # None | "seconds" | "date": whether a 429 says how long (facts 2.5)
-    pipelines_next_drops_sort: bool = True  # facts 3.3
-    pipelines_need_trailing_slash: bool = False  # facts 11: without slash 404, or both work
-    closed_on_in_list: bool = True  # peers 0.1: fields=+values.closed_on works, or is ignored
+    retry_after: str | None = None  # None | "seconds" | "date": whether a 429 says how long; the live API has not been seen to
+    pipelines_next_drops_sort: bool = True  # seen for years on the live API
+    pipelines_need_trailing_slash: bool = False  # reports differ: without the slash 404, or both work
+    closed_on_in_list: bool = True  # undocumented: fields=+values.closed_on works, or is ignored
     activity_feed_ends_early: int | None = None  # the repository-wide feed shows only so many entries
     approvals_move_updated_on: bool = True  # nobody has recorded whether approving moves a pull request's updated_on
     commit_links_app: bool = True  # commit/{c}/pullrequests needs an app to be installed, or answers 404
     sorted_states_fail: bool = False  # sort with several states: a lasting 500, as seen on large repositories
     access_token_seconds: int = 7200
-    oauth_scope_key: str = "scope"  # facts 1.4: "scope" since 2026-05-04, "scopes" before
+    oauth_scope_key: str = "scope"  # "scope" since 2026-05-04, "scopes" before
 
 
 class State:
