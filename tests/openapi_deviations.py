@@ -66,6 +66,9 @@ DEVIATIONS: tuple[Deviation, ...] = (
     # The Pipelines service.
     Deviation(r": 'type' is a required property", _SERVICE, where=r"/(pipelines|deployments|environments).* 4\d\d$"),
     Deviation(
+        r"(variables/\*)?: 'type' is a required property", "the documented examples leave it out", where="/pipelines request$"
+    ),
+    Deviation(
         r"(values/\*/)?environment: 'type' is a required property", "lists and records have the uuid only", where="/deployments"
     ),
 )

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 from collections import Counter, deque
+from email.utils import format_datetime
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -126,7 +127,8 @@ class Surroundings:
             error = ApiError(fault.status, "Something went wrong")
         entry["status"] = error.status
         response = error.response()
-        await send({"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers})
+        headers = [*response.raw_headers, (b"date", self._date().encode())]
+        await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
         await send({"type": "http.response.body", "body": response.body})
         return True
 
@@ -153,6 +155,7 @@ class Surroundings:
         number = state.number("request")
         trace = hashlib.md5(f"{number}".encode(), usedforsecurity=False).hexdigest()
         extra = {
+            "Date": self._date(),
             **auth.headers_for(state, request),
             "Atl-Request-Id": trace,
             "Atl-Traceid": trace,
@@ -167,6 +170,9 @@ class Surroundings:
         headers = [(name, value) for name, value in start["headers"] if name != b"content-length" or start["status"] != 304]
         headers += [(name.lower().encode(), value.encode()) for name, value in extra.items()]
         return {**start, "headers": headers}, content
+
+    def _date(self) -> str:
+        return format_datetime(self.app.state.bitbucket.clock.now(), usegmt=True)
 
     def _template(self, scope: Scope) -> str:
         """Return the route's template as the published specification writes it, or the path when there is none."""

@@ -6,7 +6,7 @@ import base64
 import hmac
 from collections import deque
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 
 from fastapi import Request
@@ -170,6 +170,5 @@ def rate_limited(state: State, seconds: float) -> ApiError:
     if state.settings.retry_after == "seconds":
         headers["Retry-After"] = str(int(seconds) + 1)
     elif state.settings.retry_after == "date":
-        # Of the same clock as the answer's Date, which is the real one.
-        headers["Retry-After"] = format_datetime(datetime.now(UTC) + timedelta(seconds=seconds + 1), usegmt=True)
+        headers["Retry-After"] = format_datetime(state.clock.now() + timedelta(seconds=seconds + 1), usegmt=True)
     return ApiError(429, "Rate limit for this resource has been exceeded", style="text", headers=headers)

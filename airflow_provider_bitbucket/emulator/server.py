@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import socket
 import threading
@@ -30,10 +29,7 @@ class _Server(uvicorn.Server):
     async def main_loop(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         self.listening.set()
-        while not self._stop.is_set():
-            await self.on_tick(0)  # renews the Date header
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), timeout=1)
+        await self._stop.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
@@ -120,6 +116,7 @@ class BitbucketEmulator:
             lifespan="off",
             proxy_headers=False,
             server_header=False,
+            date_header=False,  # the emulated date is sent
         )
         self._server = _Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listener]}, daemon=True)

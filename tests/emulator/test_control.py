@@ -14,7 +14,7 @@ from tests.emulator.conftest import Call
 from tests.emulator.tour import Tour
 
 API = "/repositories/acme/api"
-HAVE_PORT = ("date", "etag", "content-length")
+HAVE_PORT = ("etag", "content-length")
 
 
 def test_requests_are_counted_by_route_even_those_that_are_refused(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
@@ -100,6 +100,13 @@ def test_an_answer_that_did_not_change_is_304(bitbucket_emulator: BitbucketEmula
     assert (same.status_code, same.content) == (304, b"")
     call(f"{API}/src", "POST", data={"a.txt": "a"})
     assert call(f"{API}/refs/branches/main", headers={"If-None-Match": tag}).status_code == 200
+
+
+def test_answers_are_dated_by_the_emulated_clock(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+    assert call(API).headers["Date"] == "Mon, 02 Nov 2026 08:00:00 GMT"
+    bitbucket_emulator.clock(advance=1)
+    bitbucket_emulator.fault("rate_limit")
+    assert call(API).headers["Date"] == "Mon, 02 Nov 2026 08:00:01 GMT"
 
 
 def test_every_answer_has_an_id_to_ask_atlassian_about(call: Call) -> None:

@@ -1,0 +1,127 @@
+"""Every request that our client makes is one that Bitbucket's published OpenAPI knows."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
+from airflow_provider_bitbucket.client.resource import Resource
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
+from tests.emulator.tour import Tour
+from tests.openapi import OpenApi
+
+MERGED, DECLINED = 1, 3
+
+#: How each public method of each resource is called; what the tour left behind is there to be read.
+CALLS: dict[str, Callable[[BitbucketClient], object]] = {
+    "users.me": lambda client: client.users.me(),
+    "users.get": lambda client: client.users.get(client.users.me()["uuid"]),
+    "workspaces.get": lambda client: client.workspaces.get(),
+    "workspaces.members": lambda client: [*client.workspaces.members()],
+    "repositories.list": lambda client: [
+        *client.repositories.list(q='name ~ "a"', sort="-updated_on", fields="values.slug,next")
+    ],
+    "repositories.get": lambda client: client.repositories.get("api"),
+    "pull_requests.list": lambda client: [
+        *client.pull_requests.list("api"),
+        *client.pull_requests.list("api", states=["OPEN"], updated_since=datetime(2026, 1, 1, tzinfo=UTC)),
+    ],
+    "pull_requests.get": lambda client: client.pull_requests.get("api", MERGED),
+    "pull_requests.activity": lambda client: [
+        *client.pull_requests.activity("api"),
+        *client.pull_requests.activity("api", MERGED),
+    ],
+    "pull_requests.comments": lambda client: [*client.pull_requests.comments("api", MERGED)],
+    "pull_requests.commits": lambda client: [*client.pull_requests.commits("api", MERGED)],
+    "pull_requests.diffstat": lambda client: [*client.pull_requests.diffstat("api", DECLINED)],
+    "pull_requests.statuses": lambda client: [*client.pull_requests.statuses("api", MERGED)],
+    "pipelines.trigger": lambda client: [
+        client.pipelines.trigger("api", branch="main", variables={"A": "b"}),
+        client.pipelines.trigger("api", branch="main", custom_pipeline="nightly"),
+        client.pipelines.trigger("api", tag="v1.1", selector={"type": "custom", "pattern": "nightly"}),
+        client.pipelines.trigger("api", commit=client.refs.branch("api", "main")["target"]["hash"], custom_pipeline="nightly"),
+    ],
+    "pipelines.get": lambda client: client.pipelines.get("api", _failed_run(client)),
+    "pipelines.outcome": lambda client: client.pipelines.outcome("api", _failed_run(client)),
+    "pipelines.evaluate": lambda client: client.pipelines.evaluate("api", client.pipelines.get("api", _failed_run(client))),
+    "pipelines.list": lambda client: [
+        *client.pipelines.list("api"),
+        *client.pipelines.list(
+            "api", branch="main", ref_type="BRANCH", selector_type="CUSTOM", trigger_type="MANUAL", status=["PASSED", "FAILED"]
+        ),
+    ],
+    "pipelines.steps": lambda client: client.pipelines.steps("api", _failed_run(client)),
+    "pipelines.log": lambda client: client.pipelines.log("api", _failed_run(client), _failed_step(client), last=10),
+    "pipelines.test_report": lambda client: client.pipelines.test_report("api", _failed_run(client), _failed_step(client)),
+    "pipelines.test_cases": lambda client: [*client.pipelines.test_cases("api", _failed_run(client), _failed_step(client))],
+    "pipelines.test_case_reasons": lambda client: client.pipelines.test_case_reasons(
+        "api",
+        _failed_run(client),
+        _failed_step(client),
+        next(client.pipelines.test_cases("api", _failed_run(client), _failed_step(client)))["uuid"],
+    ),
+    "pipelines.stop": lambda client: client.pipelines.stop("api", client.pipelines.trigger("api", branch="main")["uuid"]),
+    "pipelines.failure_details": lambda client: client.pipelines.failure_details(
+        "api", client.pipelines.outcome("api", _failed_run(client))
+    ),
+    "deployments.list": lambda client: [*client.deployments.list("api")],
+    "deployments.get": lambda client: client.deployments.get("api", next(iter(client.deployments.list("api")))["uuid"]),
+    "environments.list": lambda client: [*client.environments.list("api")],
+    "environments.get": lambda client: client.environments.get("api", next(iter(client.environments.list("api")))["uuid"]),
+    "commits.get": lambda client: client.commits.get("api", "main"),
+    "commits.list": lambda client: [*client.commits.list("api", include=["main"], exclude=["v1.1"])],
+    "commits.statuses": lambda client: [*client.commits.statuses("api", "main")],
+    "refs.branches": lambda client: [*client.refs.branches("api", q='name ~ "feature"')],
+    "refs.branch": lambda client: client.refs.branch("api", "feature/one"),
+    "refs.tags": lambda client: [*client.refs.tags("api")],
+    "refs.tag": lambda client: client.refs.tag("api", "v1.1"),
+}
+
+
+def _failed_run(client: BitbucketClient) -> str:
+    """A pipeline with logs and a test report."""
+    return str(next(client.pipelines.list("api", status="FAILED"))["uuid"])
+
+
+def _failed_step(client: BitbucketClient) -> str:
+    return str(client.pipelines.steps("api", _failed_run(client))[1]["uuid"])
+
+
+@pytest.fixture(scope="module")
+def bitbucket() -> Iterator[BitbucketEmulator]:
+    with BitbucketEmulator("empty", speed=0, now=NOW) as running:
+        Tour(running).everything()
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(bitbucket: BitbucketEmulator) -> BitbucketClient:
+    return BitbucketClient(ApiToken(*bitbucket.api_token), workspace="acme", base_url=bitbucket.api_url)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_what_the_client_asks_is_documented(bitbucket: BitbucketEmulator, client: BitbucketClient, name: str) -> None:
+    openapi = OpenApi.load()
+    bitbucket.reset_requests()
+    CALLS[name](client)
+    sent: list[dict[str, Any]] = bitbucket.control("GET", "requests?recent=100")["recent"]
+    assert sent
+    for request in sent:
+        openapi.validate_request(request["method"], request["path"], request["query"], request["body"])
+
+
+def test_every_method_of_the_client_is_judged(client: BitbucketClient) -> None:
+    resources = {name: value for name, value in vars(client).items() if isinstance(value, Resource)}
+    methods = {
+        f"{resource}.{name}"
+        for resource, value in resources.items()
+        for name, _ in inspect.getmembers(value, inspect.ismethod)
+        if not name.startswith("_")
+    }
+    assert methods == set(CALLS)
