@@ -30,6 +30,10 @@ READ = [Depends(requires("read:repository"))]
 ADMIN = [Depends(requires("admin:repository"))]
 DELETE = [Depends(requires("delete:repository"))]
 
+_FILTERS = (
+    *("uuid", "name", "full_name", "slug", "description", "language", "is_private", "size", "created_on", "updated_on"),
+    *("project.key", "project.name", "project.uuid", "mainbranch.name", "scm", "fork_policy"),
+)
 _LINKS = ("pullrequests", "commits", "forks", "watchers", "downloads", "hooks")
 
 
@@ -40,7 +44,7 @@ async def repositories(
     """The repositories of a workspace that the caller may see."""
     found, base = find_workspace(request, workspace), origin(request)
     visible = [one for one in found.repositories.values() if credential.repository in (None, one.slug)]
-    return page(request, visible, lambda one: full_json(one, base), q_fields=None, sort_fields=None)
+    return page(request, visible, lambda one: full_json(one, base), q_fields=_FILTERS, sort_fields=_FILTERS)
 
 
 @router.get("/repositories/{workspace}/{repo_slug}", dependencies=READ)
