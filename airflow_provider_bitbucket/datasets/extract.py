@@ -52,20 +52,20 @@ class Dataset:
     def records(
         self,
         client: BitbucketClient,
-        repositories: Sequence[str] | None = None,
+        repositories: Sequence[str] | str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
         **options: Any,
     ) -> Iterator[Any]:
         """Yield the records of repositories one after the other, with a log line for each of what it cost.
 
-        :param repositories: slugs, or ``workspace/slug``; None: all of the workspace (one more request for every 100)
+        :param repositories: slugs or ``workspace/slug``, or one of them; None: all of the workspace (one more request for every 100)
         :param options: those of the dataset's ``read``
         :raises BitbucketError: a repository can not be read; the log and a note of the error name it, and nothing of the
             others should be published
         """
-        names = [row["slug"] for row in client.repositories.list(fields="values.slug")] if repositories is None else repositories
-        for at, name in enumerate(dict.fromkeys(map(client.full_name, names)), 1):
+        names = _names(client, repositories)
+        for at, name in enumerate(names, 1):
             began, budget, rows = time.monotonic(), client.budget.remaining, 0
             try:
                 for record in self._module.read(client, name, since=since, until=until, **options):
@@ -127,6 +127,15 @@ def interval(since: object, until: object) -> tuple[datetime | None, datetime | 
     if begin and end and end < begin:
         raise ValueError(f"until ({until}) lies before since ({since})")
     return begin, end
+
+
+def _names(client: BitbucketClient, repositories: Sequence[str] | str | None) -> list[str]:
+    """Return full names, each once: rows of a repository that is named twice would be there twice."""
+    if repositories is None:
+        repositories = [row["slug"] for row in client.repositories.list(fields="values.slug")]
+    elif isinstance(repositories, str):
+        repositories = [repositories]
+    return list(dict.fromkeys(map(client.full_name, repositories)))
 
 
 def _moment(value: object, name: str) -> datetime | None:

@@ -117,7 +117,11 @@ def drafts(entries: Sequence[tuple[datetime, Entry]], created: datetime, closed:
 
     :param is_draft_now: what it has been all the time when no update says anything
     """
-    said = [(max(date, created), entry) for date, entry in entries if entry.is_draft is not None]
+    said = [
+        (max(date, created), entry)
+        for date, entry in entries
+        if entry.is_draft is not None and (closed is None or date <= closed)
+    ]
     is_draft = is_draft_now
     if said:
         first = said[0][1]

@@ -25,7 +25,7 @@ class BitbucketFramesMixin:
 
     Parameters that they share:
 
-    - ``repositories``: slugs; None: all repositories of the workspace
+    - ``repositories``: slugs, or one; None: all repositories of the workspace
     - ``since``: first moment, ISO 8601 text or datetime (UTC where it names no time zone); None: from the beginning
     - ``until``: first moment that is too late; None: until now
 
@@ -39,7 +39,7 @@ class BitbucketFramesMixin:
 
     def get_pull_requests_df(
         self,
-        repositories: Sequence[str] | None = None,
+        repositories: Sequence[str] | str | None = None,
         since: Moment = None,
         until: Moment = None,
         with_activity: bool = False,
@@ -66,19 +66,19 @@ class BitbucketFramesMixin:
         )
 
     def get_pull_request_activity_df(
-        self, repositories: Sequence[str] | None = None, since: Moment = None, until: Moment = None
+        self, repositories: Sequence[str] | str | None = None, since: Moment = None, until: Moment = None
     ) -> pd.DataFrame:
         """Return the timeline entries dated in ``[since, until)``; one request for every 50 from now back to ``since``."""
         return self.get_df("pull_request_activity", repositories, since, until)
 
     def get_pull_request_commits_df(
-        self, repositories: Sequence[str] | None = None, since: Moment = None, until: Moment = None
+        self, repositories: Sequence[str] | str | None = None, since: Moment = None, until: Moment = None
     ) -> pd.DataFrame:
         """Return the commits of the pull requests updated in ``[since, until)``; one request for each pull request."""
         return self.get_df("pull_request_commits", repositories, since, until)
 
     def get_diffstats_df(
-        self, repositories: Sequence[str] | None = None, since: Moment = None, until: Moment = None
+        self, repositories: Sequence[str] | str | None = None, since: Moment = None, until: Moment = None
     ) -> pd.DataFrame:
         """Return the files changed by the pull requests updated in ``[since, until)``; two requests for each."""
         return self.get_df("diffstats", repositories, since, until)
@@ -86,7 +86,7 @@ class BitbucketFramesMixin:
     def get_df(
         self,
         dataset: str,
-        repositories: Sequence[str] | None = None,
+        repositories: Sequence[str] | str | None = None,
         since: Moment = None,
         until: Moment = None,
         **options: Any,
@@ -103,7 +103,7 @@ class BitbucketFramesMixin:
         self,
         dataset: str,
         path: str,
-        repositories: Sequence[str] | None = None,
+        repositories: Sequence[str] | str | None = None,
         since: Moment = None,
         until: Moment = None,
         **options: Any,
@@ -129,7 +129,7 @@ class BitbucketFramesMixin:
         return Dataset(dataset).schema.empty()
 
     def _records(
-        self, dataset: str, repositories: Sequence[str] | None, since: object, until: object, options: dict[str, Any]
+        self, dataset: str, repositories: Sequence[str] | str | None, since: object, until: object, options: dict[str, Any]
     ) -> tuple[Dataset, Iterator[Any]]:
         from airflow_provider_bitbucket.datasets.extract import Dataset, interval
 

@@ -25,7 +25,7 @@ class BitbucketExtractOperator(BaseOperator):
 
     :param dataset: ``pull_requests``, ``pull_request_activity``, ``pull_request_commits`` or ``diffstats`` (columns:
         docs/datasets.md)
-    :param repositories: slugs; None: all repositories of the workspace (templated)
+    :param repositories: slugs, or one; None: all repositories of the workspace (templated)
     :param since: first moment, ISO 8601 (templated); None, or a template that renders to nothing: from the beginning
     :param until: first moment that is too late (templated); None: until now
     :param with_activity: of ``pull_requests``: read the timelines too; one request for every 50 entries
@@ -85,14 +85,15 @@ class BitbucketExtractOperator(BaseOperator):
 
     def execute(self, context: Context) -> pd.DataFrame | dict[str, Any]:
         """Read and publish."""
-        repositories = [self.repositories] if isinstance(self.repositories, str) else self.repositories
         options = {name: value for name, value in self._options().items() if value}
         if self.output_path:
-            written = self.hook.write_parquet(self.dataset, self.output_path, repositories, self.since, self.until, **options)
+            written = self.hook.write_parquet(
+                self.dataset, self.output_path, self.repositories, self.since, self.until, **options
+            )
             self.log.info("Wrote %s rows of %s to %s.", f"{written['rows']:,}", self.dataset, self.output_path)
             return written
         self._refuse_what_xcom_can_not_carry()
-        frame = self.hook.get_df(self.dataset, repositories, self.since, self.until, **options)
+        frame = self.hook.get_df(self.dataset, self.repositories, self.since, self.until, **options)
         self.log.info("Read %s rows of %s.", f"{len(frame):,}", self.dataset)
         return frame
 

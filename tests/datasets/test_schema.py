@@ -1,0 +1,142 @@
+"""The same columns and dtypes, whatever is in them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pandas as pd  # noqa: TID253 - no DAG file imports a test
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_bitbucket.datasets import DATASETS
+from airflow_provider_bitbucket.datasets.__main__ import markdown
+from airflow_provider_bitbucket.datasets.schema import (
+    BOOLEAN,
+    CATEGORY,
+    INTEGER,
+    NUMBER,
+    TEXT,
+    TIMESTAMP,
+    Column,
+    Schema,
+    moments,
+)
+
+SCHEMA = Schema(
+    "things",
+    ("id",),
+    (
+        Column("id", INTEGER, "number", "id"),
+        Column("name", TEXT, "name", "name"),
+        Column("at", TIMESTAMP, "when", "at"),
+        Column("spent_seconds", NUMBER, "how long", "spent", "s"),
+        Column("is_new", BOOLEAN, "whether it is new", "new"),
+        Column("state", CATEGORY, "where it stands", "state", categories=("OPEN", "DONE")),
+    ),
+)
+DTYPES = {column.name: column.dtype for column in SCHEMA}
+
+in_utc = st.integers(0, 2**52).map(lambda microseconds: datetime(1990, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds))
+rows = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": st.none() | st.integers(-(2**63), 2**63 - 1),
+        "name": st.none() | st.text("ab é漢😀\n", max_size=6),
+        "at": st.none() | in_utc | in_utc.map(datetime.isoformat),
+        "spent_seconds": st.none() | st.floats(allow_nan=False),
+        "is_new": st.none() | st.booleans(),
+        "state": st.none() | st.sampled_from(["OPEN", "DONE", "QUEUED", ""]),
+    },
+)
+
+
+def dtypes(frame: pd.DataFrame) -> dict[str, str]:
+    return {name: str(dtype).partition("[python")[0] for name, dtype in frame.dtypes.items()}
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(rows, max_size=5))
+def test_a_frame_has_every_column_in_its_dtype_whatever_the_rows(listed: list[dict[str, Any]]):
+    frame = SCHEMA.frame(listed)
+    assert dtypes(frame) == DTYPES
+    assert len(frame) == len(listed)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(rows, max_size=5))
+def test_nothing_is_lost_on_the_way_into_a_frame(listed: list[dict[str, Any]]):
+    frame = SCHEMA.frame(listed)
+    for name in ("id", "name", "spent_seconds", "is_new", "state"):
+        assert [None if pd.isna(value) else value for value in frame[name]] == [row.get(name) for row in listed]
+    expected = [row.get("at") for row in listed]
+    assert [None if pd.isna(value) else value.to_pydatetime() for value in frame["at"]] == [
+        datetime.fromisoformat(value) if isinstance(value, str) else value for value in expected
+    ]
+
+
+def test_frames_of_few_and_of_no_rows_can_be_put_together_without_changing_dtypes():
+    some = SCHEMA.frame([{"id": 1, "state": "DONE", "at": "2026-10-01T08:00:00Z"}])
+    assert dtypes(pd.concat([SCHEMA.empty(), some, SCHEMA.frame([{}])])) == DTYPES
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-10-07T18:39:55.551762+00:00", "2026-10-07T18:39:55.551762"),  # pull requests
+        ("2019-11-28T15:56:02+00:00", "2019-11-28T15:56:02"),  # commits
+        ("2026-10-07T18:39:55.14397Z", "2026-10-07T18:39:55.143970"),  # pipelines: digits are trimmed
+        ("2026-10-07T18:39:55Z", "2026-10-07T18:39:55"),
+        ("2026-10-07T18:39:55.123456789Z", "2026-10-07T18:39:55.123456"),  # ... or there are nine of them
+        ("2026-10-07T20:39:55+02:00", "2026-10-07T18:39:55"),
+    ],
+)
+def test_each_spelling_of_a_moment_is_read_also_beside_the_others(text: str, expected: str):
+    column = moments([None, text, "2020-01-01T00:00:00Z", datetime(2020, 1, 1, tzinfo=timezone(timedelta(hours=1))), "rubbish"])
+    assert str(column.dtype) == TIMESTAMP
+    assert column[1].isoformat() == f"{expected}+00:00"
+    assert [one is pd.NaT for one in column] == [True, False, False, False, True]
+
+
+def test_unknown_states_stand_behind_the_known_ones():
+    states = SCHEMA.frame([{"state": "QUEUED"}, {"state": "OPEN"}, {"state": None}])["state"]
+    assert list(states.cat.categories) == ["OPEN", "DONE", "QUEUED"]
+
+
+def test_parquet_gives_the_declared_dtypes_back(tmp_path: Path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "things.parquet"
+    with pq.ParquetWriter(path, SCHEMA.arrow()) as writer:
+        for piece in ([], [{"id": 1, "state": "QUEUED"}], [{"at": "2026-10-01T08:00:00Z", "is_new": True}]):
+            writer.write_table(pa.Table.from_pandas(SCHEMA.frame(piece), schema=SCHEMA.arrow(), preserve_index=False))
+    frame = pd.read_parquet(path)
+    assert dtypes(frame) == DTYPES
+    assert list(frame["state"].astype("string").fillna("-")) == ["QUEUED", "-"]
+
+
+def test_a_key_must_be_made_of_columns():
+    with pytest.raises(ValueError, match="number"):
+        Schema("things", ("number",), SCHEMA.columns)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_every_dataset_is_documented_and_keeps_the_rules_of_names(name: str):
+    schema = import_module(f"airflow_provider_bitbucket.datasets.{name}").SCHEMA
+    assert schema.dataset == name
+    assert len(set(schema.names)) == len(schema.names)
+    for column in schema:
+        assert column.meaning, column
+        assert column.source, column
+        assert (column.unit == "s") == column.name.endswith("_seconds"), column
+        assert not column.name.endswith("_on") or column.dtype == TIMESTAMP, column
+        assert not column.name.startswith(("is_", "was_")) or column.dtype == BOOLEAN, column
+
+
+def test_the_docs_of_the_datasets_say_what_the_code_does():
+    page = Path(__file__).parents[2] / "docs" / "datasets.md"
+    assert page.read_text() == markdown(), "run: python -m airflow_provider_bitbucket.datasets > docs/datasets.md"

@@ -1,0 +1,61 @@
+"""Datasets as DataFrames from an Airflow connection."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd  # noqa: TID253 - no DAG file imports a test
+import pytest
+
+from airflow_provider_bitbucket.datasets import DATASETS
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+from tests.stories import REVIEWER, after, asked, open_pull_request
+
+
+@pytest.fixture
+def hook(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketHook:
+    """A hook on two pull requests, reviewed after 2 and after 50 hours."""
+    connect(bitbucket_emulator.connection_json())
+    for hours in (2, 50):
+        open_pull_request(bitbucket_emulator, (hours, "approve", REVIEWER))
+    bitbucket_emulator.reset_requests()
+    return BitbucketHook()
+
+
+def test_pull_requests_with_their_timeline_are_one_call(hook: BitbucketHook):
+    frame = hook.get_pull_requests_df(with_activity=True)
+    assert sorted(frame["first_review_on"]) == [after(2), after(50)]
+    assert frame["first_commit_on"].isna().all()
+
+
+def test_moments_can_be_texts_or_datetimes(hook: BitbucketHook, bitbucket_emulator: BitbucketEmulator):
+    assert len(hook.get_pull_requests_df(since="2026-10-02")) == 1
+    assert len(hook.get_pull_requests_df("api", since=after(0), until=after(3))) == 1
+    with pytest.raises(ValueError, match="since is 'soon'"):
+        hook.get_pull_requests_df(since="soon")
+
+
+def test_commits_and_diffstats_come_when_asked_for(hook: BitbucketHook, bitbucket_emulator: BitbucketEmulator):
+    frame = hook.get_pull_requests_df(["api"], with_commits=True, with_diffstat=True)
+    assert frame[["commits", "files_changed"]].notna().all(axis=None)
+    assert asked(bitbucket_emulator) == {"": 1, "/one/commits": 2, "/one/diffstat": 2}
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_every_dataset_has_a_method_of_its_own(hook: BitbucketHook, dataset: str):
+    frame = getattr(hook, f"get_{dataset}_df")("api")
+    assert len(frame) >= 2
+    pd.testing.assert_frame_equal(frame, hook.get_df(dataset, "api"))
+    pd.testing.assert_frame_equal(frame.iloc[:0], hook.empty_df(dataset).astype(frame.dtypes))
+    assert inspect.getdoc(getattr(BitbucketHook, f"get_{dataset}_df"))
+
+
+def test_a_dataset_can_go_straight_to_a_file(hook: BitbucketHook, tmp_path: Path):
+    written = hook.write_parquet("pull_requests", f"file://{tmp_path}/prs.parquet", "api", with_activity=True)
+    assert written["rows"] == 2
+    assert written["columns"] == list(hook.empty_df("pull_requests").columns)
+    frame = hook.get_pull_requests_df("api", with_activity=True)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "prs.parquet"), frame)

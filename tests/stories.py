@@ -1,0 +1,71 @@
+"""Tell the emulator stories of pull requests, in hours after they were opened."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
+from airflow_provider_bitbucket.datasets.extract import Dataset
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+
+OPENED = datetime(2026, 10, 1, 8, tzinfo=UTC)
+AUTHOR, REVIEWER, OWNER, BOT = "alex.author", "robin.reviewer", "dana.demo", "acme.access.token"
+
+Event = tuple[float, str, str] | tuple[float, str, str, dict[str, Any]]
+
+
+def after(hours: float, opened: datetime = OPENED) -> datetime:
+    """The moment so many hours after the opening."""
+    return opened + timedelta(hours=hours)
+
+
+def open_pull_request(bitbucket: BitbucketEmulator, *events: Event, opened: datetime = OPENED, **fields: Any) -> int:
+    """Open a pull request by Alex Author in acme/api and let things happen to it.
+
+    :param events: hours after the opening, what, by whom, and details of it
+    :param fields: of the pull request
+    :return: its number
+    """
+    fields = {"title": "Add search", "author": AUTHOR, "repository": "api", **fields}
+    path = f"pullrequests/acme/{fields.pop('repository')}"
+    number: int = bitbucket.control("POST", path, {**fields, "at": opened.isoformat()})["id"]
+    told = []
+    for hours, does, user, *details in events:
+        more = {"text": "Why?"} if does == "comment" else {}
+        told.append({"do": does, "user": user, "at": after(hours, opened).isoformat(), **more, **(details[0] if details else {})})
+    if told:
+        bitbucket.control("POST", f"{path}/{number}/events", {"events": told})
+    return number
+
+
+def change(bitbucket: BitbucketEmulator, number: int, **values: Any) -> None:
+    """Set what the API never sets."""
+    bitbucket.control("PATCH", f"pullrequests/acme/api/{number}", values)
+
+
+def client_of(bitbucket: BitbucketEmulator) -> BitbucketClient:
+    """A client of the emulator."""
+    return BitbucketClient(ApiToken(*bitbucket.api_token), bitbucket.workspace, bitbucket.api_url)
+
+
+def frame_of(bitbucket: BitbucketEmulator, dataset: str = "pull_requests", **options: Any) -> Any:
+    """A dataset as a frame; of repository ``api`` unless other ``repositories`` are named."""
+    chosen = Dataset(dataset)
+    return chosen.frame(chosen.records(client_of(bitbucket), **{"repositories": ["api"], **options}))
+
+
+def row_of(bitbucket: BitbucketEmulator, number: int = 1, **options: Any) -> dict[str, Any]:
+    """The row of a pull request, its nulls as None."""
+    frame = frame_of(bitbucket, **options)
+    row = frame[frame["id"] == number].iloc[0]
+    return {str(name): None if row.isna()[name] else value for name, value in row.items()}
+
+
+def asked(bitbucket: BitbucketEmulator) -> dict[str, int]:
+    """How often the parts of a repository's pull requests were asked for since the last reset; ``""`` is the list."""
+    route = "GET /repositories/{workspace}/{repo_slug}/pullrequests"
+    counts = bitbucket.requests().items()
+    return {
+        name.removeprefix(route).replace("/{pull_request_id}", "/one"): times for name, times in counts if name.startswith(route)
+    }
