@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 FLOOR := .venv-airflow-3.1
 BIN := $(VENV)/bin
+COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url
 
 .PHONY: help demo demo-ui test test-floor lint unit bench constraints clean
 
@@ -17,7 +18,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt .ci/venv
 	touch $@
 
 $(FLOOR)/.ready: pyproject.toml constraints-airflow-3.1.txt .ci/venv
-	.ci/venv $(PYTHON) $(FLOOR) constraints-airflow-3.1.txt pytest
+	.ci/venv $(PYTHON) $(FLOOR) constraints-airflow-3.1.txt pytest pytest-timeout
 	touch $@
 
 demo: $(VENV)/.ready
@@ -45,11 +46,11 @@ bench: $(VENV)/.ready
 
 # The floor is resolved as of the month of its Airflow: today's newest packages break old Airflows.
 constraints: $(VENV)/.ready
-	$(BIN)/uv pip compile -q pyproject.toml --group dev --extra emulator --universal --python-version 3.11 \
-	  --no-header --no-annotate --no-emit-index-url -o constraints.txt
-	printf 'apache-airflow==3.1.8\npandas<3\npytest\n' | $(BIN)/uv pip compile -q - pyproject.toml --universal --python-version 3.11 \
-	  --no-header --no-annotate --no-emit-index-url --exclude-newer 2026-03-20 \
-	  --exclude-newer-package apache-airflow-providers-common-compat=2026-11-01 -o constraints-airflow-3.1.txt
+	(echo "# What the suite and the demo run on: the newest Airflow; made by 'make constraints'."; \
+	 $(COMPILE) pyproject.toml --group dev --extra emulator) > constraints.new && mv constraints.new constraints.txt
+	(echo "# Airflow 3.1 (the floor) with the packages of its time; made by 'make constraints'."; \
+	 printf 'apache-airflow==3.1.8\npandas<3\npytest\npytest-timeout\n' | $(COMPILE) - pyproject.toml --exclude-newer 2026-03-20 \
+	 --exclude-newer-package apache-airflow-providers-common-compat=2026-11-01) > constraints.new && mv constraints.new constraints-airflow-3.1.txt
 
 clean:
 	rm -rf $(VENV) $(FLOOR) demo-output .mypy_cache .ruff_cache .pytest_cache

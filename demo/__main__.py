@@ -126,9 +126,7 @@ def show_metrics() -> None:
 
     times = pd.read_parquet(OUTPUT / "pull_request_times.parquet")
     parts = ["pickup", "review", "merge", "total"]
-    table = Table(
-        "repository", "merged", *(f"{part}, median h" for part in parts), title="Pull requests of the last 13 weeks"
-    )
+    table = Table("repository", "merged", *(f"{part}, median h" for part in parts), title="Pull requests of the last 13 weeks")
     for repository, rows in times[times["state"] == "MERGED"].groupby("repository", observed=True):
         medians = (rows[f"{part}_seconds"].median() / 3600 for part in parts)
         table.add_row(str(repository), str(len(rows)), *(f"{hours:.1f}" for hours in medians))

@@ -110,7 +110,7 @@ class LocalAirflow:
 
     def start(self, component: str) -> None:
         """Start one component; its output goes to ``<home>/<component>.out``."""
-        arguments = ["--port", str(self.port), "--workers", "1"] if component == "api-server" else []
+        arguments = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"] if component == "api-server" else []
         with (self.home / f"{component}.out").open("ab") as output:
             self.processes[component] = subprocess.Popen(
                 [sys.executable, "-m", "airflow", component, *arguments],
@@ -195,9 +195,7 @@ class LocalAirflow:
             health = self.api("GET", "/monitor/health")
         except (OSError, RuntimeError):
             return False
-        return all(
-            health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "triggerer", "dag_processor")
-        )
+        return all(health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "triggerer", "dag_processor"))
 
     def _knows(self, dag_id: str) -> bool:
         try:
@@ -205,5 +203,3 @@ class LocalAirflow:
         except RuntimeError:
             return False
         return True
-
-

@@ -22,7 +22,7 @@ def example_bitbucket_trigger_pipeline() -> None:
     repository, branch = "{{ params.repository }}", "{{ params.branch }}"
 
     # Waits in the triggerer: no worker slot is held while the pipeline runs.
-    deploy = BitbucketTriggerPipelineOperator(
+    BitbucketTriggerPipelineOperator(
         task_id="deploy",
         repository=repository,
         branch=branch,
@@ -34,7 +34,7 @@ def example_bitbucket_trigger_pipeline() -> None:
     )
 
     # Waits in the worker.
-    build = BitbucketTriggerPipelineOperator(
+    BitbucketTriggerPipelineOperator(
         task_id="build", repository=repository, branch=branch, deferrable=False, poll_interval=5, timeout=30 * 60
     )
 
@@ -51,7 +51,6 @@ def example_bitbucket_trigger_pipeline() -> None:
         timeout=30 * 60,
     )
 
-    [deploy, build, start]
     start >> wait
 
 

@@ -1,0 +1,69 @@
+"""A real scheduler, triggerer, DAG processor and API server: what only they can show."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from demo.local_airflow import LocalAirflow, wait_until
+
+pytestmark = [pytest.mark.airflow, pytest.mark.slow]
+
+DAG = "wait_deferred"
+
+
+@pytest.fixture(scope="module")
+def bitbucket() -> Iterator[BitbucketEmulator]:
+    """The demo's Bitbucket, with time that runs."""
+    with BitbucketEmulator("demo", speed=5) as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def airflow(bitbucket: BitbucketEmulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
+    """A running Airflow, connected."""
+    connection = {"AIRFLOW_CONN_BITBUCKET_DEFAULT": bitbucket.connection_json()}
+    with LocalAirflow(tmp_path_factory.mktemp("airflow"), Path(__file__).parent / "dags", connection) as running:
+        yield running
+
+
+def state_of(airflow: LocalAirflow, run: str) -> str | None:
+    """The state of the one task of a run."""
+    return next((task["state"] for task in airflow.tasks(DAG, run)), None)
+
+
+def test_a_deferred_task_outlives_an_outage_of_bitbucket(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> None:
+    run = airflow.trigger(DAG)
+    wait_until(lambda: state_of(airflow, run) == "deferred", seconds=90, what="the task is deferred")
+    bitbucket.stop()
+    wait_until(
+        lambda: "Could not look at the pipeline" in airflow.log(DAG, run, "run"), seconds=90, what="the outage is in the log"
+    )
+    bitbucket.start()
+    assert airflow.wait(DAG, run) == "success"
+    assert "Bitbucket answers again" in airflow.log(DAG, run, "run")
+    assert airflow.xcom(DAG, run, "run")["status"] == "SUCCESSFUL"
+    assert airflow.xcom(DAG, run, "run", "pipeline_url").startswith(f"{bitbucket.url}/acme/api/pipelines/results/")
+
+
+def test_a_failed_pipeline_fails_its_deferred_task_and_shows_why(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> None:
+    run = airflow.trigger(DAG, {"custom_pipeline": "broken-migration"})
+    assert airflow.wait(DAG, run) == "failed"
+    log = airflow.log(DAG, run, "run")
+    assert "FAILED" in log
+    assert "  | " in log, "the end of the failed step's log"
+    assert "failed test" in log
+
+
+def test_no_secret_is_in_anything_airflow_wrote(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> None:
+    """After the runs above: logs of tasks, triggerer and all components, and the database."""
+    email, token = bitbucket.api_token
+    secrets = [token, base64.b64encode(f"{email}:{token}".encode()).decode(), "a-secured-variable"]
+    searched = [path for path in airflow.home.rglob("*") if path.is_file()]
+    assert any("attempt=1" in path.name for path in searched)
+    leaks = [(str(path), secret) for path in searched for secret in secrets if secret.encode() in path.read_bytes()]
+    assert not leaks
