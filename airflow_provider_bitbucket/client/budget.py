@@ -79,14 +79,15 @@ class RateBudget:
             self._clock.sleep(seconds)
             waited += seconds
 
-    def try_acquire(self) -> tuple[float, str]:
+    def try_acquire(self, *, anyway: bool = False) -> tuple[float, str]:
         """Take one place in the window if there is one.
 
-        :return: 0 when it was taken; else the seconds until there is one, and why (empty when it is only spacing)
+        :param anyway: take one even if there is none
+        :return: 0 when there was one; else the seconds until there is one, and why (empty when it is only spacing)
         """
         with self._lock:
             seconds, why = self._wait()
-            if not seconds:
+            if anyway or not seconds:
                 self._sent.append(self._clock.monotonic())
             return seconds, why
 

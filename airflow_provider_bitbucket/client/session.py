@@ -115,9 +115,10 @@ class Session:
 
     def is_own(self, url: str) -> bool:
         """Say whether an absolute address is part of the API that the credentials are for."""
-        path, base = unquote(urlsplit(url).path), urlsplit(self.base_url).path
+        path, base = urlsplit(url).path, urlsplit(self.base_url).path
         below = path == base or path.startswith(f"{base}/")
-        return _origin(url) == _origin(self.base_url) and below and ".." not in path.split("/")
+        climbs = any(unquote(part) in (".", "..") for part in path.split("/"))
+        return _origin(url) == _origin(self.base_url) and below and not climbs
 
     def request(
         self,
@@ -186,7 +187,7 @@ class Session:
             if not request.repeatable:
                 raise _ambiguous(request, what, response)
             raise errors.BitbucketServerError(
-                f"{what}.",
+                f"{what}. If this lasts, what answers at {self.base_url} is not the Bitbucket API.",
                 status=502,  # what a broken gateway is called; the true status would say that all is well
                 method=request.method,
                 url=errors.safe_url(response.url),
@@ -258,8 +259,9 @@ class Session:
         """Take a place in the request budget and return the seconds that were waited for it."""
         if self.retries.pace:
             return self.budget.acquire()
-        seconds, why = self.budget.try_acquire()
-        if not seconds or request.method not in _READS:
+        must = request.method not in _READS
+        seconds, why = self.budget.try_acquire(anyway=must)
+        if must or not seconds:
             return 0.0
         refused = errors.BitbucketRateLimitError(
             f"{why or 'The budget is nearly used up'}; the next is possible in {seconds:.0f} s.",

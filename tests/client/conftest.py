@@ -9,6 +9,7 @@ import pytest
 
 from airflow_provider_bitbucket.client import ApiToken, BitbucketClient, Clock
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from tests.client.timing import Time
 from tests.client.web_server import WebServer
 
 
@@ -51,6 +52,12 @@ def client(make_client: Callable[..., BitbucketClient]) -> BitbucketClient:
 
 
 @pytest.fixture
+def time() -> Time:
+    """Time that stands still, for clients of other servers than the emulator."""
+    return Time()
+
+
+@pytest.fixture
 def server() -> Iterator[WebServer]:
     """A web server that answers what the test says, for what no emulator of Bitbucket should do."""
     with WebServer() as running:
@@ -62,3 +69,9 @@ def stranger() -> Iterator[WebServer]:
     """A second one: another port is another host, as far as credentials go."""
     with WebServer() as running:
         yield running
+
+
+@pytest.fixture
+def reader(server: WebServer, time: Time) -> BitbucketClient:
+    """A client of the scripted server."""
+    return BitbucketClient(ApiToken("me@x.org", "secret"), "acme", server.api_url, clock=time.clock)

@@ -100,7 +100,7 @@ JSON_VALUES = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=5,
 )
-ENVELOPES = st.fixed_dictionaries({}, optional={name: JSON_VALUES for name in ("message", "detail", "fields", "data")}).map(
+ENVELOPES = st.fixed_dictionaries({}, optional=dict.fromkeys(("message", "detail", "fields", "data"), JSON_VALUES)).map(
     lambda error: json.dumps({"error": error})
 )
 

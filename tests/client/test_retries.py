@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,6 +13,7 @@ from airflow_provider_bitbucket import client as bitbucket
 from airflow_provider_bitbucket.client import NO_RETRIES, ApiToken, BitbucketClient, Clock, RetryPolicy
 from airflow_provider_bitbucket.client.session import retry_after
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from tests.client.timing import Time
 from tests.client.web_server import Answer, WebServer, self_signed
 
 WORKSPACE = "GET /workspaces/{workspace}"
@@ -35,18 +35,18 @@ def test_a_read_survives_broken_answers(client: BitbucketClient, bitbucket_emula
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_what_can_be_repeated_is_repeated(server: WebServer, method: str) -> None:
+def test_what_can_be_repeated_is_repeated(reader: BitbucketClient, server: WebServer, method: str) -> None:
     server.answer("/2.0/thing", Answer(status=503), Answer({}))
-    standing_still(server).request(method, "/thing")
+    reader.request(method, "/thing")
     assert [one.method for one in server.asked] == [method, method]
 
 
 @pytest.mark.parametrize(
     "broken", [Answer('{"slug": "acme"', 200), Answer(b"no gzip", 200, {"Content-Encoding": "gzip"}), Answer("", 200)]
 )
-def test_half_an_answer_is_never_taken_for_the_whole(server: WebServer, broken: Answer) -> None:
+def test_half_an_answer_is_never_taken_for_the_whole(reader: BitbucketClient, server: WebServer, broken: Answer) -> None:
     server.answer("/2.0/thing", broken, Answer({"slug": "acme"}))
-    assert standing_still(server).get("/thing") == {"slug": "acme"}
+    assert reader.get("/thing") == {"slug": "acme"}
 
 
 def test_a_minute_of_429_is_waited_out(
@@ -85,10 +85,12 @@ def test_retry_after_is_read_in_every_form(headers: dict[str, str], seconds: flo
     assert retry_after(headers, datetime(2026, 11, 2, 8, tzinfo=UTC)) == seconds
 
 
-def test_the_wait_that_bitbucket_asks_for_can_be_longer_than_anybody_has_patience(server: WebServer, waits: list[float]) -> None:
+def test_the_wait_that_bitbucket_asks_for_can_be_longer_than_anybody_has_patience(
+    reader: BitbucketClient, server: WebServer
+) -> None:
     server.answer("/2.0/thing", Answer("Rate limit", 429, {"Retry-After": "3600"}))
     with pytest.raises(bitbucket.BitbucketRateLimitError, match="Rate limit") as caught:
-        standing_still(server).get("/thing")
+        reader.get("/thing")
     assert caught.value.retry_after == 3600
     assert len(server.asked) == 1
 
@@ -125,25 +127,29 @@ def test_time_spent_on_the_budget_does_not_use_up_the_patience(
     assert sum(waits) > 3000
 
 
-def test_an_unreachable_host_is_named(make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator) -> None:
-    client = make_client(clock=Clock(sleep=lambda seconds: None), retries=RetryPolicy(attempts=2))
+def test_an_unreachable_host_is_named(
+    make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator, time: Time
+) -> None:
+    client = make_client(clock=time.clock, retries=RetryPolicy(attempts=2))
     bitbucket_emulator.stop()
     with pytest.raises(bitbucket.BitbucketConnectionError, match=r"No answer from 127\.0\.0\.1: connection refused"):
         client.workspaces.get()
 
 
-def test_an_address_that_can_not_be_is_not_tried_for_minutes(server: WebServer, waits: list[float]) -> None:
-    client = standing_still(server, base_url="http://*bad*/2.0")
+def test_an_address_that_can_not_be_is_not_tried_for_minutes(time: Time) -> None:
+    client = BitbucketClient(ApiToken("a@b.c", "t"), "acme", "http://*bad*/2.0", clock=time.clock)
     with pytest.raises(bitbucket.BitbucketConnectionError, match="InvalidURL"):
         client.workspaces.get()
+    assert not time.waits
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_an_untrusted_certificate_is_told_at_once_and_is_not_ambiguous(tmp_path: Path, method: str) -> None:
+def test_an_untrusted_certificate_is_told_at_once_and_is_not_ambiguous(tmp_path: Path, time: Time, method: str) -> None:
     with WebServer(tls=self_signed(tmp_path)) as server:
-        client = BitbucketClient(ApiToken("a@b.c", "t"), "acme", server.api_url, clock=Clock(sleep=never))
+        client = BitbucketClient(ApiToken("a@b.c", "t"), "acme", server.api_url, clock=time.clock)
         with pytest.raises(bitbucket.BitbucketConnectionError, match="its TLS certificate is not trusted"):
             client.request(method, "/thing")
+    assert not time.waits
 
 
 @pytest.mark.parametrize("kind", ["reset", "lost_answer", "truncated", "server_error", "html"])
@@ -197,12 +203,3 @@ def test_back_off_grows_with_full_jitter_and_a_silent_429_waits_for_minutes() ->
         assert 0 <= policy.wait_seconds(tries, None) <= min(2 ** (tries - 1), 60)
         assert 0 <= policy.wait_seconds(tries, limited) <= min(60 * 2 ** (tries - 1), 240)
     assert max(policy.wait_seconds(3, limited) for _ in range(100)) > 60
-
-
-def never(seconds: float) -> None:
-    raise AssertionError(f"waited {seconds} s")
-
-
-def standing_still(server: WebServer, **options: Any) -> BitbucketClient:
-    options = {"base_url": server.api_url, "clock": Clock(sleep=lambda seconds: None), **options}
-    return BitbucketClient(ApiToken("a@b.c", "t"), "acme", **options)

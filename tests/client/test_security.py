@@ -2,90 +2,204 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+import logging
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from airflow_provider_bitbucket import client as bitbucket
 from airflow_provider_bitbucket.client import AccessToken, ApiToken, BitbucketClient, OAuthClientCredentials
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from tests.client.timing import Time
+from tests.client.web_server import Answer, WebServer
+
+SECRETS = {"authorization", "cookie", "x-mine"}
 
 
-class Stranger(BaseHTTPRequestHandler):
-    """Another host: notes what it is told, and redirects or lists as its path says."""
-
-    seen: list[dict[str, str]] = []
-    answer: dict[str, str] = {}
-
-    def do_GET(self) -> None:
-        type(self).seen.append({name.lower(): value for name, value in self.headers.items()})
-        location = type(self).answer.get(self.path.partition("?")[0])
-        body = b"the log" if location is None else location.encode()
-        self.send_response(302 if location and location.startswith("redirect:") else 200)
-        if location and location.startswith("redirect:"):
-            self.send_header("Location", location.removeprefix("redirect:"))
-            body = b""
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
+def redirect(url: str, status: int = 307) -> Answer:
+    return Answer(status=status, headers={"Location": url, "Set-Cookie": "session=mine"})
 
 
-@pytest.fixture
-def two_hosts() -> Iterator[tuple[str, type[Stranger], str]]:
-    """An API that leads elsewhere, and the elsewhere: two ports, so two origins."""
-    api_class = type("Api", (Stranger,), {"seen": [], "answer": {}})
-    other_class = type("Other", (Stranger,), {"seen": [], "answer": {}})
-    servers = [HTTPServer(("127.0.0.1", 0), kind) for kind in (api_class, other_class)]
-    threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in servers]
-    for thread in threads:
-        thread.start()
-    api, other = (f"http://127.0.0.1:{server.server_port}" for server in servers)
-    api_class.answer = {
-        "/2.0/log": f"redirect:{other}/storage",
-        "/2.0/list": f'{{"values": [], "next": "{other}/2.0/list"}}',
-        "/2.0/inside": f"redirect:{api}/elsewhere",
-    }
-    yield f"{api}/2.0", other_class, other
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_no_token_is_sent_to_the_log_storage_host(
+    reader: BitbucketClient, server: WebServer, stranger: WebServer, status: int
+) -> None:
+    server.answer("/2.0/log", redirect(f"{stranger.url}/storage?signature=1", status))
+    stranger.answer("/storage", Answer("the log"))
+    for _ in range(2):  # the second time with a cookie in the jar
+        assert reader.request("GET", "/log", headers={"Range": "bytes=-5", "X-Mine": "private"}).content == b"the log"
+    assert server.asked[1].headers["cookie"] == "session=mine"
+    for asked in stranger.asked:
+        assert asked.headers["range"] == "bytes=-5"
+        assert not SECRETS & set(asked.headers)
 
 
-def test_no_token_is_sent_to_the_log_storage_host(two_hosts: tuple[str, type[Stranger], str]) -> None:
-    api, other, _ = two_hosts
-    client = BitbucketClient(ApiToken("me@x.org", "secret"), "acme", api)
-    assert client.request("GET", "/log", headers={"Range": "bytes=-5", "X-Mine": "private"}).content == b"the log"
-    assert other.seen[0]["range"] == "bytes=-5"
-    assert not {"authorization", "cookie", "x-mine"} & set(other.seen[0])
+def test_a_netrc_does_not_put_credentials_back(
+    reader: BitbucketClient, server: WebServer, stranger: WebServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    server.answer("/2.0/log", redirect(f"{stranger.url}/storage"))
+    stranger.answer("/storage", Answer("the log"))
+    reader.request("GET", "/log")
+    assert server.asked[0].headers["authorization"].startswith("Basic bWVAeC5vcmc6")  # me@x.org:
+    assert not SECRETS & set(stranger.asked[0].headers)
 
 
-def test_no_token_leaves_the_api_path_of_its_own_host(two_hosts: tuple[str, type[Stranger], str]) -> None:
-    api, _, _ = two_hosts
-    client = BitbucketClient(AccessToken("secret"), "acme", api)
-    assert client.request("GET", "/inside").status_code == 200
+def test_no_token_comes_back_by_a_detour(reader: BitbucketClient, server: WebServer, stranger: WebServer) -> None:
+    server.answer("/2.0/log", redirect(f"{stranger.url}/storage"))
+    stranger.answer("/storage", redirect(f"{server.api_url}/user"))
+    server.answer("/2.0/user", {"me": 1})
+    reader.request("GET", "/log")
+    assert not SECRETS & set(server.asked[-1].headers)
 
 
-def test_a_next_page_on_another_host_is_refused(two_hosts: tuple[str, type[Stranger], str]) -> None:
-    api, other, _ = two_hosts
-    client = BitbucketClient(AccessToken("secret"), "acme", api)
-    with pytest.raises(bitbucket.BitbucketError, match="credentials go nowhere else"):
-        list(client.paginate("/list"))
-    assert not other.seen
+@pytest.mark.parametrize("path", ["/elsewhere", "/2.0/../elsewhere", "/2.0/%2e%2e/elsewhere", "/2.00/elsewhere"])
+def test_no_token_leaves_the_api_path_of_its_own_host(reader: BitbucketClient, server: WebServer, path: str) -> None:
+    server.answer("/2.0/log", redirect(f"{server.url}{path}"))
+    for answering in ("/elsewhere", "/2.0/../elsewhere", "/2.00/elsewhere"):
+        server.answer(answering, Answer("x"))
+    assert reader.request("GET", "/log").content == b"x"
+    assert not SECRETS & set(server.asked[-1].headers)
+
+
+def test_redirects_do_not_go_on_for_ever(reader: BitbucketClient, server: WebServer) -> None:
+    server.answer("/2.0/log", redirect(f"{server.api_url}/log"))
+    with pytest.raises(bitbucket.BitbucketError, match="More than 5 redirects"):
+        reader.request("GET", "/log")
+
+
+@pytest.mark.parametrize("status", [307, 308])
+def test_a_post_that_may_be_sent_on_keeps_its_method_and_body(reader: BitbucketClient, server: WebServer, status: int) -> None:
+    server.answer("/2.0/old", redirect(f"{server.api_url}/new", status))
+    server.answer("/2.0/new", {"done": True})
+    assert reader.post("/old", {"a": 1}) == {"done": True}
+    assert (server.asked[1].method, server.asked[1].body) == ("POST", b'{"a": 1}')
+
+
+@pytest.mark.parametrize(("status", "host"), [(301, "server"), (302, "server"), (303, "server"), (307, "stranger")])
+def test_no_other_post_is_sent_on(
+    reader: BitbucketClient, server: WebServer, stranger: WebServer, status: int, host: str
+) -> None:
+    server.answer("/2.0/old", redirect(f"{(server if host == 'server' else stranger).api_url}/new", status))
+    with pytest.raises(bitbucket.BitbucketError, match=r"It has moved to .*/2\.0/new'.* Use the new name"):
+        reader.post("/old", {"a": 1})
+    assert len(server.asked) == 1
+    assert not stranger.asked
+
+
+def test_a_new_name_of_a_repository_is_followed_for_reads_and_told_for_writes(
+    client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
+) -> None:
+    bitbucket_emulator.control("POST", "repositories", {"repository": "api", "rename": "service"})
+    assert client.repositories.get("api")["slug"] == "service"
+    assert [row["state"] for row in client.pull_requests.list("api")] == []
+    with pytest.raises(bitbucket.BitbucketError, match=r"has moved to .*service.*Use the new name"):
+        client.pipelines.trigger("api", branch="main")
 
 
 @pytest.mark.parametrize(
-    "link", ["https://evil.example/2.0/user", "//evil.example/2.0/user", "http://api.bitbucket.org/2.0/user"]
+    "link",
+    [
+        "https://evil.example/2.0/user",
+        "//evil.example/2.0/user",
+        "http://api.bitbucket.org/2.0/user",
+        "https://api.bitbucket.org:8443/2.0/user",
+        "https://api.bitbucket.org/1.0/user",
+        "https://api.bitbucket.org@evil.example/2.0/user",
+    ],
 )
 def test_a_link_to_another_host_is_refused(link: str) -> None:
     client = BitbucketClient(AccessToken("secret"), "acme")
     with pytest.raises(bitbucket.BitbucketError, match="credentials go nowhere else"):
         client.request("GET", link)
+
+
+@pytest.mark.parametrize("name", ["../../user", "api/../../../user", "a b", "{uuid}", "api?x=1", "ap#i", "%2e%2e", "a\\b"])
+def test_a_repository_name_can_not_reach_another_path(client: BitbucketClient, name: str) -> None:
+    try:
+        path = client.repository_path(name)
+    except ValueError:
+        return
+    assert path.count("/") == 3
+    assert not set("?#{} \\") & set(path)
+    assert "%2e" not in path.lower().replace("%252e", "")
+
+
+def test_a_branch_name_stays_one_segment(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
+    head = client.refs.branch("api", "main")["target"]["hash"]
+    client.post(f"{client.repository_path('api')}/refs/branches", {"name": "feature/a b#1", "target": {"hash": head}})
+    assert client.refs.branch("api", "feature/a b#1")["target"]["hash"] == head
+    with pytest.raises(bitbucket.BitbucketNotFoundError):
+        client.refs.branch("api", "main/../../../../../../user")
+
+
+AUTHS = [ApiToken("me@x.org", "s3cret"), AccessToken("s3cret"), OAuthClientCredentials("key", "s3cret")]
+
+
+@pytest.mark.parametrize("auth", AUTHS, ids=lambda auth: auth.kind)
+def test_secrets_do_not_show_in_repr_or_budget_key(auth: bitbucket.Auth) -> None:
+    client = BitbucketClient(auth, "acme")
+    assert "s3cret" not in f"{client!r} {auth!r} {auth.budget_key} {client.budget.name}"
+    assert "s3cret" in auth.secrets()
+
+
+@pytest.mark.parametrize("auth", AUTHS[:2], ids=lambda auth: auth.kind)
+def test_no_secret_is_in_a_log_or_an_error(
+    server: WebServer, time: Time, auth: bitbucket.Auth, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.answer("/2.0/thing", Answer("no", 500))
+    client = BitbucketClient(auth, "acme", server.api_url, clock=time.clock)
+    with caplog.at_level(logging.DEBUG, "airflow_provider_bitbucket"), pytest.raises(bitbucket.BitbucketError) as caught:
+        client.request("GET", "/thing", params={"access_token": "s3cret"})
+    shown = f"{caplog.text} {caught.value} {caught.value!r} {caught.value.__cause__}"
+    assert not any(secret in shown for secret in auth.secrets())
+
+
+@pytest.mark.parametrize("token", ["two words", "line\nbreak", "naïve", "nul\0"])
+def test_a_token_that_can_not_be_sent_is_refused_without_being_shown(token: str) -> None:
+    with pytest.raises(ValueError, match="copy it again") as caught:
+        AccessToken(token)
+    assert token not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["ftp://x", "api.bitbucket.org", "https://me:pw@host/2.0", "https://host/2.0?token=1"])
+def test_a_base_url_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="API base URL") as caught:
+        BitbucketClient(AccessToken("t"), "acme", url)
+    assert "pw" not in str(caught.value)
+
+
+def test_a_deprecation_is_told_once_for_each_kind_of_path(
+    reader: BitbucketClient, server: WebServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {
+        "Deprecation": "@1771545600",
+        "Sunset": "Fri, 21 Aug 2026 00:00:00 UTC",
+        "Link": '<https://x.org#1>; rel="deprecation"',
+    }
+    for path in ("/2.0/issues/1", "/2.0/issues/2", "/2.0/wiki"):
+        server.answer(path, Answer({}, 200, headers))
+        reader.get(path.removeprefix("/2.0"))
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 2
+    assert told[0].startswith("Atlassian will remove /2.0/issues/... on Fri, 21 Aug 2026 00:00:00 UTC: <https://x.org#1>")
+
+
+def test_a_streamed_answer_is_left_to_the_caller(reader: BitbucketClient, server: WebServer) -> None:
+    server.answer("/2.0/file", Answer(b"x" * 100_000))
+    with reader.request("GET", "/file", stream=True) as response:
+        assert sum(map(len, response.iter_content(1000))) == 100_000
+    server.answer("/2.0/file", Answer({"error": {"message": "No such file"}}, 404))
+    with pytest.raises(bitbucket.BitbucketNotFoundError, match="No such file"):
+        reader.request("GET", "/file", stream=True)
+
+
+def test_the_client_needs_no_airflow_and_no_pandas() -> None:
+    code = "import sys, airflow_provider_bitbucket.client; print({'airflow', 'pandas', 'fastapi'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
 def test_the_log_of_a_finished_step_is_read_from_storage_without_credentials(
@@ -94,61 +208,5 @@ def test_the_log_of_a_finished_step_is_read_from_storage_without_credentials(
     uuid = client.pipelines.trigger("api", branch="main")["uuid"]
     bitbucket_emulator.clock(advance=3600)
     step = client.pipelines.steps("api", uuid)[0]["uuid"]
-    whole = client.pipelines.log("api", uuid, step)  # the emulated storage refuses an Authorization header
-    assert client.pipelines.log("api", uuid, step, last=10) == whole[-10:]
-    assert client.pipelines.log("api", uuid, step, start=3, end=7) == whole[3:8]
-    assert client.pipelines.log("api", uuid, step, start=len(whole)) == b""
-
-
-@pytest.mark.parametrize("name", ["../../user", "api/../../../user", "a b", "{uuid}", "api?x=1", "ap#i"])
-def test_a_repository_name_can_not_reach_another_path(client: BitbucketClient, name: str) -> None:
-    try:
-        path = client.repository_path(name)
-    except ValueError:
-        return
-    assert path.count("/") == 3
-    assert not set("?#{} ") & set(path)
-
-
-def test_a_renamed_repository_is_followed_for_reads_and_named_for_writes(
-    client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
-) -> None:
-    bitbucket_emulator.control("POST", "repositories", {"repository": "api", "rename": "service"})
-    assert client.repositories.get("api")["slug"] == "service"
-    with pytest.raises(bitbucket.BitbucketError, match="has moved to .*service.*Use the new name"):
-        client.pipelines.trigger("api", branch="main")
-
-
-@pytest.mark.parametrize("auth", [ApiToken("me@x.org", "s3cret"), AccessToken("s3cret"), OAuthClientCredentials("key", "s3cret")])
-def test_secrets_do_not_show_in_repr_or_budget_key(auth: bitbucket.Auth) -> None:
-    client = BitbucketClient(auth, "acme")
-    assert "s3cret" not in f"{client!r} {auth!r} {auth.budget_key}"
-    assert auth.secrets()
-
-
-def test_an_oauth_token_is_fetched_where_the_api_is_and_renewed_when_revoked(
-    make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator
-) -> None:
-    told: list[str] = []
-    client = make_client(OAuthClientCredentials(*bitbucket_emulator.oauth_consumer, on_secret=told.append))
-    assert client.users.me()["type"] == "app_user"
-    bitbucket_emulator.control("DELETE", f"credentials/{told[0]}")
-    assert client.users.me()["type"] == "app_user"
-    assert len(told) == 2
-    assert bitbucket_emulator.requests()["POST /site/oauth2/access_token"] == 2
-
-
-@pytest.mark.parametrize("key", ["scope", "scopes"])
-def test_granted_scopes_are_read_in_both_spellings_of_the_key(
-    make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator, key: str
-) -> None:
-    bitbucket_emulator.settings(oauth_scope_key=key)
-    auth = OAuthClientCredentials(*bitbucket_emulator.oauth_consumer)
-    make_client(auth).users.me()
-    assert "pipeline:write" in auth.scopes
-
-
-@pytest.mark.parametrize("url", ["ftp://x", "api.bitbucket.org", "https://me:pw@host/2.0"])
-def test_a_base_url_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="API base URL"):
-        BitbucketClient(AccessToken("t"), "acme", url)
+    # The emulated storage is on another host (localhost), and refuses an Authorization header like the real one.
+    assert b"Step result: SUCCESSFUL" in client.pipelines.log("api", uuid, step)

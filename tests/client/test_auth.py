@@ -1,0 +1,195 @@
+"""Signing in, and staying signed in."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from airflow_provider_bitbucket import client as bitbucket
+from airflow_provider_bitbucket.client import AccessToken, ApiToken, BitbucketClient, OAuthClientCredentials
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from tests.client.timing import Time
+from tests.client.web_server import Answer, WebServer
+
+TOKEN = "POST /site/oauth2/access_token"
+TOKEN_PATH = "/site/oauth2/access_token"
+
+
+@pytest.fixture
+def told() -> list[str]:
+    """Every secret that a client wants masked."""
+    return []
+
+
+@pytest.fixture
+def consumer(
+    make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator, told: list[str]
+) -> BitbucketClient:
+    """A client that acts as an OAuth consumer."""
+    return make_client(OAuthClientCredentials(*bitbucket_emulator.oauth_consumer, on_secret=told.append))
+
+
+def test_an_api_token_is_sent_as_basic_whatever_it_contains(server: WebServer) -> None:
+    server.answer("/2.0/user", {})
+    BitbucketClient(ApiToken("me@x.org", "t:ö"), base_url=server.api_url).users.me()
+    sent = server.asked[0].headers["authorization"].removeprefix("Basic ")
+    assert base64.b64decode(sent).decode() == "me@x.org:t:ö"
+    assert sent in ApiToken("me@x.org", "t:ö").secrets()  # that form must be masked too
+
+
+def test_an_access_token_is_sent_as_bearer(
+    make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator
+) -> None:
+    client = make_client(AccessToken(bitbucket_emulator.access_token))
+    assert client.repositories.get("api")["slug"] == "api"
+    with pytest.raises(bitbucket.BitbucketPermissionError, match="not accessible by this authentication mechanism"):
+        client.users.me()
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: ApiToken("", "t"), "e-mail is empty"),
+        (lambda: ApiToken("me@x.org", ""), "token is empty"),
+        (lambda: AccessToken(""), "it is empty"),
+        (lambda: OAuthClientCredentials("", "s"), "key is empty"),
+        (lambda: OAuthClientCredentials("k", ""), "secret is empty"),
+    ],
+)
+def test_missing_credentials_are_named(make: Callable[[], bitbucket.Auth], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("auth", "said"),
+    [
+        (ApiToken("demo@example.com", "wrong"), r"Invalid credentials.*app passwords no longer work"),
+        (AccessToken("demo-api-token"), "it needs the account e-mail beside it"),
+        (OAuthClientCredentials("demo-key", "wrong"), r"gives no token to this OAuth consumer.*marked as private"),
+    ],
+    ids=lambda value: getattr(value, "kind", ""),
+)
+def test_a_refused_credential_is_told_with_what_to_look_at(
+    make_client: Callable[..., BitbucketClient], auth: bitbucket.Auth, said: str
+) -> None:
+    with pytest.raises(bitbucket.BitbucketAuthError, match=said) as caught:
+        make_client(auth).users.me()
+    assert "wrong" not in str(caught.value)
+
+
+def test_a_revoked_token_is_an_auth_error_and_not_tried_again(
+    client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
+) -> None:
+    bitbucket_emulator.control("DELETE", f"credentials/{bitbucket_emulator.api_token[1]}")
+    with pytest.raises(bitbucket.BitbucketAuthError):
+        client.users.me()
+    assert bitbucket_emulator.requests() == {"GET /user": 1}
+
+
+class TestOAuth:
+    """Client credentials: tokens of two hours."""
+
+    def test_one_token_serves_many_requests(
+        self, consumer: BitbucketClient, bitbucket_emulator: BitbucketEmulator, told: list[str]
+    ) -> None:
+        for _ in range(3):
+            assert consumer.users.me()["type"] == "app_user"
+        assert bitbucket_emulator.requests()[TOKEN] == 1
+        assert told == [consumer.auth.secrets()[-1]]
+
+    @pytest.mark.parametrize("lost", ["revoked", "expired"])
+    def test_a_token_that_is_refused_is_renewed_and_the_request_repeated(
+        self, consumer: BitbucketClient, bitbucket_emulator: BitbucketEmulator, told: list[str], lost: str
+    ) -> None:
+        consumer.users.me()
+        if lost == "revoked":
+            bitbucket_emulator.control("DELETE", f"credentials/{told[0]}")
+        else:
+            bitbucket_emulator.clock(advance=7201)
+        assert consumer.pipelines.trigger("api", branch="main")["build_number"] == 1
+        assert len(set(told)) == 2
+        assert bitbucket_emulator.requests()[TOKEN] == 2
+
+    def test_a_token_that_is_refused_again_is_an_error_and_no_loop(self, server: WebServer) -> None:
+        server.answer(TOKEN_PATH, {"access_token": "a", "expires_in": 7200}, {"access_token": "b", "expires_in": 7200})
+        server.answer("/2.0/user", Answer({"error": {"message": "Token is invalid"}}, 401))
+        with pytest.raises(bitbucket.BitbucketAuthError, match="Token is invalid"):
+            BitbucketClient(OAuthClientCredentials("k", "s"), base_url=server.api_url).users.me()
+        assert [one.path for one in server.asked] == [TOKEN_PATH, "/2.0/user", TOKEN_PATH, "/2.0/user"]
+
+    def test_a_token_is_renewed_before_it_lapses(self, server: WebServer) -> None:
+        server.answer(TOKEN_PATH, {"access_token": "a", "expires_in": 0}, {"access_token": "b", "expires_in": 7200})
+        server.answer("/2.0/user", {})
+        client = BitbucketClient(OAuthClientCredentials("k", "s"), base_url=server.api_url)
+        client.users.me()
+        client.users.me()
+        sent = [one.headers["authorization"] for one in server.asked if one.path == "/2.0/user"]
+        assert sent == ["Bearer a", "Bearer b"]
+
+    def test_many_threads_fetch_one_token_and_renew_it_once(
+        self, consumer: BitbucketClient, bitbucket_emulator: BitbucketEmulator, told: list[str]
+    ) -> None:
+        barrier = threading.Barrier(8)
+
+        def ask(_: int) -> str:
+            barrier.wait(timeout=10)
+            return str(consumer.users.me()["type"])
+
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(ask, range(8))) == {"app_user"}
+            assert len(told) == 1
+            bitbucket_emulator.control("DELETE", f"credentials/{told[0]}")
+            assert set(pool.map(ask, range(8))) == {"app_user"}
+        assert len(told) == 2
+
+    def test_the_secret_goes_to_the_token_endpoint_of_the_same_host_as_a_form(self, server: WebServer) -> None:
+        server.answer(TOKEN_PATH, {"access_token": "a", "expires_in": 7200})
+        server.answer("/2.0/user", {})
+        BitbucketClient(OAuthClientCredentials("key", "secret"), base_url=server.api_url).users.me()
+        asked = server.asked[0]
+        assert (asked.path, asked.body) == (TOKEN_PATH, b"grant_type=client_credentials")
+        assert asked.headers["content-type"] == "application/x-www-form-urlencoded"
+        assert base64.b64decode(asked.headers["authorization"].removeprefix("Basic ")) == b"key:secret"
+
+    def test_for_bitbucket_itself_tokens_come_from_its_web_host(self) -> None:
+        auth = OAuthClientCredentials("key", "secret")
+        BitbucketClient(auth)
+        assert auth.token_url == "https://bitbucket.org/site/oauth2/access_token"
+
+    @pytest.mark.parametrize("key", ["scope", "scopes"])
+    def test_granted_scopes_are_read_in_both_spellings_of_the_key(
+        self, consumer: BitbucketClient, bitbucket_emulator: BitbucketEmulator, key: str
+    ) -> None:
+        bitbucket_emulator.settings(oauth_scope_key=key)
+        consumer.users.me()
+        assert isinstance(consumer.auth, OAuthClientCredentials)
+        assert "pipeline:write" in consumer.auth.scopes
+
+    @pytest.mark.parametrize("broken", [Answer("busy", 503), Answer("Rate limit", 429), Answer("<html>", 200)])
+    def test_a_bad_moment_of_the_token_endpoint_is_survived_where_it_can_be(
+        self, server: WebServer, time: Time, broken: Answer
+    ) -> None:
+        server.answer(TOKEN_PATH, broken, Answer({"access_token": "a", "expires_in": 7200}))
+        server.answer("/2.0/thing", {"done": True})
+        client = BitbucketClient(OAuthClientCredentials("k", "s"), base_url=server.api_url, clock=time.clock)
+        if broken.status == 200:
+            with pytest.raises(bitbucket.BitbucketAuthError, match="without an access token"):
+                client.post("/thing", {})
+        else:
+            assert client.post("/thing", {}) == {"done": True}  # nothing had been sent yet, so this is not ambiguous
+
+    def test_an_unreachable_token_endpoint_is_told(self, caplog: pytest.LogCaptureFixture) -> None:
+        auth = OAuthClientCredentials("k", "s3cret")
+        client = BitbucketClient(auth, base_url="http://127.0.0.1:9/2.0", retries=bitbucket.NO_RETRIES)
+        with (
+            caplog.at_level(logging.DEBUG),
+            pytest.raises(bitbucket.BitbucketConnectionError, match="OAuth token endpoint") as caught,
+        ):
+            client.users.me()
+        assert "s3cret" not in f"{caught.value} {caplog.text}"

@@ -1,0 +1,220 @@
+"""1,000 requests an hour are enough when nobody wastes them, and waiting for them is said."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_bitbucket import client as bitbucket
+from airflow_provider_bitbucket.client import NO_RETRIES, AccessToken, ApiToken, BitbucketClient, Clock, OAuthClientCredentials
+from airflow_provider_bitbucket.client.budget import RateBudget
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from tests.client.timing import Time
+
+
+def test_a_used_up_budget_says_how_long_it_waits_and_why(time: Time, caplog: pytest.LogCaptureFixture) -> None:
+    budget = RateBudget("bitbucket_default", clock=time.clock)
+    for _ in range(1000):
+        budget.acquire()
+    time.seconds = 3360.0
+    assert budget.remaining == 0
+    assert budget.acquire() == 240
+    assert [record.getMessage() for record in caplog.records] == [
+        "Budget for bitbucket_default is used up (1,000 requests in the last hour); waiting 240 s, until 15:28 UTC."
+    ]
+    assert budget.remaining == 999
+
+
+def test_the_window_moves_place_by_place(time: Time) -> None:
+    budget = RateBudget(cap=2, clock=time.clock)
+    budget.acquire()
+    time.seconds = 1000.0
+    budget.acquire()
+    assert budget.acquire() == 2600
+    assert budget.acquire() == 1000
+
+
+@given(st.integers(1, 5), st.lists(st.floats(0, 5000, allow_nan=False), max_size=30))
+def test_no_hour_ever_has_more_requests_than_the_limit(limit: int, pauses: list[float]) -> None:
+    time, sent = Time(), []
+    budget = RateBudget(cap=limit, clock=time.clock)
+    for pause in pauses:
+        time.seconds += pause
+        budget.acquire()
+        sent.append(time.seconds)
+    for first, last in zip(sent, sent[limit:], strict=False):
+        assert last - first >= 3599.9
+
+
+def test_threads_share_the_window(time: Time) -> None:
+    budget = RateBudget(cap=100, clock=time.clock)
+
+    def work() -> None:
+        for _ in range(10):
+            budget.acquire()
+
+    threads = [threading.Thread(target=work) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert budget.remaining == 0
+    assert not time.waits
+
+
+def test_a_429_of_one_thread_holds_the_others_back_and_is_not_called_used_up(
+    time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    budget = RateBudget("ci", clock=time.clock)
+    budget.pause(90)
+    assert budget.acquire() == 90
+    assert caplog.messages == ["Bitbucket refuses further requests for ci (429); waiting 90 s, until 14:29 UTC."]
+
+
+def test_what_bitbucket_tells_of_the_limit_is_believed(time: Time) -> None:
+    budget = RateBudget(clock=time.clock)
+    budget.learn({"X-RateLimit-Limit": "5000"})
+    assert budget.limit == 5000
+    budget.learn({"X-RateLimit-Limit": "60, 60;w=3600"})
+    assert budget.limit == 60
+    budget.learn({"X-RateLimit-Limit": "many"})
+    assert budget.limit == 60
+
+
+def test_the_users_own_cap_counts_more(time: Time) -> None:
+    budget = RateBudget(cap=500, clock=time.clock)
+    budget.learn({"X-RateLimit-Limit": "5000"})
+    assert budget.limit == 500
+
+
+def test_a_limit_that_shrinks_while_requests_are_made_is_kept(time: Time) -> None:
+    budget = RateBudget(clock=time.clock)
+    for _ in range(10):
+        budget.acquire()
+        time.seconds += 10
+    budget.learn({"X-RateLimit-Limit": "3"})
+    budget.acquire()
+    assert time.seconds == 70 + 3600  # when only two of the ten are left in the hour
+
+
+def test_near_the_limit_requests_are_spread_over_the_hour(time: Time, caplog: pytest.LogCaptureFixture) -> None:
+    budget = RateBudget("ci", clock=time.clock)
+    for _ in range(3):
+        budget.acquire()
+        budget.learn({"X-RateLimit-NearLimit": "True"})
+    assert time.waits == pytest.approx([3.6, 3.6])
+    assert caplog.messages == [
+        "Bitbucket says that the budget for ci is nearly used up (1,000 requests an hour); one request every 3.6 s "
+        "until it says otherwise."
+    ]
+    budget.learn({"X-RateLimit-NearLimit": "false"})
+    budget.acquire()
+    assert len(time.waits) == 2
+
+
+def test_an_anonymous_caller_waits_for_the_reset_it_is_told(time: Time) -> None:
+    budget = RateBudget(clock=time.clock)
+    budget.learn({"X-RateLimit-Limit": "60, 60;w=3600", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "880"})
+    assert budget.acquire() == 880
+
+
+@pytest.mark.parametrize("cap", [0, -1])
+def test_a_cap_below_one_is_refused(cap: int) -> None:
+    with pytest.raises(ValueError, match="expected at least 1 request an hour"):
+        RateBudget(cap=cap)
+
+
+class TestSharing:
+    """Whose requests are counted together."""
+
+    def test_clients_with_the_same_credentials_share_one_budget(self, time: Time) -> None:
+        one, other = (BitbucketClient(AccessToken("shared"), clock=time.clock) for _ in range(2))
+        assert one.budget is other.budget
+
+    @pytest.mark.parametrize(
+        ("one", "other", "together"),
+        [
+            (ApiToken("me@x.org", "first"), ApiToken("Me@x.org", "second"), True),  # counted by user
+            (ApiToken("me@x.org", "same"), ApiToken("you@x.org", "same"), False),
+            (AccessToken("first"), AccessToken("second"), False),  # each has its own
+            (OAuthClientCredentials("key", "old"), OAuthClientCredentials("key", "new"), True),  # counted by consumer
+        ],
+    )
+    def test_requests_are_counted_as_bitbucket_counts_them(
+        self, time: Time, one: bitbucket.Auth, other: bitbucket.Auth, together: bool
+    ) -> None:
+        budgets = [BitbucketClient(auth, clock=time.clock).budget for auth in (one, other)]
+        assert (budgets[0] is budgets[1]) == together
+
+    def test_another_host_counts_for_itself(self, time: Time) -> None:
+        real = BitbucketClient(AccessToken("t"), clock=time.clock)
+        emulated = BitbucketClient(AccessToken("t"), base_url="http://127.0.0.1:8070/2.0", clock=time.clock)
+        assert real.budget is not emulated.budget
+
+    def test_the_most_cautious_client_counts(self, time: Time) -> None:
+        limits: list[int | None] = [None, 800, 500, 900, None]
+        budgets = [BitbucketClient(AccessToken("t"), rate_limit=limit, clock=time.clock).budget for limit in limits]
+        assert budgets[0].limit == 500
+
+
+def test_a_client_waits_for_its_budget_and_never_meets_a_429(
+    make_client: Callable[..., BitbucketClient],
+    bitbucket_emulator: BitbucketEmulator,
+    waits: list[float],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bitbucket_emulator.settings(rate_limit=5)
+    client = make_client(rate_limit=5)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(6):
+            client.users.me()
+    assert sum(waits) == pytest.approx(3600, abs=1)
+    assert "used up (5 requests in the last hour); waiting 3600 s, until 09:00 UTC." in caplog.text
+    assert "429" not in caplog.text
+
+
+def test_an_access_token_is_paced_by_the_limit_it_is_told(
+    make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator, waits: list[float]
+) -> None:
+    bitbucket_emulator.settings(rate_limit=10)
+    client = make_client(AccessToken(bitbucket_emulator.access_token))
+    for _ in range(12):
+        client.repositories.get("api")
+    assert client.budget.limit == 10
+    assert sum(waits) >= 360
+
+
+def test_who_waits_by_itself_is_told_to_instead_of_being_held(
+    make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator, waits: list[float]
+) -> None:
+    client = make_client(rate_limit=1, retries=NO_RETRIES)
+    uuid = client.pipelines.trigger("api", branch="main")["uuid"]
+    with pytest.raises(
+        bitbucket.BitbucketRateLimitError, match=r"used up \(1 requests .*; the next is possible in 3600 s"
+    ) as caught:
+        client.pipelines.get("api", uuid)
+    assert caught.value.retry_after == pytest.approx(3600, abs=1)
+    assert client.pipelines.stop("api", uuid)  # who is killed has seconds: what changes something is sent nevertheless
+    assert not waits
+    bitbucket_emulator.clock(advance=3599)
+    assert client.budget.remaining == 0  # and is counted
+
+
+def test_after_a_429_nobody_with_these_credentials_asks_before_its_time(
+    make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator, clock: Clock
+) -> None:
+    left: list[int] = []
+
+    def sleep(seconds: float) -> None:
+        left.append(client.budget.remaining)
+        clock.sleep(seconds)
+
+    client = make_client(clock=Clock(clock.monotonic, sleep, clock.now))
+    bitbucket_emulator.fault("rate_limit")
+    client.users.me()
+    assert left == [0]

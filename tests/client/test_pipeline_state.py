@@ -1,0 +1,115 @@
+"""What a pipeline's JSON means."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_bitbucket.client import PipelineOutcome, PipelineStatus
+from airflow_provider_bitbucket.client.pipeline_state import evaluate, step_result
+
+
+def outcome(state: Any, **more: Any) -> PipelineOutcome:
+    return evaluate({"uuid": "{1}", "build_number": 7, "state": state, **more}, "https://x.org/acme/api/pipelines/results")
+
+
+def shown(name: str, stage: str = "", result: str = "", **inner: Any) -> dict[str, Any]:
+    """A state as it was recorded."""
+    kind = "result" if result else "stage"
+    return {"name": name, kind: {"name": result or stage, **inner}} if stage or result else {"name": name}
+
+
+@pytest.mark.parametrize(
+    ("state", "status", "person"),
+    [
+        (shown("PARSING", "PARSING"), "PENDING", False),
+        (shown("PENDING", "PENDING"), "PENDING", False),
+        (shown("PENDING"), "PENDING", False),
+        (shown("IN_PROGRESS", "RUNNING"), "RUNNING", False),
+        (shown("IN_PROGRESS"), "RUNNING", False),
+        (shown("IN_PROGRESS", "PAUSED"), "PAUSED", True),
+        (shown("IN_PROGRESS", "HALTED"), "HALTED", True),
+        (shown("PENDING", "HALTED"), "HALTED", True),
+        (shown("IN_PROGRESS", "DREAMING"), "UNKNOWN", False),
+        (shown("SLEEPING"), "UNKNOWN", False),
+        ({}, "UNKNOWN", False),
+        (None, "UNKNOWN", False),
+    ],
+)
+def test_what_is_not_over_is_waited_for(state: Any, status: str, person: bool) -> None:
+    seen = outcome(state)
+    assert (seen.status, seen.is_terminal, seen.is_successful, seen.needs_person) == (status, False, False, person)
+
+
+@pytest.mark.parametrize("result", ["SUCCESSFUL", "FAILED", "ERROR", "STOPPED", "EXPIRED"])
+def test_only_successful_is_successful(result: str) -> None:
+    seen = outcome(shown("COMPLETED", result=result))
+    assert (seen.status, seen.is_terminal, seen.needs_person) == (result, True, False)
+    assert seen.is_successful == (result == "SUCCESSFUL")
+
+
+@pytest.mark.parametrize("state", [shown("COMPLETED", result="ABANDONED"), shown("COMPLETED")])
+def test_a_result_nobody_knows_is_an_end_and_no_success(state: Any) -> None:
+    seen = outcome(state)
+    assert (seen.status, seen.is_terminal, seen.is_successful) == ("UNKNOWN", True, False)
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (shown("COMPLETED", result="SUCCESSFUL"), "Pipeline #7 was successful."),
+        (shown("COMPLETED", result="STOPPED", terminator={"display_name": "Dana"}), "Pipeline #7 was stopped by Dana."),
+        (shown("COMPLETED", result="STOPPED", terminator=None), "Pipeline #7 was stopped."),
+        (
+            shown("COMPLETED", result="ERROR", error={"key": "k", "message": "Bad YAML"}),
+            "Pipeline #7 ended with an error: Bad YAML.",
+        ),
+        (shown("COMPLETED", result="ERROR"), "Pipeline #7 ended with an error: Bitbucket does not say which."),
+        (shown("IN_PROGRESS", "DREAMING"), "Pipeline #7 is in a state this provider does not know: IN_PROGRESS/DREAMING."),
+        (None, "Pipeline #7 is in a state this provider does not know: none given."),
+    ],
+)
+def test_the_reason_is_a_sentence(state: Any, reason: str) -> None:
+    assert outcome(state).reason == reason
+
+
+WORDS = st.sampled_from([status.value for status in PipelineStatus] + ["PARSING", "COMPLETED", "IN_PROGRESS", "PASSED", ""])
+INNER = st.none() | st.fixed_dictionaries({"name": WORDS | st.none()})
+
+
+@given(st.fixed_dictionaries({}, optional={"name": WORDS | st.none(), "stage": INNER, "result": INNER}))
+def test_no_state_breaks_it_and_every_summary_is_json(state: Any) -> None:
+    seen = outcome(state, target=None, completed_on=None)
+    assert seen.is_terminal == (state.get("name") == "COMPLETED")
+    assert json.loads(json.dumps(seen.summary()))["build_number"] == 7
+    assert seen.reason.startswith("Pipeline #7 ")
+
+
+@pytest.mark.parametrize(
+    ("target", "ref"),
+    [
+        ({"ref_name": "main", "commit": {"hash": "a"}}, "main"),
+        ({"source": "feature/x", "destination": "main", "commit": {"hash": "a"}}, "feature/x"),
+        ({"commit": {"hash": "a"}}, None),
+    ],
+)
+def test_a_summary_names_what_it_ran_on(target: dict[str, Any], ref: str | None) -> None:
+    summary = outcome(shown("PENDING"), target=target).summary()
+    assert (summary["ref_name"], summary["commit"]) == (ref, "a")
+
+
+@pytest.mark.parametrize(
+    ("step", "result"),
+    [
+        ({"state": shown("COMPLETED", result="NOT_RUN")}, "NOT_RUN"),
+        ({"state": shown("PENDING", "PAUSED")}, "PAUSED"),
+        ({"state": {"name": "READY"}}, "READY"),
+        ({}, "UNKNOWN"),
+    ],
+)
+def test_a_steps_result(step: dict[str, Any], result: str) -> None:
+    assert step_result(step) == result
