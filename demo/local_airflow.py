@@ -181,10 +181,7 @@ class LocalAirflow:
     def log(self, dag_id: str, run_id: str, task_id: str, attempt: int = 1) -> str:
         """Return the log of one try of a task as text, one event a line."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{attempt}?full_content=true"
-        return "\n".join(
-            f"{event.get('timestamp', '')[:19]} {event.get('event', event)}" if isinstance(event, dict) else str(event)
-            for event in self.api("GET", path)["content"]
-        )
+        return "\n".join(_line(event) for event in self.api("GET", path)["content"])
 
     def _healthy(self) -> bool:
         for component, process in self.processes.items():
@@ -203,3 +200,11 @@ class LocalAirflow:
         except RuntimeError:
             return False
         return True
+
+
+def _line(event: Any) -> str:
+    """Return one event of a log as text; an exception with its message."""
+    if not isinstance(event, dict):
+        return str(event)
+    raised = "".join(f"\n{one.get('exc_type')}: {one.get('exc_value')}" for one in event.get("error_detail") or ())
+    return f"{(event.get('timestamp') or '')[:19]} {event.get('event', event)}{raised}"

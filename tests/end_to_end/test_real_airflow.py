@@ -14,6 +14,7 @@ from demo.local_airflow import LocalAirflow, wait_until
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
 DAG = "wait_deferred"
+SECURED = "a-secured-variable"
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +27,8 @@ def bitbucket() -> Iterator[BitbucketEmulator]:
 @pytest.fixture(scope="module")
 def airflow(bitbucket: BitbucketEmulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
     """A running Airflow, connected."""
-    connection = {"AIRFLOW_CONN_BITBUCKET_DEFAULT": bitbucket.connection_json()}
-    with LocalAirflow(tmp_path_factory.mktemp("airflow"), Path(__file__).parent / "dags", connection) as running:
+    env = {"AIRFLOW_CONN_BITBUCKET_DEFAULT": bitbucket.connection_json(), "AIRFLOW_VAR_DEPLOY_PHRASE": SECURED}
+    with LocalAirflow(tmp_path_factory.mktemp("airflow"), Path(__file__).parent / "dags", env) as running:
         yield running
 
 
@@ -62,7 +63,7 @@ def test_a_failed_pipeline_fails_its_deferred_task_and_shows_why(airflow: LocalA
 def test_no_secret_is_in_anything_airflow_wrote(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> None:
     """After the runs above: logs of tasks, triggerer and all components, and the database."""
     email, token = bitbucket.api_token
-    secrets = [token, base64.b64encode(f"{email}:{token}".encode()).decode(), "a-secured-variable"]
+    secrets = [token, base64.b64encode(f"{email}:{token}".encode()).decode(), SECURED]
     searched = [path for path in airflow.home.rglob("*") if path.is_file()]
     assert any("attempt=1" in path.name for path in searched)
     leaks = [(str(path), secret) for path in searched for secret in secrets if secret.encode() in path.read_bytes()]

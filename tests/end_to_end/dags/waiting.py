@@ -14,7 +14,7 @@ def wait_deferred() -> None:
         repository="api",
         branch="main",
         custom_pipeline="{{ params.custom_pipeline }}",
-        variables=[{"key": "PASSWORD", "value": "a-secured-variable", "secured": True}],
+        variables=[{"key": "PASSWORD", "value": "{{ var.value.deploy_phrase }}", "secured": True}],
         deferrable=True,
         poll_interval=2,
         timeout=600,
