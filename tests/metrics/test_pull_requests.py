@@ -264,3 +264,9 @@ def test_from_bitbucket_to_the_times_without_a_step_by_hand(bitbucket_emulator: 
     assert [row[f"{part}_seconds"] / HOUR for part in PARTS] == [0, 3, 4, 1, 8]
     assert (row["review_rounds"], row["is_self_merged"], row["is_merged_unapproved"]) == (1, False, False)
     assert row["size_lines"] == 1
+
+
+def test_the_example_in_the_docs_by_hand():
+    """Monday: commit 9:00, opened as a draft 12:00, ready 14:00, comment 17:00; Tuesday: approval 10:00, merge 11:30."""
+    parts = hours(commit=-3, review=5, approval=22, closed=23.5, draft=2, draft_before_review=2)
+    assert parts == {"coding": 3, "pickup": 3, "review": 17, "merge": 1.5, "total": 24.5}
