@@ -35,6 +35,8 @@ class RateBudget:
         self._cap: int | None = None
         self._told: int | None = None
         self._clock = clock
+        #: Requests of this process so far, repeated ones included.
+        self.sent = 0
         self._sent: deque[float] = deque()
         self._refused_until = 0.0
         self._near_limit = False
@@ -89,6 +91,7 @@ class RateBudget:
             seconds, why = self._wait()
             if anyway or not seconds:
                 self._sent.append(self._clock.monotonic())
+                self.sent += 1
             return seconds, why
 
     def pause(self, seconds: float) -> None:

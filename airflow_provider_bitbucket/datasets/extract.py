@@ -66,7 +66,7 @@ class Dataset:
         """
         names = _names(client, repositories)
         for at, name in enumerate(names, 1):
-            began, budget, rows = time.monotonic(), client.budget.remaining, 0
+            began, sent, rows = time.monotonic(), client.budget.sent, 0
             try:
                 for record in self._module.read(client, name, since=since, until=until, **options):
                     rows += 1
@@ -75,7 +75,6 @@ class Dataset:
                 error.add_note(f"This happened while reading {self.name} of repository {name}.")
                 log.error("%s of %s can not be read: %s", self.name, name, error)
                 raise
-            left = client.budget.remaining
             log.info(
                 "%s of %s (%d of %d): %s rows, %d requests, %.1f s; %s requests of this hour are left.",
                 self.name,
@@ -83,9 +82,9 @@ class Dataset:
                 at,
                 len(names),
                 f"{rows:,}",
-                max(budget - left, 0),  # fewer than there were when some of the hour before have lapsed meanwhile
+                client.budget.sent - sent,
                 time.monotonic() - began,
-                f"{left:,}",
+                f"{client.budget.remaining:,}",
             )
 
 
