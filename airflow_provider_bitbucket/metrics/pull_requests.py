@@ -42,7 +42,7 @@ PARTS = ("coding", "pickup", "review", "merge", "total")
 QUANTILES = {"median": 0.5, "p75": 0.75, "p90": 0.9}
 
 _KEPT = ("repository", "id", "title", "author", "author_is_bot", "state", "url", "created_on", "closed_on")
-_MEASURES = {part: "seconds" for part in PARTS} | {"size": "lines"}
+_MEASURES = dict.fromkeys(PARTS, "seconds") | {"size": "lines"}
 
 
 def pull_request_times(pull_requests: pd.DataFrame) -> pd.DataFrame:
