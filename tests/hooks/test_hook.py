@@ -1,0 +1,203 @@
+"""The hook in the hands of a task, a trigger and the test button, against the emulator."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from airflow.sdk._shared.secrets_masker import redact
+
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError
+from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+
+AUTH_TYPES = ["api_token", "access_token", "oauth_client_credentials"]
+
+
+def connection(emulator: BitbucketEmulator, **changes: object) -> str:
+    return json.dumps({**json.loads(emulator.connection_json()), **changes})
+
+
+@pytest.mark.parametrize("auth_type", AUTH_TYPES)
+@pytest.mark.parametrize("form", ["json", "uri"])
+def test_every_auth_type_works_from_json_and_from_a_uri(
+    bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None], auth_type: str, form: str
+) -> None:
+    connect(getattr(bitbucket_emulator, f"connection_{form}")(auth_type))
+
+    assert BitbucketHook().get_conn().repositories.get("api")["full_name"] == "acme/api"
+
+
+@pytest.mark.parametrize("auth_type", AUTH_TYPES)
+def test_a_trigger_gets_a_client_without_blocking_its_loop(
+    bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None], auth_type: str
+) -> None:
+    connect(bitbucket_emulator.connection_json(auth_type))
+
+    async def read() -> str:
+        client = await BitbucketHook().aget_conn()
+        repository = await asyncio.to_thread(client.repositories.get, "api")
+        return str(repository["full_name"])
+
+    assert asyncio.run(read()) == "acme/api"
+
+
+def test_the_client_is_made_once(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> None:
+    connect(bitbucket_emulator.connection_json())
+    hook = BitbucketHook()
+
+    assert hook.get_conn() is hook.get_conn() is asyncio.run(hook.aget_conn())
+
+
+def test_the_workspace_of_the_task_wins_over_the_connections(
+    bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
+) -> None:
+    connect(bitbucket_emulator.connection_json(workspace="elsewhere"))
+
+    assert BitbucketHook().get_conn().workspace == "elsewhere"
+    assert BitbucketHook(workspace="acme").get_conn().workspace == "acme"
+
+
+def test_a_wrong_connection_says_what_to_fill_in(connect: Callable[..., None]) -> None:
+    connect('{"conn_type": "bitbucket", "password": "token-without-mail"}', "ci")
+
+    with pytest.raises(BitbucketConfigurationError, match=r"Connection 'ci': .*needs login"):
+        BitbucketHook("ci").get_conn()
+    with pytest.raises(BitbucketConfigurationError, match=r"Connection 'ci': .*needs login"):
+        asyncio.run(BitbucketHook("ci").aget_conn())
+
+
+def test_tokens_their_basic_form_and_renewed_oauth_tokens_are_masked(
+    bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
+) -> None:
+    connect(bitbucket_emulator.connection_json("oauth_client_credentials"))
+    client = BitbucketHook().get_conn()
+    seen = set()
+    for _ in range(2):
+        client.repositories.get("api")
+        seen.add(client.auth.secrets()[-1])
+        bitbucket_emulator.clock(advance=3 * 3600)  # the token lapses, and a new one is fetched
+
+    shown = str(redact(f"{client.auth.secrets()} {seen}"))
+    assert len(seen) == 2
+    assert not any(secret in shown for secret in {*client.auth.secrets(), *seen})
+
+
+class TestTestConnection:
+    """What the test button answers."""
+
+    def test_it_says_who_which_workspace_and_that_the_scopes_are_enough(
+        self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
+    ) -> None:
+        connect(bitbucket_emulator.connection_json())
+        works, message = BitbucketHook().test_connection()
+
+        assert works, message
+        assert "Connected as Dana Demo." in message
+        assert "Workspace: Acme." in message
+        assert "write:pipeline:bitbucket" in message
+        assert "enough for everything" in message
+
+    @pytest.mark.parametrize("token", ["demo-access-token", "demo-repository-token"])
+    def test_access_tokens_work_although_they_are_nobodys(
+        self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None], token: str
+    ) -> None:
+        connect(connection(bitbucket_emulator, password=token, extra={"workspace": "acme", "auth_type": "access_token"}))
+        works, message = BitbucketHook().test_connection()
+
+        assert works, message
+        assert "does not tell whose it is" in message
+        assert "cme." in message
+
+    def test_missing_scopes_are_named_with_what_they_switch_off(
+        self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
+    ) -> None:
+        scopes = ["read:repository:bitbucket", "read:pipeline:bitbucket"]
+        bitbucket_emulator.control(
+            "POST", "credentials", {"kind": "api_token", "login": "ro@x.org", "secret": "read-only", "scopes": scopes}
+        )
+        connect(connection(bitbucket_emulator, login="ro@x.org", password="read-only"))
+        works, message = BitbucketHook().test_connection()
+
+        assert works, message
+        assert "Granted scopes: read:pipeline:bitbucket, read:repository:bitbucket." in message
+        assert "start and stop pipelines (needs" in message
+        assert "read pull requests" in message
+        assert "read pipelines and deployments" not in message
+
+    def test_a_wrong_workspace_is_told_from_a_wrong_token(
+        self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
+    ) -> None:
+        connect(bitbucket_emulator.connection_json(workspace="acne"))
+        works, message = BitbucketHook().test_connection()
+
+        assert not works
+        assert "credentials are good, but workspace 'acne' does not exist or they have no access to it" in message
+
+    def test_no_workspace_is_no_fault_but_said(self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> None:
+        connect(bitbucket_emulator.connection_json(workspace=""))
+        works, message = BitbucketHook().test_connection()
+
+        assert works
+        assert "No workspace is set" in message
+
+    @pytest.mark.parametrize("auth_type", AUTH_TYPES)
+    def test_a_bad_token_is_refused_in_plain_words(
+        self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None], auth_type: str
+    ) -> None:
+        good = json.loads(bitbucket_emulator.connection_json(auth_type))
+        connect(json.dumps({**good, "password": "a-token-that-is-wrong"}))
+        works, message = BitbucketHook().test_connection()
+
+        assert not works
+        assert message.startswith("Bitbucket does not accept these credentials: ")
+        assert "a-token-that-is-wrong" not in message
+
+    def test_a_host_that_does_not_answer_is_named(self, connect: Callable[..., None]) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            port = closed.getsockname()[1]
+        connect(f"bitbucket://a:b@127.0.0.1:{port}/http")
+        works, message = BitbucketHook().test_connection()
+
+        assert not works
+        assert message.startswith(f"Bitbucket can not be reached at http://127.0.0.1:{port}/2.0: ")
+
+    def test_a_host_that_is_not_bitbucket_is_recognised(self, web_page: str, connect: Callable[..., None]) -> None:
+        connect(json.dumps({"conn_type": "bitbucket", "login": "a", "password": "b", "host": web_page}))
+        works, message = BitbucketHook().test_connection()
+
+        assert not works
+        assert "is not the Bitbucket API" in message
+
+    def test_a_wrong_field_is_told_like_everywhere_else(self, connect: Callable[..., None]) -> None:
+        connect('{"conn_type": "bitbucket", "extra": {"auth_type": "oauth"}}')
+
+        works, message = BitbucketHook().test_connection()
+        assert not works
+        assert "choose one of api_token" in message
+
+
+@pytest.fixture
+def web_page() -> Iterator[str]:
+    """An ordinary web server."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<html><title>Welcome</title></html>")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()

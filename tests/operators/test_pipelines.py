@@ -1,0 +1,487 @@
+"""Starting a pipeline and waiting for it, run by a real Airflow against the emulator."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+from urllib.error import HTTPError
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowTaskTimeout
+
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.exceptions import (
+    BitbucketPipelineFailedError,
+    BitbucketPipelineLostError,
+    BitbucketPipelineTimeoutError,
+)
+from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
+from tests.airflow_home import TaskRun
+
+START = "POST /repositories/{workspace}/{repo_slug}/pipelines"
+LOOK = "GET /repositories/{workspace}/{repo_slug}/pipelines/{pipeline_uuid}"
+STOP = "POST /repositories/{workspace}/{repo_slug}/pipelines/{pipeline_uuid}/stopPipeline"
+
+both_modes = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferrable"])
+Trigger = Callable[..., TaskRun]
+
+
+@pytest.fixture
+def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketEmulator:
+    """The emulator, with ``bitbucket_default`` leading to it."""
+    connect(bitbucket_emulator.connection_json())
+    return bitbucket_emulator
+
+
+@pytest.fixture
+def trigger(run_task: Callable[..., TaskRun], monkeypatch: pytest.MonkeyPatch) -> Trigger:
+    """Run the operator in a DAG, on ``main`` of ``api`` unless told otherwise; waits in milliseconds."""
+    monkeypatch.setattr("airflow_provider_bitbucket.triggers.pipelines.FIRST_LOOK_SECONDS", 0)
+
+    def run(**parameters: Any) -> TaskRun:
+        target = {} if {"branch", "tag", "commit", "pull_request"} & set(parameters) else {"branch": "main"}
+        return run_task(BitbucketTriggerPipelineOperator, **{"repository": "api", "poll_interval": 0.02, **target, **parameters})
+
+    return run
+
+
+def pipeline(bitbucket: BitbucketEmulator, number: int = 1) -> dict[str, Any]:
+    """What the emulator knows of a pipeline."""
+    shown: dict[str, Any] = bitbucket.control("GET", f"pipelines/acme/api/{number}")
+    return shown
+
+
+def result_after(bitbucket: BitbucketEmulator, seconds: float) -> Any:
+    """How pipeline 1 stands some emulated seconds later: Bitbucket takes a moment to stop one."""
+    bitbucket.clock(advance=seconds)
+    return pipeline(bitbucket)["result"]
+
+
+def asked(bitbucket: BitbucketEmulator, route: str) -> int:
+    """How often a route was asked."""
+    return sum(count for asked, count in bitbucket.requests().items() if asked.rstrip("/") == route)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that other threads do."""
+    give_up = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < give_up, "it did not come about"
+        time.sleep(0.005)
+
+
+@contextmanager
+def meanwhile(bitbucket: BitbucketEmulator, when: Callable[[dict[str, Any]], bool], then: Callable[[], object]) -> Iterator[None]:
+    """While the task waits: do something as soon as its pipeline is in a certain state."""
+    over = threading.Event()
+    problems: list[Exception] = []
+
+    def watch() -> None:
+        while not over.wait(0.005):
+            try:
+                seen = pipeline(bitbucket)
+            except HTTPError:
+                continue  # not started yet
+            if when(seen):
+                try:
+                    then()
+                except Exception as problem:
+                    problems.append(problem)
+                    bitbucket.control("POST", "pipelines/acme/api/1/finish", {"result": "EXPIRED"})
+                return
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+    assert not problems, problems
+
+
+@both_modes
+def test_a_successful_pipeline_makes_a_successful_task(bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool) -> None:
+    bitbucket.clock(speed=1000)
+    run = trigger(deferrable=deferrable)
+
+    assert run.state == "success"
+    known = pipeline(bitbucket)
+    assert run.value["status"] == "SUCCESSFUL"
+    assert run.value["uuid"] == run.xcom["pipeline_uuid"] == known["uuid"]
+    assert run.value["build_number"] == run.xcom["build_number"] == 1
+    assert run.value["url"] == run.xcom["pipeline_url"] == f"{bitbucket.url}/acme/api/pipelines/results/1"
+    assert asked(bitbucket, START) == 1
+
+
+@both_modes
+def test_a_failed_pipeline_fails_the_task_and_shows_step_log_and_failed_tests(
+    bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool
+) -> None:
+    cases = [{"name": "test_total", "status": "FAILED", "seconds": 0.1, "reason": "1 != 2"}]
+    failing = {"name": "Unit tests", "seconds": 5, "result": "FAILED", "log": "collecting\nAssertionError: 1 != 2\n"}
+    bitbucket.script("api", "*", steps=[{**failing, "test_cases": cases}])
+    bitbucket.clock(speed=1000)
+    run = trigger(deferrable=deferrable)
+
+    assert run.state == "failed"
+    assert isinstance(run.error, BitbucketPipelineFailedError)
+    message = str(run.error)
+    assert message.startswith(f"Pipeline #1 failed. {bitbucket.url}/acme/api/pipelines/results/1\n")
+    for part in ("Unit tests", "AssertionError: 1 != 2", "test_total"):
+        assert part in message
+    assert "return_value" not in run.xcom
+    assert run.xcom["build_number"] == 1
+
+
+def test_a_broken_pipeline_definition_is_seen_at_once_and_never_deferred(bitbucket: BitbucketEmulator, trigger: Trigger) -> None:
+    bitbucket.script(
+        "api", "*", result="ERROR", error={"key": "parse", "message": "Bad indentation"}, parsing_seconds=0, steps=[]
+    )
+    run = trigger(deferrable=True)
+
+    assert isinstance(run.error, BitbucketPipelineFailedError)
+    assert "Bad indentation" in str(run.error)
+    assert "DEFERRED" not in run.log
+
+
+@both_modes
+def test_a_pipeline_that_somebody_stopped_is_no_success(bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool) -> None:
+    stop = lambda: bitbucket.control("POST", "pipelines/acme/api/1/finish", {"result": "STOPPED"})  # noqa: E731
+    with meanwhile(bitbucket, lambda seen: True, stop):
+        run = trigger(deferrable=deferrable)
+
+    assert isinstance(run.error, BitbucketPipelineFailedError)
+    assert "Pipeline #1 was stopped" in str(run.error)
+
+
+@both_modes
+def test_a_paused_pipeline_is_announced_once_with_its_address_and_waited_for(
+    bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool
+) -> None:
+    bitbucket.clock(speed=1000)
+
+    def approve() -> None:
+        looks = asked(bitbucket, LOOK)
+        until(lambda: asked(bitbucket, LOOK) >= looks + 4)  # it is left paused for some more looks
+        bitbucket.control("POST", "pipelines/acme/api/1/continue", {})
+
+    with meanwhile(bitbucket, lambda seen: seen["stage"] == "PAUSED", approve):
+        run = trigger(custom_pipeline="release-with-approval", deferrable=deferrable)
+
+    assert run.state == "success"
+    assert run.log.count("Pipeline #1 is paused at a manual step") == 1
+    assert f"Somebody has to go on there: {bitbucket.url}/acme/api/pipelines/results/1" in run.log
+
+
+@both_modes
+def test_a_state_nobody_knows_yet_is_waited_through(bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool) -> None:
+    def show(state: dict[str, Any] | None) -> None:
+        bitbucket.control("PUT", "pipelines/acme/api/1/state", {"state": state})
+
+    def surprise() -> None:
+        show({"name": "MEDITATING", "type": "pipeline_state_meditating"})
+        looks = asked(bitbucket, LOOK)
+        until(lambda: asked(bitbucket, LOOK) >= looks + 3)
+        show(None)
+        bitbucket.clock(advance=600)
+
+    with meanwhile(bitbucket, lambda seen: True, surprise):
+        run = trigger(deferrable=deferrable)
+
+    assert run.state == "success"
+    assert run.log.count("is in a state this provider does not know: MEDITATING") == 1
+
+
+@both_modes
+def test_a_timeout_stops_the_pipeline(bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool) -> None:
+    run = trigger(deferrable=deferrable, timeout=0.2)
+
+    assert isinstance(run.error, BitbucketPipelineTimeoutError)
+    assert "was not over within 0 s" in str(run.error)
+    assert "Bitbucket was asked to stop it." in str(run.error)
+    assert result_after(bitbucket, 5) == "STOPPED"
+
+
+@both_modes
+def test_execution_timeout_holds_while_deferred_too_and_stops_the_pipeline(
+    bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool
+) -> None:
+    run = trigger(deferrable=deferrable, execution_timeout=timedelta(seconds=0.4))
+
+    assert run.state == "failed"
+    assert isinstance(run.error, AirflowTaskTimeout)
+    assert result_after(bitbucket, 5) == "STOPPED"
+
+
+def test_a_pipeline_that_ended_while_the_timed_out_task_queued_is_a_success(
+    bitbucket: BitbucketEmulator, trigger: Trigger
+) -> None:
+    started = trigger(wait_for_completion=False)
+    bitbucket.clock(advance=600)
+    operator = BitbucketTriggerPipelineOperator(task_id="late", repository="api", branch="main")
+    event = {"status": "timeout", "pipeline": {"uuid": started.xcom["pipeline_uuid"]}, "message": "was running"}
+
+    assert operator.execute_complete({}, event)["status"] == "SUCCESSFUL"
+    assert not asked(bitbucket, STOP)
+
+
+def test_not_waiting_returns_as_soon_as_the_pipeline_is_started(bitbucket: BitbucketEmulator, trigger: Trigger) -> None:
+    run = trigger(wait_for_completion=False, deferrable=True)
+
+    assert run.state == "success"
+    assert run.value["status"] == "PENDING"
+    assert set(run.xcom) >= {"pipeline_uuid", "build_number", "pipeline_url", "return_value"}
+    assert not asked(bitbucket, LOOK)
+
+
+@pytest.mark.parametrize("event", [None, {}, {"status": "success"}, "done"])
+def test_an_event_that_says_nothing_known_never_succeeds(event: Any) -> None:
+    operator = BitbucketTriggerPipelineOperator(task_id="t", repository="api", branch="main")
+
+    with pytest.raises(AirflowException, match="instead of how the wait ended"):
+        operator.execute_complete({}, event)
+
+
+def test_killing_a_task_that_has_started_nothing_is_harmless(bitbucket: BitbucketEmulator) -> None:
+    BitbucketTriggerPipelineOperator(task_id="t", repository="api", branch="main").on_kill()
+
+    assert not bitbucket.requests()
+
+
+def test_killing_a_waiting_task_stops_its_pipeline(bitbucket: BitbucketEmulator, trigger: Trigger) -> None:
+    """The worker calls on_kill from its signal handler, in the middle of the wait."""
+
+    def kill() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        until(lambda: asked(bitbucket, STOP) == 1)
+        bitbucket.clock(advance=5)
+
+    with meanwhile(bitbucket, lambda seen: asked(bitbucket, LOOK) > 0, kill):
+        run = trigger(deferrable=False)
+
+    assert "The task was killed while its pipeline was running. Bitbucket was asked to stop it." in run.log
+    assert pipeline(bitbucket)["result"] == "STOPPED"
+    assert run.state == "failed"
+
+
+class TestWhatToRun:
+    """Parameters, checked as early as they are known."""
+
+    @pytest.mark.parametrize(
+        "parameters",
+        [
+            {},
+            {"branch": "main", "tag": "v1"},
+            {"branch": "main", "pull_request": 3},
+            {"branch": "main", "tag": "v1", "commit": "{{ params.commit }}"},
+        ],
+    )
+    def test_none_or_two_targets_are_refused_when_the_dag_is_parsed(self, parameters: dict[str, Any]) -> None:
+        with pytest.raises(ValueError, match="give exactly one of branch, tag, commit, pull_request"):
+            BitbucketTriggerPipelineOperator(task_id="t", repository="api", **parameters)
+
+    def test_templates_may_leave_one_target_of_several(self, bitbucket: BitbucketEmulator, trigger: Trigger) -> None:
+        run = trigger(branch="{{ '' }}", commit="{{ None or '' }}", tag="", pull_request=None, wait_for_completion=False)
+        assert "Exactly one of branch, tag, commit and pull_request" in str(run.error)
+
+        run = trigger(branch="{{ 'main' }}", commit="{{ '' }}", wait_for_completion=False)
+        assert run.value["ref_name"] == "main"
+
+    def test_two_targets_after_rendering_are_refused_before_anything_is_started(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger
+    ) -> None:
+        run = trigger(branch="{{ 'main' }}", tag="{{ 'v1' }}")
+
+        assert "given: branch='main', tag='v1'" in str(run.error)
+        assert not asked(bitbucket, START)
+
+    @pytest.mark.parametrize("seconds", [0, -1, "30", timedelta(seconds=3)])
+    @pytest.mark.parametrize("name", ["poll_interval", "timeout"])
+    def test_times_are_seconds(self, name: str, seconds: Any) -> None:
+        with pytest.raises(ValueError, match=f"{name} is .*expected seconds"):
+            BitbucketTriggerPipelineOperator(task_id="t", repository="api", branch="main", **{name: seconds})
+
+    def test_what_could_not_be_deferred_is_refused_before_anything_is_started(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger
+    ) -> None:
+        run = trigger(workspace=timedelta(1), deferrable=True)
+
+        assert str(run.error) == "workspace is a timedelta; expected a plain text or number"
+        assert not asked(bitbucket, START)
+
+    def test_a_commit_a_selector_and_variables_reach_bitbucket(self, bitbucket: BitbucketEmulator, trigger: Trigger) -> None:
+        commit = trigger(wait_for_completion=False).value["commit"]
+        run = trigger(
+            commit=commit,
+            selector={"type": "custom", "pattern": "nightly"},
+            variables={"LEVEL": "{{ 1 + 1 }}", "DRY": True},
+            wait_for_completion=False,
+        )
+
+        assert run.state == "success", run.error
+        assert pipeline(bitbucket, 2)["variables"] == [
+            {"key": "LEVEL", "value": "2"},
+            {"key": "DRY", "value": "true"},
+        ]
+
+
+class TestSecuredVariables:
+    SECRET = "hunter2-hunter2"
+
+    def rendered(self) -> str:
+        from airflow.models.renderedtifields import RenderedTaskInstanceFields
+        from airflow.utils.session import create_session
+        from sqlalchemy import select
+
+        with create_session() as session:
+            newest = select(RenderedTaskInstanceFields).order_by(RenderedTaskInstanceFields.run_id.desc()).limit(1)
+            return str(session.scalars(newest).one().rendered_fields)
+
+    def test_their_values_are_masked_where_airflow_shows_the_rendered_task(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW_VAR_INNOCENT", self.SECRET)
+        run = trigger(
+            variables=[
+                {"key": "STAGE", "value": "production"},
+                {"key": "DEPLOY", "value": "{{ var.value.innocent }}", "secured": True},
+            ],
+            wait_for_completion=False,
+        )
+
+        assert pipeline(bitbucket)["variables"][1] == {"key": "DEPLOY", "value": self.SECRET, "secured": True}
+        assert "production" in self.rendered()
+        assert self.SECRET not in self.rendered()
+        assert self.SECRET not in run.log
+        assert self.SECRET not in str(run.xcom)
+
+
+class TestUnplugged:
+    """What a user sees when something is not as it should be."""
+
+    @both_modes
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            {"kind": "rate_limit", "count": 4},
+            {"kind": "server_error", "count": 4},
+            {"kind": "reset", "count": 4},
+            {"kind": "truncated", "count": 4},
+            {"kind": "html", "count": 4},
+        ],
+        ids=lambda fault: fault["kind"],
+    )
+    def test_faults_while_waiting_do_not_fail_the_task(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger, fault: dict[str, Any], deferrable: bool
+    ) -> None:
+        bitbucket.clock(speed=500)
+        bitbucket.fault(**fault, method="GET", path="/pipelines/")
+        run = trigger(deferrable=deferrable)
+
+        assert run.state == "success"
+        assert "Could not look at the pipeline; next look in" in run.log
+        assert "Bitbucket answers again, after" in run.log
+
+    @both_modes
+    def test_a_minute_of_429_is_waited_out(self, bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool) -> None:
+        bitbucket.fault("rate_limit", method="GET", seconds=60)
+        with meanwhile(bitbucket, lambda seen: asked(bitbucket, LOOK) > 2, lambda: bitbucket.clock(speed=500)):
+            run = trigger(deferrable=deferrable)
+
+        assert run.state == "success"
+        assert "Rate limit for this resource has been exceeded" in run.log
+
+    @both_modes
+    def test_a_bitbucket_that_stays_away_times_out_with_the_reason(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool
+    ) -> None:
+        bitbucket.fault("server_error", count=None, method="GET")
+        run = trigger(deferrable=deferrable, timeout=0.3)
+
+        assert isinstance(run.error, BitbucketPipelineTimeoutError)
+        assert "Bitbucket could not be asked" in str(run.error)
+        assert "Bitbucket was asked to stop it." in str(run.error)
+
+    @both_modes
+    def test_a_token_revoked_while_waiting_ends_the_wait_with_bitbuckets_words(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool
+    ) -> None:
+        with meanwhile(bitbucket, lambda seen: True, lambda: bitbucket.control("DELETE", "credentials/demo-api-token")):
+            run = trigger(deferrable=deferrable)
+
+        assert isinstance(run.error, BitbucketPipelineLostError)
+        assert "401" in str(run.error)
+        assert "The pipeline may still be running." in str(run.error)
+
+    @both_modes
+    def test_a_pipeline_that_vanished_ends_the_wait(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool
+    ) -> None:
+        with meanwhile(bitbucket, lambda seen: True, lambda: bitbucket.control("DELETE", "pipelines/acme/api/1")):
+            run = trigger(deferrable=deferrable)
+
+        assert isinstance(run.error, BitbucketPipelineLostError)
+        assert "404" in str(run.error)
+
+    def test_a_lost_answer_to_the_start_is_not_repeated_and_says_where_to_look(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger
+    ) -> None:
+        bitbucket.fault("lost_answer", method="POST")
+        run = trigger(retries=2)
+
+        assert isinstance(run.error, AirflowFailException)
+        assert run.state == "failed"  # no retry: it would start a second one
+        assert "A pipeline may have been started in acme/api, or not" in str(run.error)
+        assert f"{bitbucket.url}/acme/api/pipelines" in str(run.error)
+        assert asked(bitbucket, START) == 1
+
+    @pytest.mark.parametrize(
+        ("parameters", "said"),
+        [
+            ({"workspace": "acne"}, ["acne/api", "404"]),
+            ({"repository": "appi"}, ["acme/appi", "404", "do not have access"]),
+            ({"branch": "mian"}, ["mian", "acme/api", "404"]),
+            ({"tag": "v9"}, ["v9", "acme/api", "404"]),
+            ({"custom_pipeline": "deploy-prod"}, ["Bitbucket has no custom pipeline 'deploy-prod'", "main of acme/api"]),
+        ],
+        ids=["workspace", "repository", "branch", "tag", "selector"],
+    )
+    def test_a_wrong_name_is_named(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger, parameters: dict[str, str], said: list[str]
+    ) -> None:
+        run = trigger(**parameters)
+
+        assert run.state == "failed"
+        for words in said:
+            assert words in str(run.error)
+
+    def test_switched_off_pipelines_are_told_with_the_way_to_switch_them_on(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger
+    ) -> None:
+        bitbucket.control("POST", "repositories", {"repository": "api", "pipelines_enabled": False})
+        run = trigger()
+
+        assert "Pipelines are switched off in acme/api" in str(run.error)
+
+    def test_a_missing_connection_is_named(self, airflow_home: object, trigger: Trigger) -> None:
+        run = trigger(bitbucket_conn_id="nowhere")
+
+        assert "nowhere" in str(run.error)
+
+    def test_a_token_without_the_scope_says_which_is_missing(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger, connect: Callable[..., None]
+    ) -> None:
+        reading = {"kind": "api_token", "login": "ro@x.org", "secret": "read-only-token", "scopes": ["read:pipeline:bitbucket"]}
+        bitbucket.control("POST", "credentials", reading)
+        connect(json.dumps({**json.loads(bitbucket.connection_json()), "login": "ro@x.org", "password": "read-only-token"}))
+        run = trigger()
+
+        assert "write:pipeline:bitbucket" in str(run.error)

@@ -1,0 +1,125 @@
+"""Waiting for a pipeline that somebody else started, run by a real Airflow against the emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
+
+from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.exceptions import BitbucketPipelineLostError
+from airflow_provider_bitbucket.sensors.pipelines import BitbucketPipelineSensor
+from tests.airflow_home import TaskRun
+
+both_modes = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferrable"])
+Sense = Callable[..., TaskRun]
+
+
+@pytest.fixture
+def client(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketClient:
+    """Somebody else, with pipeline 1 of ``api`` just started."""
+    connect(bitbucket_emulator.connection_json())
+    client = BitbucketClient(ApiToken(*bitbucket_emulator.api_token), "acme", bitbucket_emulator.api_url)
+    client.pipelines.trigger("api", branch="main")
+    return client
+
+
+@pytest.fixture
+def sense(run_task: Callable[..., TaskRun], client: BitbucketClient, monkeypatch: pytest.MonkeyPatch) -> Sense:
+    """Run the sensor in a DAG, for pipeline 1 of ``api`` unless told otherwise; waits in milliseconds."""
+    monkeypatch.setattr("airflow_provider_bitbucket.triggers.pipelines.FIRST_LOOK_SECONDS", 0)
+
+    def run(**parameters: Any) -> TaskRun:
+        return run_task(BitbucketPipelineSensor, **{"repository": "api", "pipeline": 1, "poke_interval": 0.02, **parameters})
+
+    return run
+
+
+def finish(bitbucket: BitbucketEmulator, result: str) -> None:
+    bitbucket.control("POST", "pipelines/acme/api/1/finish", {"result": result})
+
+
+@both_modes
+def test_it_succeeds_when_the_pipeline_does(bitbucket_emulator: BitbucketEmulator, sense: Sense, deferrable: bool) -> None:
+    bitbucket_emulator.clock(speed=1000)
+    run = sense(deferrable=deferrable)
+
+    assert run.state == "success"
+    assert run.value["status"] == "SUCCESSFUL"
+
+
+@pytest.mark.parametrize("by", ["uuid", "build_number"])
+def test_a_pipeline_that_is_over_costs_one_look_and_no_deferral(
+    bitbucket_emulator: BitbucketEmulator, client: BitbucketClient, sense: Sense, by: str
+) -> None:
+    finish(bitbucket_emulator, "SUCCESSFUL")
+    known = client.pipelines.get("api", 1)[by]
+    bitbucket_emulator.reset_requests()
+    run = sense(pipeline=known, deferrable=True)
+
+    assert run.state == "success"
+    assert sum(bitbucket_emulator.requests().values()) == 1
+    assert "DEFERRED" not in run.log
+
+
+@both_modes
+@pytest.mark.parametrize("result", ["FAILED", "STOPPED", "ERROR", "EXPIRED"])
+def test_a_pipeline_that_ended_badly_fails_it_for_good(
+    bitbucket_emulator: BitbucketEmulator, sense: Sense, result: str, deferrable: bool
+) -> None:
+    finish(bitbucket_emulator, result)
+    run = sense(deferrable=deferrable, retries=2)
+
+    assert run.state == "failed"  # not up_for_retry: it would find the same
+    assert isinstance(run.error, AirflowFailException)
+    assert f"{bitbucket_emulator.url}/acme/api/pipelines/results/1" in str(run.error)
+
+
+@both_modes
+def test_soft_fail_skips(bitbucket_emulator: BitbucketEmulator, sense: Sense, deferrable: bool) -> None:
+    bitbucket_emulator.script("api", "*", steps=[{"name": "Build", "seconds": 5, "result": "FAILED"}])
+    BitbucketClient(ApiToken(*bitbucket_emulator.api_token), "acme", bitbucket_emulator.api_url).pipelines.trigger(
+        "api", branch="main"
+    )
+    bitbucket_emulator.clock(speed=100)
+
+    assert sense(pipeline=2, deferrable=deferrable, soft_fail=True).state == "skipped"
+
+
+@both_modes
+def test_a_timeout_fails_the_sensor_and_leaves_the_pipeline_alone(
+    client: BitbucketClient, sense: Sense, deferrable: bool
+) -> None:
+    run = sense(deferrable=deferrable, timeout=0.2)
+
+    assert run.state == "failed"
+    assert isinstance(run.error, AirflowSensorTimeout)
+    assert not client.pipelines.outcome("api", 1).is_terminal
+
+
+@both_modes
+def test_faults_are_waited_through(bitbucket_emulator: BitbucketEmulator, sense: Sense, deferrable: bool) -> None:
+    bitbucket_emulator.clock(speed=500)
+    bitbucket_emulator.fault("server_error", count=3)
+    run = sense(deferrable=deferrable)
+
+    assert run.state == "success"
+    assert "Could not look at the pipeline" in run.log
+
+
+@both_modes
+def test_a_pipeline_that_does_not_exist_is_told_at_once(sense: Sense, deferrable: bool) -> None:
+    run = sense(pipeline=99, deferrable=deferrable)
+
+    assert isinstance(run.error, BitbucketPipelineLostError)
+    assert "'99'" in str(run.error)
+
+
+def test_a_killed_sensor_has_nothing_that_could_stop_the_pipeline(client: BitbucketClient) -> None:
+    sensor = BitbucketPipelineSensor(task_id="t", repository="api", pipeline=1, deferrable=True)
+    sensor.on_kill()
+
+    assert not client.pipelines.outcome("api", 1).is_terminal
