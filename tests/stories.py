@@ -44,9 +44,9 @@ def change(bitbucket: BitbucketEmulator, number: int, **values: Any) -> None:
     bitbucket.control("PATCH", f"pullrequests/acme/api/{number}", values)
 
 
-def client_of(bitbucket: BitbucketEmulator) -> BitbucketClient:
+def client_of(bitbucket: BitbucketEmulator, **options: Any) -> BitbucketClient:
     """A client of the emulator."""
-    return BitbucketClient(ApiToken(*bitbucket.api_token), bitbucket.workspace, bitbucket.api_url)
+    return BitbucketClient(ApiToken(*bitbucket.api_token), bitbucket.workspace, bitbucket.api_url, **options)
 
 
 def frame_of(bitbucket: BitbucketEmulator, dataset: str = "pull_requests", **options: Any) -> Any:

@@ -59,7 +59,8 @@ class Dataset:
     ) -> Iterator[Any]:
         """Yield the records of repositories one after the other, with a log line for each of what it cost.
 
-        :param repositories: slugs or ``workspace/slug``, or one of them; None: all of the workspace (one more request for every 100)
+        :param repositories: slugs or ``workspace/slug``, or one of them; None: all of the workspace, at one more request for
+            every 100
         :param options: those of the dataset's ``read``
         :raises BitbucketError: a repository can not be read; the log and a note of the error name it, and nothing of the
             others should be published

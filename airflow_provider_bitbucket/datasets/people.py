@@ -32,7 +32,9 @@ class Account(NamedTuple):
 
         :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person
         """
-        return self.type == "app_user" or any(one in bots for one in (self.id, self.name, self.nickname, self.account_id) if one)
+        if self.type == "app_user":
+            return True
+        return bool(bots) and any(one in bots for one in (self.id, self.name, self.nickname, self.account_id) if one)
 
 
 NOBODY = Account()

@@ -96,7 +96,7 @@ def read(
     with_activity: bool = False,
     with_commits: bool = False,
     with_diffstat: bool = False,
-    bots: Collection[str] = (),
+    bots: Collection[str] | str = (),
 ) -> Iterator[dict[str, Any]]:
     """Yield the pull requests of a repository whose ``updated_on`` lies in ``[since, until)``, oldest first.
 
@@ -113,9 +113,10 @@ def read(
     :param with_activity: read the timelines: reviews, drafts, and the close time where the list does not tell it
     :param with_commits: read the commits
     :param with_diffstat: read the diffstat
-    :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person
+    :param bots: nicknames, display names, account ids or uuids (or one of them) of machines that have an account of a person
     """
     name = client.full_name(repository)
+    machines = frozenset([bots] if isinstance(bots, str) else bots)
     listed = [
         row
         for row in client.pull_requests.list(repository, updated_since=since)
@@ -128,7 +129,7 @@ def read(
         yield {
             "repository": name,
             "pull_request": row,
-            "bots": bots,
+            "bots": machines,
             "timeline": entries.get(number),
             "commits": _commits(client, repository, number) if with_commits else None,
             "diffstat": _diffstat(client, repository, number) if with_diffstat else None,

@@ -45,7 +45,7 @@ class BitbucketFramesMixin:
         with_activity: bool = False,
         with_commits: bool = False,
         with_diffstat: bool = False,
-        bots: Collection[str] = (),
+        bots: Collection[str] | str = (),
     ) -> pd.DataFrame:
         """Return the pull requests updated in ``[since, until)``; one request for every 50.
 

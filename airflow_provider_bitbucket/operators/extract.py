@@ -55,7 +55,7 @@ class BitbucketExtractOperator(BaseOperator):
         with_activity: bool = False,
         with_commits: bool = False,
         with_diffstat: bool = False,
-        bots: Collection[str] = (),
+        bots: Collection[str] | str = (),
         output_path: str | None = None,
         bitbucket_conn_id: str = BitbucketHook.default_conn_name,
         workspace: str | None = None,

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bitbucket.datasets.pull_requests import SCHEMA, to_frame
+from airflow_provider_bitbucket.client import NO_RETRIES, BitbucketServerError
+from airflow_provider_bitbucket.datasets.pull_requests import SCHEMA, read, to_frame
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from tests.stories import AUTHOR, BOT, OWNER, REVIEWER, after, asked, change, frame_of, open_pull_request, row_of
+from tests.stories import AUTHOR, BOT, OWNER, REVIEWER, after, asked, change, client_of, frame_of, open_pull_request, row_of
 
 EVIDENCE = SCHEMA.names[SCHEMA.names.index("commits") :]
 
@@ -88,7 +89,8 @@ def test_machines_with_an_account_of_a_person_can_be_named(bitbucket_emulator: B
     open_pull_request(bitbucket_emulator, (1, "comment", REVIEWER), (2, "approve", REVIEWER), (3, "comment", OWNER))
     row = row_of(bitbucket_emulator, with_activity=True, bots=["Robin Reviewer"])
     assert (row["first_review_by"], row["approvals"], row["last_approval_on"]) == ("Dana Demo", 0, None)
-    assert row_of(bitbucket_emulator, bots=["alex.author"])["author_is_bot"]
+    assert row_of(bitbucket_emulator, bots="alex.author")["author_is_bot"]
+    assert not row_of(bitbucket_emulator, bots="not.alex.author.but.a.longer.name")["author_is_bot"]
 
 
 def test_commits_and_diffstat_are_summed_when_asked_for(bitbucket_emulator: BitbucketEmulator):
@@ -145,6 +147,19 @@ def test_a_pull_request_without_common_history_has_no_size_and_the_others_have(b
     assert row_of(bitbucket_emulator, 2, with_diffstat=True)["lines_added"] == 1
 
 
+def test_a_diff_too_large_for_bitbucket_is_unknown_but_an_outage_is_an_error(
+    bitbucket_emulator: BitbucketEmulator, caplog: pytest.LogCaptureFixture
+):
+    open_pull_request(bitbucket_emulator)
+    impatient = client_of(bitbucket_emulator, retries=NO_RETRIES)
+    bitbucket_emulator.fault("server_error", path="diffstat", status=555)
+    assert [one["diffstat"] for one in read(impatient, "api", with_diffstat=True)] == [None]
+    assert "Pull request 1 of acme/api has no diffstat" in caplog.text
+    bitbucket_emulator.fault("server_error", path="diffstat", status=503)
+    with pytest.raises(BitbucketServerError):
+        list(read(impatient, "api", with_diffstat=True))
+
+
 def test_entries_of_kinds_nobody_knows_do_not_matter(bitbucket_emulator: BitbucketEmulator):
     number = open_pull_request(bitbucket_emulator, (2, "approve", REVIEWER))
     for body in ({}, {"kind": "rebased", "payload": {"date": "2026-10-01T08:10:00+00:00"}}):
@@ -189,8 +204,8 @@ def test_since_and_until_bound_the_last_update(
 
 def test_neighbouring_intervals_share_no_row_and_miss_none(four: BitbucketEmulator):
     edges = [None, after(9), after(20), after(30), None]
-    read = [list(frame_of(four, since=begin, until=end)["id"]) for begin, end in pairwise(edges)]
-    assert read == [[1], [2], [3], [4]]
+    parts = [list(frame_of(four, since=begin, until=end)["id"]) for begin, end in pairwise(edges)]
+    assert parts == [[1], [2], [3], [4]]
 
 
 def test_the_same_interval_gives_the_same_rows_again(four: BitbucketEmulator):
