@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 from airflow.providers.common.compat.sdk import AirflowException, BaseHook, mask_secret
 
+from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError
 from airflow_provider_bitbucket.get_provider_info import CONNECTION_TYPE
 from airflow_provider_bitbucket.hooks.frames import BitbucketFramesMixin
 
@@ -66,6 +67,19 @@ class BitbucketHook(BitbucketFramesMixin, BaseHook):
             # In a thread, because masking a secret is a synchronous call to the triggerer's supervisor.
             self._client = await asyncio.to_thread(self._make_client, connection, extra)
         return self._client
+
+    def full_name(self, repository: str) -> str:
+        """Return ``workspace/repository`` for a repository of this hook's workspace, or one that names its own.
+
+        :raises BitbucketConfigurationError: there is no workspace anywhere
+        """
+        client = self.get_conn()
+        if not client.workspace and "/" not in repository:
+            raise BitbucketConfigurationError(
+                f"Connection {self.bitbucket_conn_id!r}: workspace is empty, and the task names none. Fill it in, give the "
+                f"task workspace=..., or write the repository as 'workspace/{repository}'."
+            )
+        return client.full_name(repository)
 
     def _make_client(self, connection: Connection, extra: Any) -> BitbucketClient:
         from airflow_provider_bitbucket.client import BASE_URL, BitbucketClient

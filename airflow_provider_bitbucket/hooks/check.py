@@ -14,7 +14,12 @@ def check_connection(client: BitbucketClient) -> tuple[bool, str]:
     :return: whether they work, and who they belong to, which workspace they reach, which scopes they have and what the
         missing ones switch off; nothing is raised
     """
-    from airflow_provider_bitbucket.client import BitbucketAuthError, BitbucketConnectionError, BitbucketError
+    from airflow_provider_bitbucket.client import (
+        BitbucketAuthError,
+        BitbucketConnectionError,
+        BitbucketError,
+        BitbucketRateLimitError,
+    )
 
     check = _Check(client)
     try:
@@ -25,6 +30,8 @@ def check_connection(client: BitbucketClient) -> tuple[bool, str]:
         return False, f"Bitbucket does not accept these credentials: {error.message}"
     except BitbucketConnectionError as error:
         return False, f"Bitbucket can not be reached at {client.base_url}: {error.message}"
+    except BitbucketRateLimitError as error:
+        return False, f"The connection can not be tested just now: {error.message}"
     except BitbucketError as error:
         return False, f"Bitbucket answered at {client.base_url}, but not as it should: {error}"
     except ValueError:

@@ -147,7 +147,7 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         trigger = BitbucketPipelineTrigger(
             bitbucket_conn_id=self.bitbucket_conn_id,
             workspace=self.workspace,
-            repository=self.repository,
+            repository=self.hook.full_name(self.repository),
             pipeline="",
             poll_interval=self.poll_interval,
             deadline=time.time() + self._time_limit(),

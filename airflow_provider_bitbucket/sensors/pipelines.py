@@ -72,7 +72,7 @@ class BitbucketPipelineSensor(BaseSensorOperator):
     def _watch(self) -> PipelineWatch:
         # Without a deadline: poking ends when Airflow says so.
         return PipelineWatch(
-            self.repository,
+            self.hook.full_name(self.repository),
             str(self.pipeline),
             poll_interval=self.poke_interval,
             deadline=math.inf,
@@ -89,7 +89,7 @@ class BitbucketPipelineSensor(BaseSensorOperator):
                 trigger=BitbucketPipelineTrigger(
                     bitbucket_conn_id=self.bitbucket_conn_id,
                     workspace=self.workspace,
-                    repository=self.repository,
+                    repository=self._watch.repository,
                     pipeline=str(self.pipeline),
                     poll_interval=self.poke_interval,
                     deadline=time.time() + self._time_limit(),

@@ -111,12 +111,13 @@ class PipelineWatch:
 
     def failed(self, error: BitbucketError) -> PipelineEvent | None:
         """Take in that a look failed."""
-        from airflow_provider_bitbucket import client
+        from airflow_provider_bitbucket.client.retry import is_transient
 
-        if not isinstance(error, client.BitbucketConnectionError | client.BitbucketRateLimitError | client.BitbucketServerError):
+        if not is_transient(error):
             return self._event("lost", str(error))
         self._faults += 1
-        pause = min(self.poll_interval * 2**self._faults, max(SLOWEST_LOOK_SECONDS, self.poll_interval))
+        rarer = min(self.poll_interval * 2 ** min(self._faults, 10), max(SLOWEST_LOOK_SECONDS, self.poll_interval))
+        pause = max(rarer, getattr(error, "retry_after", None) or 0)
         event = self._again(pause, f"Bitbucket could not be asked: {error}")
         if event is None:
             self.log.warning("Could not look at the pipeline; next look in %.0f s. %s", self.pause, error)

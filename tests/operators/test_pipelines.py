@@ -14,7 +14,7 @@ from typing import Any
 from urllib.error import HTTPError
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException, AirflowTaskTimeout
+from airflow.providers.common.compat.sdk import DAG, AirflowException, AirflowFailException, AirflowTaskTimeout
 
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.exceptions import (
@@ -363,6 +363,21 @@ class TestSecuredVariables:
         assert self.SECRET not in run.log
         assert self.SECRET not in str(run.xcom)
 
+    def test_they_are_masked_in_mapped_tasks_too(
+        self, bitbucket: BitbucketEmulator, run_dag: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW_VAR_INNOCENT", f"{self.SECRET}-mapped")
+        secured = [{"key": "DEPLOY", "value": "{{ var.value.innocent }}", "secured": True}]
+        with DAG("mapped", schedule=None) as dag:
+            BitbucketTriggerPipelineOperator.partial(
+                task_id="task", repository="api", branch="main", wait_for_completion=False
+            ).expand(variables=[secured])
+
+        assert run_dag(dag).state == "success"
+        assert pipeline(bitbucket)["variables"][0]["value"] == f"{self.SECRET}-mapped"
+        assert "DEPLOY" in self.rendered()
+        assert self.SECRET not in self.rendered()
+
 
 class TestUnplugged:
     """What a user sees when something is not as it should be."""
@@ -470,6 +485,18 @@ class TestUnplugged:
         run = trigger()
 
         assert "Pipelines are switched off in acme/api" in str(run.error)
+
+    def test_a_missing_workspace_names_the_connection_and_the_ways_to_give_one(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger, connect: Callable[..., None]
+    ) -> None:
+        connect(bitbucket.connection_json(workspace=""))
+
+        assert str(trigger().error) == (
+            "Connection 'bitbucket_default': workspace is empty, and the task names none. Fill it in, give the task "
+            "workspace=..., or write the repository as 'workspace/api'."
+        )
+        assert trigger(repository="acme/api", wait_for_completion=False).state == "success"
+        assert trigger(workspace="acme", wait_for_completion=False).state == "success"
 
     def test_a_missing_connection_is_named(self, airflow_home: object, trigger: Trigger) -> None:
         run = trigger(bitbucket_conn_id="nowhere")

@@ -101,9 +101,16 @@ def test_the_last_look_is_at_the_deadline_and_not_an_interval_after_it() -> None
     assert 0 < watching.pause <= 5
 
 
-@pytest.mark.parametrize("error", [BitbucketConnectionError, BitbucketRateLimitError, BitbucketServerError])
-def test_a_fault_on_the_way_does_not_fail_the_pipeline(error: type[BitbucketError]) -> None:
-    assert watch().failed(error("no luck")) is None
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (BitbucketConnectionError, None),
+        (BitbucketRateLimitError, 429),
+        *((BitbucketServerError, 500 + n) for n in (0, 2, 3, 4, 55)),
+    ],
+)
+def test_a_fault_on_the_way_does_not_fail_the_pipeline(error: type[BitbucketError], status: int | None) -> None:
+    assert watch().failed(error("no luck", status=status)) is None
 
 
 @pytest.mark.parametrize(
@@ -121,7 +128,7 @@ def test_while_bitbucket_is_away_looks_get_rarer_and_then_normal_again(caplog: p
     watching = watch()
     pauses = []
     for _ in range(6):
-        watching.failed(BitbucketServerError("503 Service Unavailable"))
+        watching.failed(BitbucketServerError("Service Unavailable", status=503))
         pauses.append(watching.pause)
 
     assert pauses == [60, 120, 240, 300, 300, 300]
@@ -130,9 +137,24 @@ def test_while_bitbucket_is_away_looks_get_rarer_and_then_normal_again(caplog: p
     assert "Bitbucket answers again, after 6 failed looks." in caplog.text
 
 
+def test_bitbucket_is_not_asked_before_it_said_it_may_be() -> None:
+    watching = watch()
+    error = BitbucketRateLimitError("Budget is used up", status=429)
+    error.retry_after = 2000
+    watching.failed(error)
+
+    assert watching.pause == 2000
+
+
+def test_days_of_faults_are_no_problem_of_arithmetic() -> None:
+    watching = watch(poll_interval=0.5)
+    for _ in range(3000):
+        assert watching.failed(BitbucketServerError("503", status=503)) is None
+
+
 def test_an_interval_above_the_longest_pause_is_kept() -> None:
     watching = watch(poll_interval=900)
-    watching.failed(BitbucketServerError("503"))
+    watching.failed(BitbucketServerError("Busy", status=503))
 
     assert watching.pause == 900
 
