@@ -22,6 +22,7 @@ from airflow_provider_bitbucket.exceptions import (
     BitbucketPipelineLostError,
     BitbucketPipelineTimeoutError,
 )
+from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
 from tests.airflow_home import TaskRun
 
@@ -331,6 +332,18 @@ class TestWhatToRun:
             {"key": "LEVEL", "value": "2"},
             {"key": "DRY", "value": "true"},
         ]
+
+    def test_a_pull_request_runs_its_own_pipeline(self, bitbucket: BitbucketEmulator, trigger: Trigger) -> None:
+        client = BitbucketHook().get_conn()
+        repository = client.repository_path("api")
+        definition = "pipelines: {pull-requests: {'**': [{step: {name: Check, script: [make]}}]}}"
+        client.request("POST", f"{repository}/src", data={"branch": "feature", "bitbucket-pipelines.yml": definition})
+        branches = {"source": {"branch": {"name": "feature"}}, "destination": {"branch": {"name": "main"}}}
+        number = client.post(f"{repository}/pullrequests", {"title": "Check it", **branches})["id"]
+        run = trigger(pull_request="{{ " + str(number) + " }}", wait_for_completion=False)
+
+        assert run.state == "success", run.error
+        assert run.value["ref_name"] == "feature"
 
 
 class TestSecuredVariables:
