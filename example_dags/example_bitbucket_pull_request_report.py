@@ -25,9 +25,7 @@ SINCE = "{{ (dag_run.run_after - macros.timedelta(weeks=params.weeks)).isoformat
     doc_md=__doc__,
 )
 def example_bitbucket_pull_request_report() -> None:
-    pull_requests = BitbucketExtractOperator(
-        task_id="pull_requests", dataset="pull_requests", since=SINCE, with_activity=True
-    )
+    pull_requests = BitbucketExtractOperator(task_id="pull_requests", dataset="pull_requests", since=SINCE, with_activity=True)
 
     BitbucketExtractOperator(
         task_id="timeline",

@@ -39,9 +39,7 @@ def example_bitbucket_trigger_pipeline() -> None:
     )
 
     # Starts one and lets a sensor wait for it, so that other tasks can run in between.
-    start = BitbucketTriggerPipelineOperator(
-        task_id="start", repository=repository, branch=branch, wait_for_completion=False
-    )
+    start = BitbucketTriggerPipelineOperator(task_id="start", repository=repository, branch=branch, wait_for_completion=False)
     wait = BitbucketPipelineSensor(
         task_id="wait",
         repository=repository,

@@ -60,32 +60,30 @@ def _auth(where: str, connection: Connection, auth_type: str, on_secret: Callabl
     from airflow_provider_bitbucket.client import AccessToken, ApiToken, OAuthClientCredentials
 
     login, password = _text(connection.login), _text(connection.password)
-    needs = f"{where}: auth type {auth_type!r} needs"
-    if auth_type == "api_token":
-        if not login or password.startswith(f"{login}:"):
-            login, _, password = password.rpartition(":")  # 'email:token' pasted whole; tokens have no colon
-        if not password:
-            raise BitbucketConfigurationError(
-                f"{needs} password (an API token from id.atlassian.com with Bitbucket scopes); it is empty."
-            )
-        if not login:
-            hint = " This looks like an access token: choose auth type 'access_token'." * password.startswith("ATCTT")
-            raise BitbucketConfigurationError(
-                f"{needs} login (your Atlassian e-mail); it is empty. Fill it in, or paste 'email:token' into password.{hint}"
-            )
-        return ApiToken(login, password)
-    if auth_type == "access_token":
-        if not password:
-            raise BitbucketConfigurationError(
-                f"{needs} password (the access token of a repository, project or workspace); it is empty."
-            )
-        return AccessToken(password)
-    if auth_type == "oauth_client_credentials":
-        if not login:
-            raise BitbucketConfigurationError(f"{needs} login (the key of the OAuth consumer); it is empty.")
-        if not password:
-            raise BitbucketConfigurationError(f"{needs} password (the secret of the OAuth consumer); it is empty.")
-        return OAuthClientCredentials(login, password, on_secret=on_secret)
+
+    def need(field: str, value: str, what: str, way_out: str = "") -> None:
+        if not value:
+            raise BitbucketConfigurationError(f"{where}: auth type {auth_type!r} needs {field} ({what}); it is empty.{way_out}")
+
+    try:
+        match auth_type:
+            case "api_token":
+                if not login or password.startswith(f"{login}:"):
+                    login, _, password = password.rpartition(":")  # 'email:token' pasted whole; tokens have no colon
+                need("password", password, "an API token from id.atlassian.com with Bitbucket scopes")
+                hint = " This looks like an access token: choose auth type 'access_token'." * password.startswith("ATCTT")
+                paste = f" Fill it in, or paste 'email:token' into password.{hint}"
+                need("login", login, "your Atlassian e-mail", paste)
+                return ApiToken(login, password)
+            case "access_token":
+                need("password", password, "the access token of a repository, project or workspace")
+                return AccessToken(password)
+            case "oauth_client_credentials":
+                need("login", login, "the key of the OAuth consumer")
+                need("password", password, "the secret of the OAuth consumer")
+                return OAuthClientCredentials(login, password, on_secret=on_secret)
+    except ValueError as error:
+        raise BitbucketConfigurationError(f"{where}: {error}.") from None
     raise BitbucketConfigurationError(
         f"{where}: auth_type {auth_type!r} is not supported; choose one of {', '.join(AUTH_TYPES)}."
     )
@@ -107,10 +105,11 @@ def _base_url(where: str, connection: Connection) -> str | None:
         url = urlsplit(host)
         authority = url.netloc if url.port or not connection.port else f"{url.netloc}:{connection.port}"
     except ValueError as error:
-        raise BitbucketConfigurationError(f"{where}: host is {host!r}, which is no URL: {error}.") from None
+        raise BitbucketConfigurationError(f"{where}: host is no URL: {error}.") from None
     if url.scheme not in ("http", "https") or not url.hostname or "@" in url.netloc:
+        shown = "an address with credentials in it" if "@" in url.netloc else repr(host)
         raise BitbucketConfigurationError(
-            f"{where}: host must be the API base URL, such as https://api.bitbucket.org/2.0, or empty; it is {host!r}."
+            f"{where}: host must be the API base URL, such as https://api.bitbucket.org/2.0, or empty; it is {shown}."
         )
     path = url.path.strip("/") or schema or "2.0"
     return f"{url.scheme}://{authority}/{path}"

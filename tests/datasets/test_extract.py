@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-import pandas as pd  # noqa: TID253 - no DAG file imports a test
+import pandas as pd
 import pytest
 
 from airflow_provider_bitbucket.client import BitbucketNotFoundError

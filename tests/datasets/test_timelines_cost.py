@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import ceil
 from typing import Any
 
-import pandas as pd  # noqa: TID253 - no DAG file imports a test
+import pandas as pd
 import pytest
 
 from airflow_provider_bitbucket.emulator import BitbucketEmulator

@@ -81,7 +81,7 @@ def test_an_access_token_under_the_wrong_auth_type_is_recognised() -> None:
         ({"workspace": "https://bitbucket.org/acme"}, {"login": "a", "password": "b"}, "workspace is"),
         ({}, {"login": "a", "password": "b", "host": "ftp://x"}, "host must be the API base URL"),
         ({}, {"login": "a", "password": "b", "host": "https://a:b@x"}, "host must be the API base URL"),
-        ({}, {"login": "a", "password": "b", "host": "http://x:port"}, "host is 'http://x:port'"),
+        ({}, {"login": "a", "password": "b", "host": "http://x:port"}, "host is no URL"),
     ],
 )
 def test_a_missing_or_wrong_field_is_named(extra: Any, fields: dict[str, str], field: str) -> None:
@@ -89,6 +89,17 @@ def test_a_missing_or_wrong_field_is_named(extra: Any, fields: dict[str, str], f
 
     assert message.startswith("Connection 'bitbucket_default': ")
     assert field in message
+
+
+def test_a_token_that_can_be_none_is_told_without_showing_it() -> None:
+    message = refusal({"auth_type": "access_token"}, password="ATCTT two words")
+
+    assert message.startswith("Connection 'bitbucket_default': ")
+    assert "two words" not in message
+
+
+def test_credentials_in_the_address_are_refused_without_showing_them() -> None:
+    assert "hunter2" not in refusal(login="a", password="b", host="https://me:hunter2@example.com")
 
 
 @pytest.mark.parametrize("auth_type", ["oauth", "api_token_per_user", "password"])

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd  # noqa: TID253 - no DAG file imports a test
+import pandas as pd
 import pytest
 
 from airflow_provider_bitbucket.datasets import DATASETS

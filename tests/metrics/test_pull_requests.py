@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pandas as pd  # noqa: TID253 - no DAG file imports a test
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd  # noqa: TID253 - no DAG file imports a test
+import pandas as pd
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
