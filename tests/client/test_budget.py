@@ -100,6 +100,7 @@ def test_a_limit_that_shrinks_while_requests_are_made_is_kept(time: Time) -> Non
     budget.learn({"X-RateLimit-Limit": "3"})
     budget.acquire()
     assert time.seconds == 70 + 3600  # when only two of the ten are left in the hour
+    assert len(time.waits) == 1  # and that long it was said to take
 
 
 def test_near_the_limit_requests_are_spread_over_the_hour(time: Time, caplog: pytest.LogCaptureFixture) -> None:

@@ -48,7 +48,8 @@ class TestStart:
     ) -> None:
         head = client.refs.branch("api", "main")["target"]["hash"]
         made = client.pipelines.trigger("api", commit=head[:length], custom_pipeline="nightly")
-        assert made["target"]["commit"]["hash"] == head
+        sent = bitbucket_emulator.control("GET", "requests?recent=1")["recent"][0]["body"]
+        assert json.loads(sent)["target"]["commit"]["hash"] == made["target"]["commit"]["hash"] == head
         bitbucket_emulator.clock(advance=60)  # its selector shows when it is parsed
         assert client.pipelines.get("api", made["uuid"])["target"]["selector"]["pattern"] == "nightly"
 
