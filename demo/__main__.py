@@ -35,7 +35,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--ui", action="store_true", help="start everything, print the address, stay until Ctrl-C")
     ui = parser.parse_args().ui
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a kill cleans up like Ctrl-C
+    for number in (signal.SIGINT, signal.SIGTERM):  # a kill cleans up like Ctrl-C, which a background job would ignore
+        signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="bitbucket-demo-") as home, BitbucketEmulator(seed="demo", speed=SPEED) as bitbucket:
         say(f"An embedded Bitbucket answers at {bitbucket.url} (workspace {bitbucket.workspace}).")
         say("Starting Airflow: scheduler, DAG processor, triggerer and API server ...")

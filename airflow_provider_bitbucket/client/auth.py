@@ -146,7 +146,7 @@ class OAuthClientCredentials(Auth):
         self._secret = secret
         self._token: str | None = None
         self._renew_at = 0.0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may ask from within: it stops the pipeline of a killed task
         self.token_url = f"https://bitbucket.org{TOKEN_PATH}"
         self.verify: bool | str = True
         self.proxies: dict[str, str] | None = None

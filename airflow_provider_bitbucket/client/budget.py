@@ -40,7 +40,7 @@ class RateBudget:
         self._sent: deque[float] = deque()
         self._refused_until = 0.0
         self._near_limit = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may ask from within: it stops the pipeline of a killed task
         self.lower_cap(cap)
 
     @property
@@ -142,7 +142,7 @@ class RateBudget:
 
 
 _budgets: dict[tuple[str, str, Clock], RateBudget] = {}
-_budgets_lock = threading.Lock()
+_budgets_lock = threading.RLock()
 
 
 def shared_budget(key: str, origin: str, name: str, cap: int | None, clock: Clock) -> RateBudget:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import threading
 from datetime import datetime
@@ -49,10 +50,11 @@ def main(arguments: list[str] | None = None) -> int:
     print("OAuth       demo-key / demo-secret")
     print(f"Airflow     export AIRFLOW_CONN_BITBUCKET_DEFAULT='{bitbucket.connection_json()}'")
     print("Ctrl-C stops it.", flush=True)
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        bitbucket.stop()
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: what a shell starts in the background ignores it by default
+        signal.signal(number, lambda *_: over.set())
+    over.wait()
+    bitbucket.stop()
     return 0
 
 

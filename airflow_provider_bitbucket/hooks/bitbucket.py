@@ -86,9 +86,11 @@ class BitbucketHook(BitbucketFramesMixin, BaseHook):
         from airflow_provider_bitbucket.hooks.connection import read_connection
 
         settings = read_connection(connection, extra, on_secret=mask_secret)
-        return BitbucketClient(
+        client = BitbucketClient(
             settings.auth, self.workspace or settings.workspace, settings.base_url or BASE_URL, **self.client_options
         )
+        client.budget.name = self.bitbucket_conn_id  # what the log calls it when it waits
+        return client
 
     def test_connection(self) -> tuple[bool, str]:
         """Say who the credentials belong to, which workspace they reach and what they may not do.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -77,7 +78,8 @@ def test_the_connection_it_offers_leads_to_it_in_both_forms(auth_type: str) -> N
     assert parse_qs(uri.query) == {"workspace": ["acme"], "auth_type": [auth_type]}
 
 
-def test_on_the_command_line_it_says_how_to_reach_it_and_stops_on_ctrl_c() -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_on_the_command_line_it_says_how_to_reach_it_and_stops_when_told(how: signal.Signals) -> None:
     command = [sys.executable, "-m", "airflow_provider_bitbucket.emulator", "--port", "0", "--seed", "empty", "--speed", "60"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}) as process:
         assert process.stdout
@@ -89,7 +91,7 @@ def test_on_the_command_line_it_says_how_to_reach_it_and_stops_on_ctrl_c() -> No
         answer = requests.get(f"{connection['host']}/user", auth=(connection["login"], connection["password"]), timeout=5)
         assert answer.status_code == 200
         assert "acme: api" in text
-        process.send_signal(2)
+        process.send_signal(how)
         assert process.wait(timeout=10) == 0
 
 

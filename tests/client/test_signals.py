@@ -1,0 +1,56 @@
+"""Airflow kills a task by a signal: its handler stops the pipeline from within whatever the main thread was doing."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from airflow_provider_bitbucket.client import BitbucketClient, Clock, OAuthClientCredentials
+from airflow_provider_bitbucket.client.budget import RateBudget
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+
+
+@pytest.mark.timeout(20)
+def test_a_signal_while_a_request_is_counted_does_not_lock_up_the_handlers_request() -> None:
+    signals = [signal.SIGUSR1]
+
+    def monotonic() -> float:
+        if signals:
+            signal.raise_signal(signals.pop())
+        return 0.0
+
+    budget = RateBudget(clock=Clock(monotonic=monotonic))
+    before = signal.signal(signal.SIGUSR1, lambda *_: budget.acquire() and None)
+    try:
+        budget.acquire()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert budget.sent == 2
+
+
+@pytest.mark.timeout(20)
+def test_a_signal_while_a_token_is_fetched_does_not_lock_up_the_handlers_request(
+    make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator
+) -> None:
+    assert threading.current_thread() is threading.main_thread()
+    stopped: list[str] = []
+    clients: list[BitbucketClient] = []
+
+    def on_secret(_: str) -> None:
+        if clients:
+            signal.raise_signal(signal.SIGUSR1)
+
+    def handler(*_: object) -> None:
+        stopped.append(clients.pop().workspaces.get()["slug"])
+
+    client = make_client(OAuthClientCredentials(*bitbucket_emulator.oauth_consumer, on_secret=on_secret))
+    clients.append(client)
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        assert client.workspaces.get()["slug"] == "acme"
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert stopped == ["acme"]
