@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ pytestmark = [pytest.mark.airflow, pytest.mark.slow]
 
 DAG = "wait_deferred"
 SECURED = "a-secured-variable"
+LOOK = "GET /repositories/{workspace}/{repo_slug}/pipelines/{pipeline_uuid}"
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +60,28 @@ def test_a_failed_pipeline_fails_its_deferred_task_and_shows_why(airflow: LocalA
     assert "FAILED" in log
     assert "  | " in log, "the end of the failed step's log"
     assert "failed test" in log
+
+
+def test_marking_a_deferred_task_as_failed_stops_its_pipeline_but_a_restart_of_the_triggerer_does_not(
+    airflow: LocalAirflow, bitbucket: BitbucketEmulator
+) -> None:
+    bitbucket.script("api", "an-hour", steps=[{"name": "Wait", "seconds": 3600}])
+    run = airflow.trigger(DAG, {"custom_pipeline": "an-hour"})
+    wait_until(lambda: state_of(airflow, run) == "deferred", seconds=90, what="the task is deferred")
+    number = airflow.xcom(DAG, run, "run", "build_number")
+
+    def result() -> str | None:
+        shown: str | None = bitbucket.control("GET", f"pipelines/acme/api/{number}")["result"]
+        return shown
+
+    wait_until(lambda: "is running" in airflow.log(DAG, run, "run"), seconds=60, what="the trigger has looked")
+    airflow.kill("triggerer", signal.SIGTERM)
+    airflow.start("triggerer")
+    looks = bitbucket.requests()[LOOK]
+    wait_until(lambda: bitbucket.requests()[LOOK] > looks + 1, seconds=90, what="the new triggerer looks")
+    assert result() is None
+    airflow.api("PATCH", f"/dags/{DAG}/dagRuns/{run}/taskInstances/run", {"new_state": "failed"})
+    wait_until(lambda: result() == "STOPPED", seconds=90, what="the pipeline is stopped")
 
 
 def test_no_secret_is_in_anything_airflow_wrote(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> None:
