@@ -8,6 +8,7 @@ import pkgutil
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,12 +71,22 @@ def test_a_dag_starts_a_pipeline_and_waits_for_it(
 
 
 @pytest.mark.airflow
-def test_a_dag_gets_pull_requests_as_a_data_frame(
-    run_task: Callable[..., Any], connect: Callable[..., None], bitbucket_emulator: BitbucketEmulator
+def test_a_task_gets_the_pull_requests_of_another_as_a_data_frame(
+    run_dag: Callable[[Any], Any], connect: Callable[..., None], bitbucket_emulator: BitbucketEmulator, tmp_path: Path
 ) -> None:
+    from airflow.sdk import DAG, task
+
     from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
 
     connect(bitbucket_emulator.connection_json())
-    done = run_task(BitbucketExtractOperator, dataset="pull_requests")
-    assert done.state == "success"
-    assert "closed_on" in done.value.columns
+    seen = tmp_path / "columns.txt"
+    with DAG("frames", schedule=None) as dag:
+        extract = BitbucketExtractOperator(task_id="extract", dataset="pull_requests")
+
+        @task
+        def columns(frame: Any) -> None:
+            seen.write_text(" ".join(frame.columns))
+
+        columns(extract.output)
+    assert run_dag(dag).state == "success"
+    assert "closed_on" in seen.read_text().split()
