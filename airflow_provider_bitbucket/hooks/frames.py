@@ -83,6 +83,12 @@ class BitbucketFramesMixin:
         """Return the files changed by the pull requests updated in ``[since, until)``; two requests for each."""
         return self.get_df("diffstats", repositories, since, until)
 
+    def get_commits_df(
+        self, repositories: Sequence[str] | str | None = None, since: Moment = None, until: Moment = None
+    ) -> pd.DataFrame:
+        """Return the commits of all branches dated in ``[since, until)``; one request for every 100 back to ``since``."""
+        return self.get_df("commits", repositories, since, until)
+
     def get_df(
         self,
         dataset: str,
