@@ -10,6 +10,10 @@ DATASETS = (
     "pull_request_commits",
     "diffstats",
     "commits",
+    "branches",
+    "repositories",
+    "members",
+    "environments",
 )
 
 __all__ = ["DATASETS"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -60,20 +60,20 @@ class Dataset:
         """Yield the records of repositories one after the other, with a log line for each of what it cost.
 
         :param repositories: slugs or ``workspace/slug``, or one of them; None: all of the workspace, at one more request for
-            every 100
+            every 100, unless the dataset comes from the workspace in one list
         :param options: those of the dataset's ``read``
         :raises BitbucketError: a repository can not be read; the log and a note of the error name it, and nothing of the
             others should be published
         """
-        names = _names(client, repositories)
+        read, names = self._sources(client, repositories)
         for at, name in enumerate(names, 1):
             began, sent, rows = time.monotonic(), client.budget.sent, 0
             try:
-                for record in self._module.read(client, name, since=since, until=until, **options):
+                for record in read(client, name, since=since, until=until, **options):
                     rows += 1
                     yield record
             except Exception as error:
-                error.add_note(f"This happened while reading {self.name} of repository {name}.")
+                error.add_note(f"This happened while reading {self.name} of {name}.")
                 log.error("%s of %s can not be read: %s", self.name, name, error)
                 raise
             log.info(
@@ -87,6 +87,18 @@ class Dataset:
                 time.monotonic() - began,
                 f"{client.budget.remaining:,}",
             )
+
+    def _sources(
+        self, client: BitbucketClient, repositories: Sequence[str] | str | None
+    ) -> tuple[Callable[..., Iterator[Any]], list[str]]:
+        """Return how it is read, and of which repositories, or workspaces if it is theirs alone."""
+        read_workspace: Any = getattr(self._module, "read_workspace", None)
+        if read_workspace and repositories is None:
+            return read_workspace, [client.workspace_slug()]
+        names = _names(client, repositories)
+        if hasattr(self._module, "read"):
+            return self._module.read, names
+        return read_workspace, list(dict.fromkeys(name.partition("/")[0] for name in names))
 
 
 def write_parquet(dataset: Dataset, records: Iterable[Any], path: Any) -> int:
