@@ -14,6 +14,7 @@ DATASETS = (
     "repositories",
     "members",
     "environments",
+    "deployments",
 )
 
 __all__ = ["DATASETS"]

@@ -109,6 +109,12 @@ class BitbucketFramesMixin:
         """Return the deployment environments; one request for each repository."""
         return self.get_df("environments", repositories)
 
+    def get_deployments_df(
+        self, repositories: Sequence[str] | str | None = None, since: Moment = None, until: Moment = None
+    ) -> pd.DataFrame:
+        """Return the deployments that changed in ``[since, until)``; one request for every 100 that there ever were, and one."""
+        return self.get_df("deployments", repositories, since, until)
+
     def get_df(
         self,
         dataset: str,
