@@ -62,6 +62,27 @@ def row_of(bitbucket: BitbucketEmulator, number: int = 1, **options: Any) -> dic
     return {str(name): None if row.isna()[name] else value for name, value in row.items()}
 
 
+def deploy(bitbucket: BitbucketEmulator, seconds: float = 60, **production: Any) -> None:
+    """Start a pipeline of acme/api that builds for 10 s, then deploys to test and to production for 10 s each, and wait.
+
+    :param seconds: how long to wait
+    :param production: of the last step
+    """
+    build, test = {"name": "Build", "seconds": 10.0}, {"name": "Test", "seconds": 10.0, "environment": "test"}
+    last = {"name": "Production", "seconds": 10.0, "environment": "production", **production}
+    bitbucket.script("api", "release", steps=[build, test, last], parsing_seconds=0.0, pending_seconds=0.0)
+    client_of(bitbucket).pipelines.trigger("api", branch="main", custom_pipeline="release")
+    bitbucket.clock(advance=seconds)
+
+
+def requested(bitbucket: BitbucketEmulator) -> dict[str, int]:
+    """How often each list or thing was asked for since the last reset."""
+    return {
+        route.removeprefix("GET /").removeprefix("repositories/{workspace}/{repo_slug}/"): times
+        for route, times in bitbucket.requests().items()
+    }
+
+
 def asked(bitbucket: BitbucketEmulator) -> dict[str, int]:
     """How often the parts of a repository's pull requests were asked for since the last reset; ``""`` is the list."""
     route = "GET /repositories/{workspace}/{repo_slug}/pullrequests"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from importlib import import_module
+from typing import Any
 
 from airflow_provider_bitbucket.datasets import DATASETS
 
@@ -25,11 +26,14 @@ def markdown() -> str:
 
 def _section(name: str) -> str:
     module = import_module(f"airflow_provider_bitbucket.datasets.{name}")
-    cost = (inspect.getdoc(module.read) or "").partition("\n:param")[0].strip().replace("``", "`")
+    costs = [_cost(each, getattr(module, each)) for each in ("read", "read_workspace") if hasattr(module, each)]
     key = ", ".join(f"`{column}`" for column in module.SCHEMA.key)
-    return "\n\n".join(
-        [f"## `{name}`", inspect.getdoc(module) or "", f"`read`: {cost}", f"Key: {key}.", module.SCHEMA.to_markdown()]
-    )
+    return "\n\n".join([f"## `{name}`", inspect.getdoc(module) or "", *costs, f"Key: {key}.", module.SCHEMA.to_markdown()])
+
+
+def _cost(name: str, function: Any) -> str:
+    cost = (inspect.getdoc(function) or "").partition("\n:param")[0].strip().replace("``", "`")
+    return f"`{name}`: {cost}"
 
 
 if __name__ == "__main__":

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib import import_module
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from airflow_provider_bitbucket.datasets import DATASETS
+from airflow_provider_bitbucket.datasets.intervals import chunks
 from airflow_provider_bitbucket.datasets.schema import Schema
 
 if TYPE_CHECKING:
@@ -60,20 +60,20 @@ class Dataset:
         """Yield the records of repositories one after the other, with a log line for each of what it cost.
 
         :param repositories: slugs or ``workspace/slug``, or one of them; None: all of the workspace, at one more request for
-            every 100
+            every 100, unless the dataset comes from the workspace in one list
         :param options: those of the dataset's ``read``
         :raises BitbucketError: a repository can not be read; the log and a note of the error name it, and nothing of the
             others should be published
         """
-        names = _names(client, repositories)
+        read, names = self._sources(client, repositories)
         for at, name in enumerate(names, 1):
             began, sent, rows = time.monotonic(), client.budget.sent, 0
             try:
-                for record in self._module.read(client, name, since=since, until=until, **options):
+                for record in read(client, name, since=since, until=until, **options):
                     rows += 1
                     yield record
             except Exception as error:
-                error.add_note(f"This happened while reading {self.name} of repository {name}.")
+                error.add_note(f"This happened while reading {self.name} of {name}.")
                 log.error("%s of %s can not be read: %s", self.name, name, error)
                 raise
             log.info(
@@ -87,6 +87,18 @@ class Dataset:
                 time.monotonic() - began,
                 f"{client.budget.remaining:,}",
             )
+
+    def _sources(
+        self, client: BitbucketClient, repositories: Sequence[str] | str | None
+    ) -> tuple[Callable[..., Iterator[Any]], list[str]]:
+        """Return how it is read, and of which repositories, or workspaces if it is theirs alone."""
+        read_workspace: Any = getattr(self._module, "read_workspace", None)
+        if read_workspace and repositories is None:
+            return read_workspace, [client.workspace_slug()]
+        names = _names(client, repositories)
+        if hasattr(self._module, "read"):
+            return self._module.read, names
+        return read_workspace, list(dict.fromkeys(name.partition("/")[0] for name in names))
 
 
 def write_parquet(dataset: Dataset, records: Iterable[Any], path: Any) -> int:
@@ -105,7 +117,7 @@ def write_parquet(dataset: Dataset, records: Iterable[Any], path: Any) -> int:
     schema, rows = dataset.schema.arrow(), 0
     try:
         with beside.open("wb") as file, pq.ParquetWriter(file, schema) as writer:
-            for batch in _batches(records):
+            for batch in chunks(records, _BATCH):
                 writer.write_table(pa.Table.from_pandas(dataset.frame(batch), schema=schema, preserve_index=False))
                 rows += len(batch)
         beside.replace(path)
@@ -147,9 +159,3 @@ def _moment(value: object, name: str) -> datetime | None:
     except ValueError:
         raise ValueError(f"{name} is {value!r}; expected an ISO 8601 moment such as '2026-11-02T00:00:00+00:00'") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _batches(records: Iterable[Any]) -> Iterator[list[Any]]:
-    rest = iter(records)
-    while batch := list(islice(rest, _BATCH)):
-        yield batch

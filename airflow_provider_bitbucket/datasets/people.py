@@ -27,6 +27,13 @@ class Account(NamedTuple):
             return NOBODY
         return cls(json.get("uuid"), json.get("display_name"), json.get("type"), json.get("nickname"), json.get("account_id"))
 
+    @classmethod
+    def of_commit(cls, json: Mapping[str, Any]) -> Account:
+        """Return the author of a commit; only a name, with the e-mail, where no account has that e-mail."""
+        author = json.get("author") or {}
+        account = cls.of(author.get("user"))
+        return account if account.name else account._replace(name=author.get("raw"))
+
     def is_bot(self, bots: Collection[str] = ()) -> bool:
         """Say whether it is a machine: an ``app_user`` (access tokens, OAuth consumers, apps), or on the list.
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_bitbucket.client.paging import LARGEST_PULL_REQUEST_PAGE
+from airflow_provider_bitbucket.datasets.intervals import chunks, passed, within
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, TEXT, TIMESTAMP, Column, Schema
 from airflow_provider_bitbucket.datasets.timeline import KINDS, Entry
 
@@ -53,9 +54,6 @@ SCHEMA = Schema(
 )
 
 _FROM_ENTRY = [name for name in SCHEMA.names if name not in ("repository", "actor_id", "actor", "actor_type")]
-_PAGE = 50
-#: Bitbucket gives a feed newest first but does not promise it, so it is read this far beyond the moment asked for.
-_OVERLAP = timedelta(hours=1)
 #: The first entries of a pull request are written within a moment of its creation.
 _BEGINNING = timedelta(minutes=1)
 
@@ -76,9 +74,9 @@ def read(
     name = client.full_name(repository)
     for page in _pages(client, repository):
         for entry in page:
-            if _within(entry.date, since, until):
+            if within(entry.date, since, until):
                 yield {"repository": name, "entry": entry}
-        if since and _passed(page, since):
+        if since and passed((entry.date for entry in page), since):
             return
 
 
@@ -130,7 +128,7 @@ def _from_feed(client: BitbucketClient, repository: str, created: Mapping[int, d
         if not dates:
             continue
         newest, oldest = max(newest or dates[0], *dates), min(dates)
-        while ahead and _passed(page, ahead[0]):
+        while ahead and passed(dates, ahead[0]):
             ahead.popleft()
         pages_a_second = number / max((newest - oldest).total_seconds(), 1.0)
         if not any((oldest - moment).total_seconds() * pages_a_second <= count for count, moment in enumerate(ahead, 1)):
@@ -139,21 +137,7 @@ def _from_feed(client: BitbucketClient, repository: str, created: Mapping[int, d
 
 
 def _pages(client: BitbucketClient, repository: str) -> Iterator[list[Entry]]:
-    feed = map(Entry.of, client.pull_requests.activity(repository))
-    while page := list(islice(feed, _PAGE)):
-        yield page
-
-
-def _passed(page: Iterable[Entry], moment: datetime) -> bool:
-    """Say whether a whole page is older than a moment, so that no later page is expected to have anything newer."""
-    newest = max((entry.date for entry in page if entry.date), default=None)
-    return newest is not None and newest < moment - _OVERLAP
-
-
-def _within(date: datetime | None, since: datetime | None, until: datetime | None) -> bool:
-    if date is None:  # an entry of a kind that nobody knows: it belongs to no interval
-        return since is None and until is None
-    return (since is None or since <= date) and (until is None or date < until)
+    return chunks(map(Entry.of, client.pull_requests.activity(repository)), LARGEST_PULL_REQUEST_PAGE)
 
 
 def _begins(entries: Iterable[Entry], created: datetime) -> bool:

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.datasets import pull_requests
-from airflow_provider_bitbucket.datasets.people import Account
-from airflow_provider_bitbucket.datasets.schema import INTEGER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets import commits, pull_requests
+from airflow_provider_bitbucket.datasets.schema import INTEGER, TEXT, Column, Schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,12 +20,7 @@ SCHEMA = Schema(
     (
         Column("repository", TEXT, "workspace/repository", "asked for"),
         Column("pull_request_id", INTEGER, "number of the pull request within its repository", "asked for"),
-        Column("hash", TEXT, "full hash, 40 characters", "hash"),
-        Column("date", TIMESTAMP, "author date", "date"),
-        Column("author_id", TEXT, "uuid of the author; null when no account has the e-mail", "author.user.uuid"),
-        Column("author", TEXT, "display name of the author; name and e-mail of the commit when no account has it", "author"),
-        Column("message", TEXT, "commit message", "message"),
-        Column("parents", INTEGER, "number of parents; more than one is a merge", "parents", "commits"),
+        *commits.COLUMNS,
     ),
 )
 
@@ -49,16 +43,5 @@ def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    commit = record["commit"]
-    author = commit.get("author") or {}
-    account = Account.of(author.get("user"))
-    return {
-        "repository": record["repository"],
-        "pull_request_id": record["pull_request_id"],
-        "hash": commit.get("hash"),
-        "date": commit.get("date"),
-        "author_id": account.id,
-        "author": account.name or author.get("raw"),
-        "message": commit.get("message"),
-        "parents": len(commit.get("parents") or ()),
-    }
+    names = {"repository": record["repository"], "pull_request_id": record["pull_request_id"]}
+    return names | commits.row(record["commit"])

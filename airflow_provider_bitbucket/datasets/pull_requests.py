@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client import BitbucketBadRequestError, BitbucketNotFoundError, BitbucketServerError
 from airflow_provider_bitbucket.datasets import timeline
+from airflow_provider_bitbucket.datasets.intervals import moment
 from airflow_provider_bitbucket.datasets.people import Account
 from airflow_provider_bitbucket.datasets.pull_request_activity import timelines
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
@@ -180,7 +181,7 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         **_from_participants(row.get("participants"), author, bots),
         **_from_commits(record.get("commits")),
         **_from_diffstat(record.get("diffstat")),
-        **_from_timeline(row, entries, author, bots, _moment(closed_on)),
+        **_from_timeline(row, entries, author, bots, moment(closed_on)),
     }
 
 
@@ -215,7 +216,7 @@ def _from_participants(
 def _from_commits(commits: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
     if commits is None:
         return {}
-    dates = (_moment(one.get("date")) for one in commits)
+    dates = (moment(one.get("date")) for one in commits)
     return {"commits": len(commits), "first_commit_on": min(filter(None, dates), default=None)}
 
 
@@ -236,7 +237,7 @@ def _from_timeline(
     bots: Collection[str],
     closed_on: datetime | None,
 ) -> dict[str, Any]:
-    created = _moment(row.get("created_on"))
+    created = moment(row.get("created_on"))
     if entries is None or created is None:
         return {}
     drafts = timeline.drafts(entries, created, closed_on, bool(row.get("draft")))
@@ -277,7 +278,3 @@ def _diffstat(client: BitbucketClient, repository: str, number: int) -> list[dic
             raise
         log.warning("Pull request %d of %s has no diffstat: %s", number, client.full_name(repository), error)
         return None
-
-
-def _moment(value: datetime | str | None) -> datetime | None:
-    return datetime.fromisoformat(value) if isinstance(value, str) else value

@@ -83,6 +83,38 @@ class BitbucketFramesMixin:
         """Return the files changed by the pull requests updated in ``[since, until)``; two requests for each."""
         return self.get_df("diffstats", repositories, since, until)
 
+    def get_commits_df(
+        self, repositories: Sequence[str] | str | None = None, since: Moment = None, until: Moment = None
+    ) -> pd.DataFrame:
+        """Return the commits of all branches dated in ``[since, until)``; one request for every 100 back to ``since``."""
+        return self.get_df("commits", repositories, since, until)
+
+    def get_branches_df(
+        self, repositories: Sequence[str] | str | None = None, since: Moment = None, until: Moment = None
+    ) -> pd.DataFrame:
+        """Return the branches whose newest commit is dated in ``[since, until)``; one request for every 100 branches."""
+        return self.get_df("branches", repositories, since, until)
+
+    def get_repositories_df(
+        self, repositories: Sequence[str] | str | None = None, since: Moment = None, until: Moment = None
+    ) -> pd.DataFrame:
+        """Return the repositories updated in ``[since, until)``; one request for every 100, or for each one named."""
+        return self.get_df("repositories", repositories, since, until)
+
+    def get_members_df(self) -> pd.DataFrame:
+        """Return the members of the workspace; one request for every 100."""
+        return self.get_df("members")
+
+    def get_environments_df(self, repositories: Sequence[str] | str | None = None) -> pd.DataFrame:
+        """Return the deployment environments; one request for each repository."""
+        return self.get_df("environments", repositories)
+
+    def get_deployments_df(
+        self, repositories: Sequence[str] | str | None = None, since: Moment = None, until: Moment = None
+    ) -> pd.DataFrame:
+        """Return the deployments that changed in ``[since, until)``; one request for every 100 that there ever were, and one."""
+        return self.get_df("deployments", repositories, since, until)
+
     def get_df(
         self,
         dataset: str,

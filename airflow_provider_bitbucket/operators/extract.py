@@ -23,7 +23,8 @@ class BitbucketExtractOperator(BaseOperator):
     so that a DAG run reads its data interval with ``since="{{ data_interval_start }}"`` and
     ``until="{{ data_interval_end }}"``. A repository that can not be read fails the task, by name; then nothing is published.
 
-    :param dataset: ``pull_requests``, ``pull_request_activity``, ``pull_request_commits`` or ``diffstats`` (columns:
+    :param dataset: ``pull_requests``, ``pull_request_activity``, ``pull_request_commits``, ``diffstats``, ``commits``,
+        ``branches``, ``repositories``, ``members``, ``environments`` or ``deployments`` (columns, and which moment counts:
         docs/datasets.md)
     :param repositories: slugs, or one; None: all repositories of the workspace (templated)
     :param since: first moment, ISO 8601 (templated); None, or a template that renders to nothing: from the beginning

@@ -56,7 +56,7 @@ def test_the_log_says_what_each_repository_cost(three: BitbucketEmulator, caplog
 def test_a_repository_that_can_not_be_read_is_named(three: BitbucketEmulator, caplog: pytest.LogCaptureFixture):
     with pytest.raises(BitbucketNotFoundError) as error:
         frame_of(three, repositories=["api", "gone"])
-    assert error.value.__notes__ == ["This happened while reading pull_requests of repository acme/gone."]
+    assert error.value.__notes__ == ["This happened while reading pull_requests of acme/gone."]
     assert "pull_requests of acme/gone can not be read" in caplog.text
 
 

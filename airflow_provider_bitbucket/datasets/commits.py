@@ -1,0 +1,71 @@
+"""The commits of repositories, of all their branches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bitbucket.client.paging import LARGEST_PAGE
+from airflow_provider_bitbucket.datasets.intervals import chunks, moment, passed, within
+from airflow_provider_bitbucket.datasets.people import Account
+from airflow_provider_bitbucket.datasets.schema import INTEGER, TEXT, TIMESTAMP, Column, Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from airflow_provider_bitbucket.client import BitbucketClient
+
+#: What :func:`row` tells.
+COLUMNS = (
+    Column("hash", TEXT, "full hash, 40 characters", "hash"),
+    Column("date", TIMESTAMP, "author date", "date"),
+    Column("author_id", TEXT, "uuid of the author; null when no account has the e-mail", "author.user.uuid"),
+    Column("author", TEXT, "display name of the author; name and e-mail of the commit when no account has it", "author"),
+    Column("message", TEXT, "commit message", "message"),
+    Column("parents", INTEGER, "number of parents; more than one is a merge", "parents", "commits"),
+)
+
+SCHEMA = Schema("commits", ("repository", "hash"), (Column("repository", TEXT, "workspace/repository", "asked for"), *COLUMNS))
+
+
+def read(
+    client: BitbucketClient, repository: str, *, since: datetime | None = None, until: datetime | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield the commits that a branch leads to and whose author date lies in ``[since, until)``, children before parents.
+
+    Costs one request for every 100 commits from now back to ``since``. Bitbucket can not filter by date, so the list is read
+    until a whole page is older than ``since`` by an hour. A commit keeps its date when it is pushed or rebased later: what
+    was written before an interval and pushed after it was read is in neither, so let intervals overlap.
+
+    :param client: the client
+    :param repository: slug, or ``workspace/slug``
+    :param since: first moment; None: from the beginning
+    :param until: first moment that is too late; None: until now
+    """
+    name = client.full_name(repository)
+    for page in chunks(client.commits.list(repository), LARGEST_PAGE):
+        dates = [moment(commit.get("date")) for commit in page]
+        for date, commit in zip(dates, page, strict=True):
+            if within(date, since, until):
+                yield {"repository": name, "commit": commit}
+        if since and passed(dates, since):
+            return
+
+
+def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return commits as a frame with the columns of :data:`SCHEMA`."""
+    return SCHEMA.frame({"repository": record["repository"], **row(record["commit"])} for record in records)
+
+
+def row(commit: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a commit says, by :data:`COLUMNS`."""
+    author = Account.of_commit(commit)
+    return {
+        "hash": commit.get("hash"),
+        "date": commit.get("date"),
+        "author_id": author.id,
+        "author": author.name,
+        "message": commit.get("message"),
+        "parents": len(commit.get("parents") or ()),
+    }

@@ -1,0 +1,71 @@
+"""Deployment environments as they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, TEXT, Column, Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from airflow_provider_bitbucket.client import BitbucketClient
+
+TYPES = ("Test", "Staging", "Production")
+
+SCHEMA = Schema(
+    "environments",
+    ("repository", "id"),
+    (
+        Column("repository", TEXT, "workspace/repository", "asked for"),
+        Column("id", TEXT, "uuid", "uuid"),
+        Column("name", TEXT, "name", "name"),
+        Column("slug", TEXT, "name as bitbucket-pipelines.yml has it", "slug"),
+        Column("type", CATEGORY, "what it is for", "environment_type.name, else category.name", categories=TYPES),
+        Column("rank", INTEGER, "its place on the way to production", "rank"),
+        Column("is_hidden", BOOLEAN, "whether the dashboard hides it", "hidden"),
+        Column("is_locked", BOOLEAN, "whether a deployment holds it now", "lock.name"),
+        Column("is_admin_only", BOOLEAN, "whether only administrators may deploy to it", "restrictions.admin_only"),
+    ),
+)
+
+
+def read(
+    client: BitbucketClient, repository: str, *, since: datetime | None = None, until: datetime | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield the environments of a repository, by rank.
+
+    Costs one request for every 100. An environment has no date, so ``since`` and ``until`` leave none out.
+    """
+    name = client.full_name(repository)
+    for environment in client.environments.list(repository):
+        yield {"repository": name, "environment": environment}
+
+
+def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return environments as a frame with the columns of :data:`SCHEMA`."""
+    return SCHEMA.frame(map(_row, records))
+
+
+def type_of(environment: Mapping[str, Any]) -> str | None:
+    """Return the type of an environment, such as ``Production``."""
+    name: str | None = (environment.get("environment_type") or environment.get("category") or {}).get("name")
+    return name
+
+
+def _row(record: Mapping[str, Any]) -> dict[str, Any]:
+    environment = record["environment"]
+    lock = (environment.get("lock") or {}).get("name")
+    return {
+        "repository": record["repository"],
+        "id": environment.get("uuid"),
+        "name": environment.get("name"),
+        "slug": environment.get("slug"),
+        "type": type_of(environment),
+        "rank": environment.get("rank"),
+        "is_hidden": environment.get("hidden"),
+        "is_locked": None if lock is None else lock != "OPEN",
+        "is_admin_only": (environment.get("restrictions") or {}).get("admin_only"),
+    }

@@ -1,0 +1,44 @@
+"""The members of workspaces as they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bitbucket.datasets.people import Account
+from airflow_provider_bitbucket.datasets.schema import TEXT, Column, Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from airflow_provider_bitbucket.client import BitbucketClient
+
+SCHEMA = Schema(
+    "members",
+    ("workspace", "id"),
+    (
+        Column("workspace", TEXT, "slug of the workspace", "asked for"),
+        Column("id", TEXT, "uuid, which never changes", "user.uuid"),
+        Column("name", TEXT, "display name", "user.display_name"),
+        Column("nickname", TEXT, "nickname, which its owner can change", "user.nickname"),
+        Column("account_id", TEXT, "Atlassian account", "user.account_id"),
+        Column("type", TEXT, "user (a person), app_user (a machine) or team", "user.type"),
+    ),
+)
+
+
+def read_workspace(
+    client: BitbucketClient, workspace: str, *, since: datetime | None = None, until: datetime | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield the members of a workspace; where repositories are named, of the workspaces that they are in.
+
+    Costs one request for every 100. A membership has no date, so ``since`` and ``until`` leave none out.
+    """
+    for membership in client.workspaces.members(workspace):
+        yield {"workspace": workspace, "user": membership.get("user")}
+
+
+def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return members as a frame with the columns of :data:`SCHEMA`."""
+    return SCHEMA.frame({"workspace": record["workspace"], **Account.of(record["user"])._asdict()} for record in records)

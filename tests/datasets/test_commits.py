@@ -1,0 +1,75 @@
+"""The commits of repositories: which are read, and how far back."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from airflow_provider_bitbucket.datasets.commits import SCHEMA
+from airflow_provider_bitbucket.datasets.intervals import passed, within
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.emulator.history import add_commit
+from tests.stories import OPENED, after, frame_of, requested
+
+PAGE = 100
+
+
+def write(bitbucket: BitbucketEmulator, *dates: datetime, branch: str = "main") -> None:
+    """Add commits of nobody known, one on the other."""
+    repository = next(bitbucket.state.repositories())
+    for date in dates:
+        add_commit(bitbucket.state, repository, author=None, message="More", branch=branch, at=date)
+
+
+def test_a_commit_is_a_row_also_when_no_account_has_its_email(bitbucket_emulator: BitbucketEmulator):
+    write(bitbucket_emulator, after(0))
+    frame = frame_of(bitbucket_emulator, "commits")
+    first, newest = frame.iloc[-1], frame.iloc[0]
+    assert len(frame) == 4
+    assert set(frame["repository"]) == {"acme/api"}
+    assert frame["hash"].str.len().eq(40).all()
+    assert (first["author"], first["message"], first["parents"]) == ("Dana Demo", "Initial commit", 0)
+    assert (newest["author"], newest["date"], newest["parents"]) == ("Somebody <somebody@example.com>", OPENED, 1)
+    assert newest.isna()["author_id"]
+
+
+def test_commits_of_all_branches_are_read(bitbucket_emulator: BitbucketEmulator):
+    write(bitbucket_emulator, after(0), branch="beside")
+    assert len(frame_of(bitbucket_emulator, "commits")) == 3 + 1
+
+
+def test_since_and_until_bound_the_date(bitbucket_emulator: BitbucketEmulator):
+    write(bitbucket_emulator, *map(after, range(5)))
+    frame = frame_of(bitbucket_emulator, "commits", since=after(1), until=after(3))
+    assert sorted(frame["date"]) == [after(1), after(2)]
+
+
+def test_reading_stops_after_a_page_that_is_older_than_asked_for(bitbucket_emulator: BitbucketEmulator):
+    write(bitbucket_emulator, *map(after, range(4 * PAGE)))
+    bitbucket_emulator.reset_requests()
+    assert len(frame_of(bitbucket_emulator, "commits", since=after(4 * PAGE - 10))) == 10
+    assert requested(bitbucket_emulator) == {"commits": 2}
+    bitbucket_emulator.reset_requests()
+    assert len(frame_of(bitbucket_emulator, "commits")) == 4 * PAGE + 3
+    assert requested(bitbucket_emulator) == {"commits": 5}
+
+
+def test_an_old_commit_among_new_ones_does_not_end_the_reading():
+    # Rebased and cherry-picked commits keep their author date, so the list is newest first but for some.
+    assert not passed([after(-1000), after(0), after(-1000)], since=after(0))
+    assert not passed([after(-0.5)], since=after(0))
+    assert passed([None, after(-2), after(-1000)], since=after(0))
+    assert not passed([None], since=after(0))
+
+
+def test_what_has_no_date_belongs_to_the_whole_only():
+    assert within(None, None, None)
+    assert not within(None, after(0), None)
+    assert not within(None, None, after(0))
+
+
+def test_a_repository_without_commits_is_a_frame_with_every_column(bitbucket_emulator: BitbucketEmulator):
+    repository = next(bitbucket_emulator.state.repositories())
+    repository.branches.clear()
+    frame = frame_of(bitbucket_emulator, "commits")
+    assert frame.empty
+    assert frame.dtypes.to_dict() == SCHEMA.empty().dtypes.to_dict()
