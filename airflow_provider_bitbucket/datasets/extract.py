@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib import import_module
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from airflow_provider_bitbucket.datasets import DATASETS
+from airflow_provider_bitbucket.datasets.newest_first import pages
 from airflow_provider_bitbucket.datasets.schema import Schema
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def write_parquet(dataset: Dataset, records: Iterable[Any], path: Any) -> int:
     schema, rows = dataset.schema.arrow(), 0
     try:
         with beside.open("wb") as file, pq.ParquetWriter(file, schema) as writer:
-            for batch in _batches(records):
+            for batch in pages(records, _BATCH):
                 writer.write_table(pa.Table.from_pandas(dataset.frame(batch), schema=schema, preserve_index=False))
                 rows += len(batch)
         beside.replace(path)
@@ -147,9 +147,3 @@ def _moment(value: object, name: str) -> datetime | None:
     except ValueError:
         raise ValueError(f"{name} is {value!r}; expected an ISO 8601 moment such as '2026-11-02T00:00:00+00:00'") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _batches(records: Iterable[Any]) -> Iterator[list[Any]]:
-    rest = iter(records)
-    while batch := list(islice(rest, _BATCH)):
-        yield batch

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
-from itertools import islice
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_bitbucket.client.paging import LARGEST_PULL_REQUEST_PAGE
+from airflow_provider_bitbucket.datasets.newest_first import pages, passed, within
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, TEXT, TIMESTAMP, Column, Schema
 from airflow_provider_bitbucket.datasets.timeline import KINDS, Entry
 
@@ -53,9 +55,6 @@ SCHEMA = Schema(
 )
 
 _FROM_ENTRY = [name for name in SCHEMA.names if name not in ("repository", "actor_id", "actor", "actor_type")]
-_PAGE = 50
-#: Bitbucket gives a feed newest first but does not promise it, so it is read this far beyond the moment asked for.
-_OVERLAP = timedelta(hours=1)
 #: The first entries of a pull request are written within a moment of its creation.
 _BEGINNING = timedelta(minutes=1)
 
@@ -74,12 +73,9 @@ def read(
     :param until: first moment that is too late; None: until now
     """
     name = client.full_name(repository)
-    for page in _pages(client, repository):
-        for entry in page:
-            if _within(entry.date, since, until):
-                yield {"repository": name, "entry": entry}
-        if since and _passed(page, since):
-            return
+    feed = map(Entry.of, client.pull_requests.activity(repository))
+    for entry in within(feed, attrgetter("date"), since, until, page=LARGEST_PULL_REQUEST_PAGE):
+        yield {"repository": name, "entry": entry}
 
 
 def timelines(client: BitbucketClient, repository: str, created: Mapping[int, datetime]) -> dict[int, list[Entry]]:
@@ -122,7 +118,8 @@ def _from_feed(client: BitbucketClient, repository: str, created: Mapping[int, d
     found: dict[int | None, list[Entry]] = defaultdict(list)
     ahead = deque(sorted(created.values(), reverse=True))
     newest = None
-    for number, page in enumerate(_pages(client, repository), 1):
+    feed = map(Entry.of, client.pull_requests.activity(repository))
+    for number, page in enumerate(pages(feed, LARGEST_PULL_REQUEST_PAGE), 1):
         for entry in page:
             if entry.pull_request_id in created:
                 found[entry.pull_request_id].append(entry)
@@ -130,30 +127,12 @@ def _from_feed(client: BitbucketClient, repository: str, created: Mapping[int, d
         if not dates:
             continue
         newest, oldest = max(newest or dates[0], *dates), min(dates)
-        while ahead and _passed(page, ahead[0]):
+        while ahead and passed(dates, ahead[0]):
             ahead.popleft()
         pages_a_second = number / max((newest - oldest).total_seconds(), 1.0)
         if not any((oldest - moment).total_seconds() * pages_a_second <= count for count, moment in enumerate(ahead, 1)):
             break
     return found
-
-
-def _pages(client: BitbucketClient, repository: str) -> Iterator[list[Entry]]:
-    feed = map(Entry.of, client.pull_requests.activity(repository))
-    while page := list(islice(feed, _PAGE)):
-        yield page
-
-
-def _passed(page: Iterable[Entry], moment: datetime) -> bool:
-    """Say whether a whole page is older than a moment, so that no later page is expected to have anything newer."""
-    newest = max((entry.date for entry in page if entry.date), default=None)
-    return newest is not None and newest < moment - _OVERLAP
-
-
-def _within(date: datetime | None, since: datetime | None, until: datetime | None) -> bool:
-    if date is None:  # an entry of a kind that nobody knows: it belongs to no interval
-        return since is None and until is None
-    return (since is None or since <= date) and (until is None or date < until)
 
 
 def _begins(entries: Iterable[Entry], created: datetime) -> bool:
