@@ -1,6 +1,15 @@
 """One module per dataset with all there is to know about it: ``SCHEMA``, ``read`` and ``to_frame``."""
 
 #: Names of the datasets; each is a module of this package, imported when it is used: they need pandas, this name does not.
-DATASETS = ("pull_requests", "pull_request_activity", "pull_request_commits", "diffstats")
+DATASETS = (
+    "pull_requests",
+    "pull_request_activity",
+    "pull_request_commits",
+    "diffstats",
+    "reviews",
+    "comments",
+    "pipelines",
+    "pipeline_steps",
+)
 
 __all__ = ["DATASETS"]

@@ -11,7 +11,7 @@ from airflow_provider_bitbucket.client import BitbucketBadRequestError, Bitbucke
 from airflow_provider_bitbucket.datasets import timeline
 from airflow_provider_bitbucket.datasets.people import Account
 from airflow_provider_bitbucket.datasets.pull_request_activity import timelines
-from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema, moment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,13 +144,28 @@ def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return SCHEMA.frame(map(_row, records))
 
 
+def closing(
+    row: Mapping[str, Any], entries: Sequence[tuple[datetime, timeline.Entry]]
+) -> tuple[datetime | str | None, str | None]:
+    """Return when it was closed and what says so."""
+    if row.get("state") not in timeline.CLOSED:
+        return None, None
+    evidence = {
+        "closed_on": row.get("closed_on"),
+        "activity": timeline.closed_on(entries),
+        "merge_commit": (row.get("merge_commit") or {}).get("date"),
+        "updated_on": row.get("updated_on"),
+    }
+    return next(((moment, source) for source, moment in evidence.items() if moment), (None, None))
+
+
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     row, bots = record["pull_request"], record.get("bots", ())
     author, closed_by = Account.of(row.get("author")), Account.of(row.get("closed_by"))
     source, destination = row.get("source") or {}, row.get("destination") or {}
     merge_commit, links = row.get("merge_commit") or {}, row.get("links") or {}
     entries = None if record.get("timeline") is None else timeline.oldest_first(record["timeline"])
-    closed_on, closed_on_source = _closed_on(row, entries or ())
+    closed_on, closed_on_source = closing(row, entries or ())
     is_self_merged = closed_by.id == author.id if row.get("state") == "MERGED" and closed_by.id and author.id else None
     return {
         "repository": record["repository"],
@@ -180,23 +195,8 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         **_from_participants(row.get("participants"), author, bots),
         **_from_commits(record.get("commits")),
         **_from_diffstat(record.get("diffstat")),
-        **_from_timeline(row, entries, author, bots, _moment(closed_on)),
+        **_from_timeline(row, entries, author, bots, moment(closed_on)),
     }
-
-
-def _closed_on(
-    row: Mapping[str, Any], entries: Sequence[tuple[datetime, timeline.Entry]]
-) -> tuple[datetime | str | None, str | None]:
-    """Return when it was closed and what says so."""
-    if row.get("state") not in timeline.CLOSED:
-        return None, None
-    evidence = {
-        "closed_on": row.get("closed_on"),
-        "activity": timeline.closed_on(entries),
-        "merge_commit": (row.get("merge_commit") or {}).get("date"),
-        "updated_on": row.get("updated_on"),
-    }
-    return next(((moment, source) for source, moment in evidence.items() if moment), (None, None))
 
 
 def _from_participants(
@@ -215,7 +215,7 @@ def _from_participants(
 def _from_commits(commits: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
     if commits is None:
         return {}
-    dates = (_moment(one.get("date")) for one in commits)
+    dates = (moment(one.get("date")) for one in commits)
     return {"commits": len(commits), "first_commit_on": min(filter(None, dates), default=None)}
 
 
@@ -236,7 +236,7 @@ def _from_timeline(
     bots: Collection[str],
     closed_on: datetime | None,
 ) -> dict[str, Any]:
-    created = _moment(row.get("created_on"))
+    created = moment(row.get("created_on"))
     if entries is None or created is None:
         return {}
     drafts = timeline.drafts(entries, created, closed_on, bool(row.get("draft")))
@@ -277,7 +277,3 @@ def _diffstat(client: BitbucketClient, repository: str, number: int) -> list[dic
             raise
         log.warning("Pull request %d of %s has no diffstat: %s", number, client.full_name(repository), error)
         return None
-
-
-def _moment(value: datetime | str | None) -> datetime | None:
-    return datetime.fromisoformat(value) if isinstance(value, str) else value

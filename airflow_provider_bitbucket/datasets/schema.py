@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -93,6 +94,11 @@ class Schema:
             dtype = f"`{column.dtype}`" + (f": {', '.join(column.categories)}" if column.categories else "")
             lines.append(f"| {name} | {dtype} | {column.unit or ''} | {column.meaning} | {column.source} |")
         return "\n".join(lines)
+
+
+def moment(value: datetime | str | None) -> datetime | None:
+    """Read one moment in any of Bitbucket's spellings."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 def moments(values: Sequence[Any]) -> pd.Series[Any]:
