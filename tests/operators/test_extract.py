@@ -112,7 +112,7 @@ def test_another_dataset_can_be_chosen(bitbucket: BitbucketEmulator):
 def test_machines_can_be_named_for_reviews_too(bitbucket: BitbucketEmulator):
     assert execute(dataset="reviews")["reviewer"].tolist() == ["Robin Reviewer"] * 2
     assert execute(dataset="reviews", bots=["Robin Reviewer"]).empty
-    with pytest.raises(ValueError, match="^with_commits belong to dataset 'pull_requests', not to 'reviews'"):
+    with pytest.raises(ValueError, match=r"^with_commits belong to dataset 'pull_requests', not to 'reviews'"):
         BitbucketExtractOperator(task_id="extract", dataset="reviews", with_commits=True, bots=["Robin Reviewer"])
 
 
