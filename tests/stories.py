@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -83,10 +84,24 @@ def requested(bitbucket: BitbucketEmulator) -> dict[str, int]:
     }
 
 
-def asked(bitbucket: BitbucketEmulator) -> dict[str, int]:
-    """How often the parts of a repository's pull requests were asked for since the last reset; ``""`` is the list."""
-    route = "GET /repositories/{workspace}/{repo_slug}/pullrequests"
-    counts = bitbucket.requests().items()
-    return {
-        name.removeprefix(route).replace("/{pull_request_id}", "/one"): times for name, times in counts if name.startswith(route)
-    }
+def run_pipelines(bitbucket: BitbucketEmulator, *scripts: dict[str, Any], seconds: float = 3600, repository: str = "api") -> None:
+    """Start a custom pipeline ``check`` on the main branch for each script, one after the other, and let time go by.
+
+    :param scripts: what each does, as :meth:`BitbucketEmulator.script` takes it; an empty one runs 20 seconds
+    :param seconds: from the start of one to the start of the next
+    """
+    client = client_of(bitbucket)
+    for script in scripts:
+        bitbucket.script(repository, "check", **{"steps": [{"name": "Test", "seconds": 20}], **script})
+        client.pipelines.trigger(repository, branch="main", custom_pipeline="check")
+        bitbucket.clock(advance=seconds)
+
+
+def asked(bitbucket: BitbucketEmulator, of: str = "pullrequests") -> dict[str, int]:
+    """How often the parts of a repository were asked for since the last reset; ``""`` is the list.
+
+    :param of: pullrequests or pipelines
+    """
+    route = f"GET /repositories/{{workspace}}/{{repo_slug}}/{of}"
+    found = {name.removeprefix(route): times for name, times in bitbucket.requests().items() if name.startswith(route)}
+    return {re.sub(r"/\{\w+\}", "/one", name).rstrip("/"): times for name, times in found.items()}

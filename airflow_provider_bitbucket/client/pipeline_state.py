@@ -36,6 +36,11 @@ _RESULTS = frozenset(
         PipelineStatus.EXPIRED,
     }
 )
+#: What :func:`step_result` returns, as far as Bitbucket's words are known.
+STEP_RESULTS = (
+    *("PENDING", "READY", "PAUSED", "HALTED", "IN_PROGRESS"),
+    *("SUCCESSFUL", "FAILED", "ERROR", "STOPPED", "NOT_RUN", "EXPIRED"),
+)
 _NAMES = {"PARSING": PipelineStatus.PENDING, "PENDING": PipelineStatus.PENDING}
 _STAGES = {
     "RUNNING": PipelineStatus.RUNNING,

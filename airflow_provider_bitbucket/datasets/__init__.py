@@ -15,6 +15,10 @@ DATASETS = (
     "members",
     "environments",
     "deployments",
+    "reviews",
+    "comments",
+    "pipelines",
+    "pipeline_steps",
 )
 
 __all__ = ["DATASETS"]

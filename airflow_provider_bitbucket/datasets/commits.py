@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE
-from airflow_provider_bitbucket.datasets.intervals import chunks, moment, passed, within
+from airflow_provider_bitbucket.datasets.intervals import back_to, moment
 from airflow_provider_bitbucket.datasets.people import Account
 from airflow_provider_bitbucket.datasets.schema import INTEGER, TEXT, TIMESTAMP, Column, Schema
 
@@ -44,13 +44,9 @@ def read(
     :param until: first moment that is too late; None: until now
     """
     name = client.full_name(repository)
-    for page in chunks(client.commits.list(repository), LARGEST_PAGE):
-        dates = [moment(commit.get("date")) for commit in page]
-        for date, commit in zip(dates, page, strict=True):
-            if within(date, since, until):
-                yield {"repository": name, "commit": commit}
-        if since and passed(dates, since):
-            return
+    listed = client.commits.list(repository)
+    for commit in back_to(listed, lambda one: moment(one.get("date")), since, until, page=LARGEST_PAGE):
+        yield {"repository": name, "commit": commit}
 
 
 def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

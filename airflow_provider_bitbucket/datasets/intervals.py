@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TypeVar
@@ -36,3 +36,18 @@ def passed(dates: Iterable[datetime | None], since: datetime) -> bool:
     """Say whether a whole page is older than a moment, so that no later page is expected to have anything newer."""
     newest = max(filter(None, dates), default=None)
     return newest is not None and newest < since - _OVERLAP
+
+
+def back_to(
+    rows: Iterable[T], date: Callable[[T], datetime | None], since: datetime | None, until: datetime | None, *, page: int
+) -> Iterator[T]:
+    """Yield the rows dated in ``[since, until)`` of a list that is newest first, reading no further than it has to.
+
+    :param rows: newest first
+    :param date: moment of a row; one that has none belongs to no interval
+    :param page: how many rows come with a request; reading ends when all of a page has :func:`passed`
+    """
+    for listed in chunks(rows, page):
+        yield from (row for row in listed if within(date(row), since, until))
+        if since and passed(map(date, listed), since):
+            return

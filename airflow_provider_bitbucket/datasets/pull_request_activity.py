@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client.paging import LARGEST_PULL_REQUEST_PAGE
-from airflow_provider_bitbucket.datasets.intervals import chunks, passed, within
+from airflow_provider_bitbucket.datasets.intervals import back_to, chunks, passed
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, TEXT, TIMESTAMP, Column, Schema
 from airflow_provider_bitbucket.datasets.timeline import KINDS, Entry
 
@@ -72,12 +73,9 @@ def read(
     :param until: first moment that is too late; None: until now
     """
     name = client.full_name(repository)
-    for page in _pages(client, repository):
-        for entry in page:
-            if within(entry.date, since, until):
-                yield {"repository": name, "entry": entry}
-        if since and passed((entry.date for entry in page), since):
-            return
+    feed = map(Entry.of, client.pull_requests.activity(repository))
+    for entry in back_to(feed, attrgetter("date"), since, until, page=LARGEST_PULL_REQUEST_PAGE):
+        yield {"repository": name, "entry": entry}
 
 
 def timelines(client: BitbucketClient, repository: str, created: Mapping[int, datetime]) -> dict[int, list[Entry]]:
@@ -120,7 +118,8 @@ def _from_feed(client: BitbucketClient, repository: str, created: Mapping[int, d
     found: dict[int | None, list[Entry]] = defaultdict(list)
     ahead = deque(sorted(created.values(), reverse=True))
     newest = None
-    for number, page in enumerate(_pages(client, repository), 1):
+    feed = map(Entry.of, client.pull_requests.activity(repository))
+    for number, page in enumerate(chunks(feed, LARGEST_PULL_REQUEST_PAGE), 1):
         for entry in page:
             if entry.pull_request_id in created:
                 found[entry.pull_request_id].append(entry)
@@ -134,10 +133,6 @@ def _from_feed(client: BitbucketClient, repository: str, created: Mapping[int, d
         if not any((oldest - moment).total_seconds() * pages_a_second <= count for count, moment in enumerate(ahead, 1)):
             break
     return found
-
-
-def _pages(client: BitbucketClient, repository: str) -> Iterator[list[Entry]]:
-    return chunks(map(Entry.of, client.pull_requests.activity(repository)), LARGEST_PULL_REQUEST_PAGE)
 
 
 def _begins(entries: Iterable[Entry], created: datetime) -> bool:

@@ -145,13 +145,28 @@ def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return SCHEMA.frame(map(_row, records))
 
 
+def closing(
+    row: Mapping[str, Any], entries: Sequence[tuple[datetime, timeline.Entry]]
+) -> tuple[datetime | str | None, str | None]:
+    """Return when it was closed and what says so."""
+    if row.get("state") not in timeline.CLOSED:
+        return None, None
+    evidence = {
+        "closed_on": row.get("closed_on"),
+        "activity": timeline.closed_on(entries),
+        "merge_commit": (row.get("merge_commit") or {}).get("date"),
+        "updated_on": row.get("updated_on"),
+    }
+    return next(((moment, source) for source, moment in evidence.items() if moment), (None, None))
+
+
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     row, bots = record["pull_request"], record.get("bots", ())
     author, closed_by = Account.of(row.get("author")), Account.of(row.get("closed_by"))
     source, destination = row.get("source") or {}, row.get("destination") or {}
     merge_commit, links = row.get("merge_commit") or {}, row.get("links") or {}
     entries = None if record.get("timeline") is None else timeline.oldest_first(record["timeline"])
-    closed_on, closed_on_source = _closed_on(row, entries or ())
+    closed_on, closed_on_source = closing(row, entries or ())
     is_self_merged = closed_by.id == author.id if row.get("state") == "MERGED" and closed_by.id and author.id else None
     return {
         "repository": record["repository"],
@@ -183,21 +198,6 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         **_from_diffstat(record.get("diffstat")),
         **_from_timeline(row, entries, author, bots, moment(closed_on)),
     }
-
-
-def _closed_on(
-    row: Mapping[str, Any], entries: Sequence[tuple[datetime, timeline.Entry]]
-) -> tuple[datetime | str | None, str | None]:
-    """Return when it was closed and what says so."""
-    if row.get("state") not in timeline.CLOSED:
-        return None, None
-    evidence = {
-        "closed_on": row.get("closed_on"),
-        "activity": timeline.closed_on(entries),
-        "merge_commit": (row.get("merge_commit") or {}).get("date"),
-        "updated_on": row.get("updated_on"),
-    }
-    return next(((moment, source) for source, moment in evidence.items() if moment), (None, None))
 
 
 def _from_participants(

@@ -26,7 +26,9 @@ Period = tuple[datetime, datetime]
 class Entry:
     """An entry of a timeline, with what is worth keeping: a repository can have a hundred thousand of them.
 
-    The attributes are columns of dataset ``pull_request_activity``, which says what they mean.
+    The attributes are columns of dataset ``pull_request_activity``, which says what they mean, and
+
+    :param reviewers: uuids of who is asked to review after an update
     """
 
     pull_request_id: int | None
@@ -44,6 +46,7 @@ class Entry:
     is_inline: bool | None = None
     is_deleted: bool | None = None
     is_pending: bool | None = None
+    reviewers: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, json: Mapping[str, Any]) -> Entry:
@@ -64,6 +67,7 @@ class Entry:
                 is_draft=draft.get("new", what.get("draft")),
                 was_draft=draft.get("old"),
                 source_commit=((what.get("source") or {}).get("commit") or {}).get("hash"),
+                reviewers=tuple(one["uuid"] for one in what.get("reviewers") or () if one and one.get("uuid")),
             )
         if kind == "comment":
             return cls(
@@ -100,6 +104,14 @@ class Drafts:
 def oldest_first(entries: Iterable[Entry]) -> list[tuple[datetime, Entry]]:
     """Return dated entries in the order of time; Bitbucket gives the newest first and does not promise it."""
     return sorted(((one.date, one) for one in entries if one.date), key=lambda pair: pair[0])
+
+
+def requested_on(entries: Sequence[tuple[datetime, Entry]], reviewer: str | None) -> datetime | None:
+    """Return since when somebody is asked to review: the first update that names them; None when none does.
+
+    Read from the reviewers that every update repeats, because how Bitbucket writes their change is not published.
+    """
+    return next((date for date, entry in entries if reviewer in entry.reviewers), None)
 
 
 def closed_on(entries: Sequence[tuple[datetime, Entry]]) -> datetime | None:

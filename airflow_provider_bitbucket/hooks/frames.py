@@ -115,6 +115,37 @@ class BitbucketFramesMixin:
         """Return the deployments that changed in ``[since, until)``; one request for every 100 that there ever were, and one."""
         return self.get_df("deployments", repositories, since, until)
 
+    def get_reviews_df(
+        self,
+        repositories: Sequence[str] | str | None = None,
+        since: Moment = None,
+        until: Moment = None,
+        bots: Collection[str] | str = (),
+    ) -> pd.DataFrame:
+        """Return each reviewer of the pull requests updated in ``[since, until)``; costs their list and their timelines.
+
+        :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person
+        """
+        return self.get_df("reviews", repositories, since, until, bots=bots)
+
+    def get_comments_df(
+        self, repositories: Sequence[str] | str | None = None, since: Moment = None, until: Moment = None
+    ) -> pd.DataFrame:
+        """Return the comments written in ``[since, until)``; one request for every 50 timeline entries back to ``since``."""
+        return self.get_df("comments", repositories, since, until)
+
+    def get_pipelines_df(
+        self, repositories: Sequence[str] | str | None = None, since: Moment = None, until: Moment = None
+    ) -> pd.DataFrame:
+        """Return the pipelines started in ``[since, until)``; one request for every 100 from now back to ``since``."""
+        return self.get_df("pipelines", repositories, since, until)
+
+    def get_pipeline_steps_df(
+        self, repositories: Sequence[str] | str | None = None, since: Moment = None, until: Moment = None
+    ) -> pd.DataFrame:
+        """Return the steps of the pipelines started in ``[since, until)``; one request for each pipeline on top."""
+        return self.get_df("pipeline_steps", repositories, since, until)
+
     def get_df(
         self,
         dataset: str,

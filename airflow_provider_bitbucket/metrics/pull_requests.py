@@ -33,6 +33,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from airflow_provider_bitbucket.metrics.groups import grouped, spread
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -103,17 +105,10 @@ def summarize(times: pd.DataFrame, by: Sequence[str] = ("repository", "week")) -
     """
     import pandas as pd
 
-    merged = times[_is_merged(times)]
-    merged = merged.assign(week=_monday(merged["closed_on"]), over_all=0)
-    if unknown := sorted(set(by) - set(merged.columns)):
-        raise ValueError(f"Can not summarize by {', '.join(unknown)}; expected some of repository, week, author, ...")
-    groups = merged.groupby(list(by) or "over_all", observed=True, sort=True, dropna=False)
+    groups = grouped(times[_is_merged(times)], by, week_of="closed_on")
     columns: dict[str, pd.Series] = {"merged": groups.size().astype("Int64")}
     for measure, unit in _MEASURES.items():
-        values = groups[f"{measure}_{unit}"]
-        columns[f"{measure}_count"] = values.count().astype("Int64")
-        for name, share in QUANTILES.items():
-            columns[f"{measure}_{name}_{unit}"] = values.quantile(share, interpolation="linear").astype("Float64")
+        columns |= spread(groups, measure, unit, QUANTILES)
     for name in ("self_merged", "merged_unapproved"):
         columns[name] = groups[f"is_{name}"].sum().astype("Int64")
     return pd.DataFrame(columns).reset_index(drop=not by)
@@ -128,12 +123,3 @@ def _seconds(begin: pd.Series, end: pd.Series, draft: pd.Series | float = 0.0) -
     # Rounded to Bitbucket's microseconds, so that what adds up to 0 is not a hair less.
     seconds = ((end - begin).dt.total_seconds().astype("Float64") - draft).round(6)
     return seconds.where(seconds >= 0)
-
-
-def _monday(moments: pd.Series) -> pd.Series:
-    """Return the beginning of the ISO week of each moment."""
-    import pandas as pd
-
-    days = moments.dt.floor("D")
-    monday: pd.Series = days - pd.to_timedelta(days.dt.day_of_week, unit="D")
-    return monday

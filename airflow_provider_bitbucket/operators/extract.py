@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 class BitbucketExtractOperator(BaseOperator):
     """Read a dataset of one, several or all repositories, as a DataFrame or into a Parquet file.
 
-    Rows whose moment (``updated_on`` of a pull request, ``date`` of a timeline entry) lies in ``[since, until)`` are read,
+    Rows whose moment (``updated_on`` of a pull request, ``created_on`` of a pipeline, ...) lies in ``[since, until)`` are read,
     so that a DAG run reads its data interval with ``since="{{ data_interval_start }}"`` and
     ``until="{{ data_interval_end }}"``. A repository that can not be read fails the task, by name; then nothing is published.
 
-    :param dataset: ``pull_requests``, ``pull_request_activity``, ``pull_request_commits``, ``diffstats``, ``commits``,
-        ``branches``, ``repositories``, ``members``, ``environments`` or ``deployments`` (columns, and which moment counts:
-        docs/datasets.md)
+    :param dataset: ``pull_requests``, ``pull_request_activity``, ``pull_request_commits``, ``diffstats``, ``reviews``,
+        ``comments``, ``commits``, ``branches``, ``repositories``, ``members``, ``environments``, ``deployments``,
+        ``pipelines`` or ``pipeline_steps`` (columns, and which moment counts: docs/datasets.md)
     :param repositories: slugs, or one; None: all repositories of the workspace (templated)
     :param since: first moment, ISO 8601 (templated); None, or a template that renders to nothing: from the beginning
     :param until: first moment that is too late (templated); None: until now
     :param with_activity: of ``pull_requests``: read the timelines too; one request for every 50 entries
     :param with_commits: of ``pull_requests``: read the commits too; one request for every pull request
     :param with_diffstat: of ``pull_requests``: read the diffstats too; two requests for every pull request
-    :param bots: of ``pull_requests``: nicknames, display names, account ids or uuids of machines that have an account of a
-        person (templated)
+    :param bots: of ``pull_requests`` and ``reviews``: nicknames, display names, account ids or uuids of machines that have an
+        account of a person (templated)
     :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/prs.parquet`` (templated); None: the
         DataFrame is the task's XCom, which suits some ten thousand rows
     :param bitbucket_conn_id: the connection (templated)
@@ -76,7 +76,7 @@ class BitbucketExtractOperator(BaseOperator):
         self.output_path = output_path
         self.bitbucket_conn_id = bitbucket_conn_id
         self.workspace = workspace
-        if dataset != "pull_requests" and (given := [name for name, value in self._options().items() if value]):
+        if dataset != "pull_requests" and (given := [name for name in self._options() if (dataset, name) != ("reviews", "bots")]):
             raise ValueError(f"{', '.join(given)} belong to dataset 'pull_requests', not to {dataset!r}")
 
     @cached_property
@@ -86,7 +86,7 @@ class BitbucketExtractOperator(BaseOperator):
 
     def execute(self, context: Context) -> pd.DataFrame | dict[str, Any]:
         """Read and publish."""
-        options = {name: value for name, value in self._options().items() if value}
+        options = self._options()
         if self.output_path:
             written = self.hook.write_parquet(
                 self.dataset, self.output_path, self.repositories, self.since, self.until, **options
@@ -99,12 +99,14 @@ class BitbucketExtractOperator(BaseOperator):
         return frame
 
     def _options(self) -> dict[str, Any]:
-        return {
+        """Return the options of the dataset that are given."""
+        options = {
             "with_activity": self.with_activity,
             "with_commits": self.with_commits,
             "with_diffstat": self.with_diffstat,
             "bots": self.bots,
         }
+        return {name: value for name, value in options.items() if value}
 
     def _refuse_what_xcom_can_not_carry(self) -> None:
         """Find out before a request is spent whether this Airflow can pass the DataFrame on, by passing it without rows."""

@@ -12,15 +12,16 @@ import pytest
 from airflow_provider_bitbucket.datasets import DATASETS
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
-from tests.stories import REVIEWER, after, asked, deploy, open_pull_request
+from tests.stories import REVIEWER, after, asked, deploy, open_pull_request, run_pipelines
 
 
 @pytest.fixture
 def hook(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketHook:
-    """A hook on two pull requests, reviewed after 2 and after 50 hours."""
+    """A hook on two pull requests, reviewed after 2 and after 50 hours, and two pipelines."""
     connect(bitbucket_emulator.connection_json())
     for hours in (2, 50):
-        open_pull_request(bitbucket_emulator, (hours, "approve", REVIEWER))
+        open_pull_request(bitbucket_emulator, (hours, "approve", REVIEWER), (hours + 0.5, "comment", REVIEWER))
+    run_pipelines(bitbucket_emulator, {}, {})
     bitbucket_emulator.reset_requests()
     return BitbucketHook()
 

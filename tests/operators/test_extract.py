@@ -109,6 +109,13 @@ def test_another_dataset_can_be_chosen(bitbucket: BitbucketEmulator):
     assert frame["kind"].tolist() == ["approval"]
 
 
+def test_machines_can_be_named_for_reviews_too(bitbucket: BitbucketEmulator):
+    assert execute(dataset="reviews")["reviewer"].tolist() == ["Robin Reviewer"] * 2
+    assert execute(dataset="reviews", bots=["Robin Reviewer"]).empty
+    with pytest.raises(ValueError, match=r"^with_commits belong to dataset 'pull_requests', not to 'reviews'"):
+        BitbucketExtractOperator(task_id="extract", dataset="reviews", with_commits=True, bots=["Robin Reviewer"])
+
+
 def test_a_dataset_that_does_not_exist_is_refused_when_the_dag_is_parsed():
     with pytest.raises(ValueError, match="no dataset 'pull-requests'; expected one of pull_requests, "):
         BitbucketExtractOperator(task_id="extract", dataset="pull-requests")

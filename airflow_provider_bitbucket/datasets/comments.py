@@ -1,0 +1,87 @@
+"""Comments on pull requests: one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bitbucket.client.paging import LARGEST_PULL_REQUEST_PAGE
+from airflow_provider_bitbucket.datasets.intervals import back_to
+from airflow_provider_bitbucket.datasets.people import Account
+from airflow_provider_bitbucket.datasets.schema import BOOLEAN, INTEGER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.timeline import Entry
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from airflow_provider_bitbucket.client import BitbucketClient
+
+SCHEMA = Schema(
+    "comments",
+    ("repository", "pull_request_id", "id"),
+    (
+        Column("repository", TEXT, "workspace/repository", "asked for"),
+        Column("pull_request_id", INTEGER, "number of the pull request within its repository", "pull_request.id"),
+        Column("id", INTEGER, "id", "comment.id"),
+        Column("parent_id", INTEGER, "id of the comment it answers", "comment.parent.id"),
+        Column("author_id", TEXT, "uuid of who wrote it; null for a deleted account", "comment.user.uuid"),
+        Column("author", TEXT, "display name of who wrote it", "comment.user.display_name"),
+        Column("author_type", TEXT, "user (a person), app_user (a machine) or team", "comment.user.type"),
+        Column("created_on", TIMESTAMP, "when it was written", "comment.created_on"),
+        Column(
+            "updated_on", TIMESTAMP, "when it was changed last; some microseconds later without any change", "comment.updated_on"
+        ),
+        Column("text", TEXT, "what it says, as written; null for a deleted one", "comment.content.raw"),
+        Column("path", TEXT, "file it stands at", "comment.inline.path"),
+        Column("line", INTEGER, "line it stands at, after the change or else before; null at a whole file", "comment.inline"),
+        Column("is_deleted", BOOLEAN, "whether it was deleted", "comment.deleted"),
+        Column("is_pending", BOOLEAN, "whether it is part of a review that was not sent yet", "comment.pending"),
+        Column("is_resolved", BOOLEAN, "whether its thread was resolved", "comment.resolution"),
+        Column("url", TEXT, "web page", "comment.links.html.href"),
+    ),
+)
+
+
+def read(
+    client: BitbucketClient, repository: str, *, since: datetime | None = None, until: datetime | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield the comments on pull requests of a repository whose ``created_on`` lies in ``[since, until)``, newest first.
+
+    Costs one request for every 50 entries of any kind from now back to ``since``, because comments of all pull requests
+    stand in their common timeline only. A comment keeps its date when it is edited, resolved or deleted later.
+    """
+    name = client.full_name(repository)
+    feed = client.pull_requests.activity(repository)
+    for row in back_to(feed, lambda one: Entry.of(one).date, since, until, page=LARGEST_PULL_REQUEST_PAGE):
+        if row.get("comment"):
+            yield {"repository": name, "pull_request_id": (row.get("pull_request") or {}).get("id"), "comment": row["comment"]}
+
+
+def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return comments as a frame with the columns of :data:`SCHEMA`."""
+    return SCHEMA.frame(map(_row, records))
+
+
+def _row(record: Mapping[str, Any]) -> dict[str, Any]:
+    comment = record["comment"]
+    author, inline = Account.of(comment.get("user")), comment.get("inline") or {}
+    line = inline.get("to")
+    return {
+        "repository": record["repository"],
+        "pull_request_id": record["pull_request_id"],
+        "id": comment.get("id"),
+        "parent_id": (comment.get("parent") or {}).get("id"),
+        "author_id": author.id,
+        "author": author.name,
+        "author_type": author.type,
+        "created_on": comment.get("created_on"),
+        "updated_on": comment.get("updated_on"),
+        "text": (comment.get("content") or {}).get("raw") or None,
+        "path": inline.get("path"),
+        "line": inline.get("from") if line is None else line,
+        "is_deleted": bool(comment.get("deleted")),
+        "is_pending": bool(comment.get("pending")),
+        "is_resolved": bool(comment.get("resolution")),
+        "url": ((comment.get("links") or {}).get("html") or {}).get("href"),
+    }

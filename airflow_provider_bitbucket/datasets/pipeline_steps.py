@@ -1,0 +1,96 @@
+"""Steps of pipelines: one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bitbucket.client import BitbucketNotFoundError
+from airflow_provider_bitbucket.client.pipeline_state import STEP_RESULTS, step_result
+from airflow_provider_bitbucket.datasets import pipelines
+from airflow_provider_bitbucket.datasets.schema import CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from airflow_provider_bitbucket.client import BitbucketClient
+
+_TRIGGER = "pipeline_step_trigger_"
+
+SCHEMA = Schema(
+    "pipeline_steps",
+    ("repository", "build_number", "uuid"),
+    (
+        Column("repository", TEXT, "workspace/repository", "asked for"),
+        Column("build_number", INTEGER, "number of its pipeline", "build_number of the pipeline"),
+        Column("uuid", TEXT, "uuid, with braces", "uuid"),
+        Column("position", INTEGER, "place in its pipeline, from 1", "order of the list"),
+        Column("name", TEXT, "name; null where bitbucket-pipelines.yml gives none", "name"),
+        Column(
+            "status",
+            CATEGORY,
+            "its result, or where it stands; NOT_RUN stood behind a failure",
+            "state.result.name, else state.stage.name, else state.name",
+            categories=STEP_RESULTS,
+        ),
+        Column(
+            "trigger",
+            CATEGORY,
+            "whether it begins by itself or a person starts it",
+            "trigger.type",
+            categories=("automatic", "manual", "redeploy"),
+        ),
+        Column("run_number", INTEGER, "1; more after it was run again", "run_number"),
+        Column(
+            "started_on",
+            TIMESTAMP,
+            "when it began; null before that and when it never did; `completed_on` when it was stopped before",
+            "started_on",
+        ),
+        Column("completed_on", TIMESTAMP, "when it was over", "completed_on"),
+        Column("duration_seconds", NUMBER, "how long it ran", "duration_in_seconds", "s"),
+        Column("build_seconds", NUMBER, "what is billed; 0 on a runner of one's own", "build_seconds_used", "s"),
+    ),
+)
+
+
+def read(
+    client: BitbucketClient, repository: str, *, since: datetime | None = None, until: datetime | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield the steps of the pipelines whose ``created_on`` lies in ``[since, until)``.
+
+    Costs the list of pipelines and one request for each pipeline in the interval. A pipeline has no steps before its
+    definition was read, and none when it was deleted meanwhile.
+    """
+    for record in pipelines.read(client, repository, since=since, until=until):
+        number = record["outcome"].build_number
+        try:
+            steps = client.pipelines.steps(repository, record["outcome"].uuid)
+        except BitbucketNotFoundError:
+            continue
+        for position, step in enumerate(steps, 1):
+            yield {"repository": record["repository"], "build_number": number, "position": position, "step": step}
+
+
+def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return steps as a frame with the columns of :data:`SCHEMA`."""
+    return SCHEMA.frame(map(_row, records))
+
+
+def _row(record: Mapping[str, Any]) -> dict[str, Any]:
+    step = record["step"]
+    return {
+        "repository": record["repository"],
+        "build_number": record["build_number"],
+        "uuid": step.get("uuid"),
+        "position": record["position"],
+        "name": step.get("name"),
+        "status": step_result(step),
+        "trigger": ((step.get("trigger") or {}).get("type") or "").removeprefix(_TRIGGER) or None,
+        "run_number": step.get("run_number"),
+        "started_on": step.get("started_on"),
+        "completed_on": step.get("completed_on"),
+        "duration_seconds": step.get("duration_in_seconds"),
+        "build_seconds": step.get("build_seconds_used"),
+    }

@@ -1,0 +1,139 @@
+"""Who reviewed what: one row for every pull request and reviewer.
+
+A reviewer is who is asked to review, and who reviewed without being asked; neither the author nor a machine. What counts as a
+review is the same as in `pull_requests`: an approval, a request for changes or a comment, after the pull request was ready and
+before it was closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bitbucket.datasets import pull_requests, timeline
+from airflow_provider_bitbucket.datasets.intervals import moment
+from airflow_provider_bitbucket.datasets.people import Account
+from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from airflow_provider_bitbucket.client import BitbucketClient
+
+_TIMELINE = "timeline"
+
+SCHEMA = Schema(
+    "reviews",
+    ("repository", "pull_request_id", "reviewer_id"),
+    (
+        Column("repository", TEXT, "workspace/repository", "asked for"),
+        Column("pull_request_id", INTEGER, "number of the pull request within its repository", "id"),
+        Column("reviewer_id", TEXT, "uuid of the reviewer; deleted accounts are one reviewer without it", "reviewers, timeline"),
+        Column("reviewer", TEXT, "display name of the reviewer", "reviewers, timeline"),
+        Column("is_requested", BOOLEAN, "whether the reviewer is asked to review it now", "reviewers"),
+        Column(
+            "requested_on",
+            TIMESTAMP,
+            "since when the reviewer was asked; null for who never was",
+            "reviewers of the first update that names them",
+        ),
+        Column("first_response_on", TIMESTAMP, "first review; null for who has not reviewed it", _TIMELINE),
+        Column("first_response_kind", CATEGORY, "what it was", _TIMELINE, categories=timeline.REVIEWS),
+        Column(
+            "response_seconds",
+            NUMBER,
+            "from being asked to the first review, the time as a draft not counted; null for who was not asked before it",
+            "requested_on, first_response_on",
+            "s",
+        ),
+        Column("approved_on", TIMESTAMP, "last approval; withdrawn ones are not known", _TIMELINE),
+        Column(
+            "changes_requested_on",
+            TIMESTAMP,
+            "last request for changes; one that was withdrawn, or followed by an approval, is not known",
+            _TIMELINE,
+        ),
+        Column("comments", INTEGER, "comments that are not deleted", _TIMELINE, "comments"),
+    ),
+)
+
+
+def read(
+    client: BitbucketClient,
+    repository: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    bots: Collection[str] | str = (),
+) -> Iterator[dict[str, Any]]:
+    """Yield each reviewer of the pull requests whose ``updated_on`` lies in ``[since, until)``.
+
+    Costs what `pull_requests` with their timelines cost: the list, and one request for every 50 entries or for every pull
+    request, whichever is less. Rows of a pull request that is updated again come again; replace all of that pull request,
+    because somebody who is no longer asked has no row any more.
+
+    :param client: the client
+    :param repository: slug, or ``workspace/slug``
+    :param since: first moment; None: from the beginning
+    :param until: first moment that is too late; None: until now
+    :param bots: nicknames, display names, account ids or uuids (or one of them) of machines that have an account of a person
+    """
+    for record in pull_requests.read(client, repository, since=since, until=until, with_activity=True, bots=bots):
+        yield from _reviewers(record)
+
+
+def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return reviewers as a frame with the columns of :data:`SCHEMA`.
+
+    :param records: what :func:`read` yields
+    """
+    return SCHEMA.frame(map(_row, records))
+
+
+def _reviewers(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    row, bots = record["pull_request"], record["bots"]
+    author, created = Account.of(row.get("author")), datetime.fromisoformat(row["created_on"])
+    entries = timeline.oldest_first(record["timeline"] or ())
+    closed = moment(pull_requests.closing(row, entries)[0])
+    drafts = timeline.drafts(entries, created, closed, bool(row.get("draft")))
+    reviews = timeline.reviews(entries, author, bots, drafts.ready_on, closed)
+    asked = {who.id: who for who in map(Account.of, row.get("reviewers") or ()) if who.id != author.id and not who.is_bot(bots)}
+    came = {entry.actor.id: entry.actor for _, entry in reviews}
+    for reviewer in (came | asked).values():
+        yield {
+            "repository": record["repository"],
+            "pull_request_id": row["id"],
+            "reviewer": reviewer,
+            "is_requested": reviewer.id in asked,
+            "requested_on": timeline.requested_on(entries, reviewer.id),
+            "drafts": drafts,
+            "reviews": [(date, entry) for date, entry in reviews if entry.actor.id == reviewer.id],
+        }
+
+
+def _row(record: Mapping[str, Any]) -> dict[str, Any]:
+    reviewer, reviews, requested_on = record["reviewer"], record["reviews"], record["requested_on"]
+    first_response_on, first = reviews[0] if reviews else (None, None)
+    when = {kind: [date for date, entry in reviews if entry.kind == kind] for kind in timeline.REVIEWS}
+    return {
+        "repository": record["repository"],
+        "pull_request_id": record["pull_request_id"],
+        "reviewer_id": reviewer.id,
+        "reviewer": reviewer.name,
+        "is_requested": record["is_requested"],
+        "requested_on": requested_on,
+        "first_response_on": first_response_on,
+        "first_response_kind": first.kind if first else None,
+        "response_seconds": _response_seconds(requested_on, first_response_on, record["drafts"]),
+        "approved_on": max(when["approval"], default=None),
+        "changes_requested_on": max(when["changes_requested"], default=None),
+        "comments": len(when["comment"]),
+    }
+
+
+def _response_seconds(requested_on: datetime | None, first_response_on: datetime | None, drafts: timeline.Drafts) -> float | None:
+    if requested_on is None or first_response_on is None or first_response_on < requested_on:
+        return None
+    drafted = drafts.seconds(before=first_response_on) - drafts.seconds(before=requested_on)
+    return round((first_response_on - requested_on).total_seconds() - drafted, 6)

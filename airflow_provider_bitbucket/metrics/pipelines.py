@@ -1,0 +1,174 @@
+"""How often pipelines succeed, how long they take and wait, how long the main branch stays broken, and what is flaky.
+
+Where the field is divided, this is the choice:
+
+- The success rate is ``SUCCESSFUL / (SUCCESSFUL + FAILED + ERROR)``. A pipeline that somebody stopped, or that waited until it
+  expired, says nothing about the code: STOPPED and EXPIRED are counted apart. DevLake takes STOPPED for a failure, badges do not.
+- Only what is over counts. A pipeline PAUSED at a manual step is not over, however long ago it was started.
+- ``duration`` is the time it ran, as Bitbucket and DevLake count it; ``wall`` is from start to end with the queue and the wait
+  for people; ``queue`` is the wait for the first machine.
+- The median would hide what hurts, so the 95th percentile stands beside it; there is no mean.
+- A result that is newer than this provider (UNKNOWN) is neither success nor failure.
+
+Sources: Apache DevLake's CI metrics, DORA for the failed change that is repaired; docs/metrics.md has the links.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from airflow_provider_bitbucket.metrics.groups import grouped, spread
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Measures of time; each is a column ``<measure>_seconds``.
+MEASURES = ("duration", "wall", "queue")
+#: What :func:`summarize` tells of every measure beside its count.
+QUANTILES = {"p50": 0.5, "p95": 0.95}
+
+_SUCCESS, _FAILURES, _UNDECIDED = "SUCCESSFUL", ("FAILED", "ERROR"), ("STOPPED", "EXPIRED")
+_SELECTOR = ["selector_type", "selector_pattern"]
+
+
+def pipeline_times(pipelines: pd.DataFrame, steps: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return the pipelines with the time they waited in the queue.
+
+    ``queue_seconds`` = ``min(started_on of its steps) - created_on``, at least 0. It is null without ``steps``, when no step
+    began, and when the first to begin was a manual one, whose wait is a person's. A step that was stopped before it began has
+    equal times at Bitbucket and did not begin. Waits between steps are not in it.
+
+    :param pipelines: a frame of dataset ``pipelines``
+    :param steps: a frame of dataset ``pipeline_steps``, of these pipelines or more
+    :return: a row for every pipeline, in the same order, with the same columns and ``queue_seconds``
+    """
+    import pandas as pd
+
+    if steps is None:
+        return pipelines.assign(queue_seconds=pd.array([None] * len(pipelines), dtype="Float64"))
+    began = steps[steps["started_on"].notna() & (steps["started_on"] != steps["completed_on"])]
+    first = began.sort_values("started_on", kind="stable").drop_duplicates(["repository", "build_number"])
+    first = first[first["trigger"].astype("string").ne("manual").fillna(True).astype(bool)]
+    found = pipelines[["repository", "build_number", "created_on"]].merge(
+        first[["repository", "build_number", "started_on"]], on=["repository", "build_number"], how="left"
+    )
+    queue = (found["started_on"] - found["created_on"]).dt.total_seconds().astype("Float64").clip(lower=0)
+    return pipelines.assign(queue_seconds=queue.array)
+
+
+def summarize(times: pd.DataFrame, by: Sequence[str] = ("repository", "week")) -> pd.DataFrame:
+    """Return how the pipelines that are over ended, how long they took, and what they cost.
+
+    - ``success_rate`` = ``successful / (successful + failed + error)``, between 0 and 1; null where the three are 0
+    - ``<measure>_p50_seconds`` and ``<measure>_p95_seconds``: interpolated linearly between neighbours, over all that are over,
+      however they ended; nulls do not count, and ``<measure>_count`` says how many did
+    - ``build_minutes`` = ``sum(build_seconds) / 60``: what is billed. It can exceed the duration, because steps run side by side
+
+    The period is that of the end, because only then all is known: ``week`` is the ISO week of ``completed_on`` in UTC, given
+    by its Monday.
+
+    :param times: what :func:`pipeline_times` returns; leave rows out before, such as all but those of one branch by
+        ``times[times["ref_name"] == "main"]``
+    :param by: columns to group by, such as ``repository``, ``week``, ``selector_pattern``; none: one row over all
+    :return: the columns of ``by``; ``pipelines``; ``successful``, ``failed``, ``error``, ``stopped``, ``expired`` (how many);
+        ``success_rate``; the count and percentiles of duration, wall and queue; ``build_minutes``
+    :raises ValueError: ``by`` names a column that is not there
+    """
+    import pandas as pd
+
+    over = times[_is(times, "is_completed")]
+    ends = {
+        name.lower(): over["status"].astype("string").eq(name).astype("Int64") for name in (_SUCCESS, *_FAILURES, *_UNDECIDED)
+    }
+    groups = grouped(over.assign(**ends), by, week_of="completed_on")
+    columns: dict[str, pd.Series] = {"pipelines": groups.size().astype("Int64")}
+    columns |= {name: groups[name].sum().astype("Int64") for name in ends}
+    decided = columns["successful"] + columns["failed"] + columns["error"]
+    columns["success_rate"] = (columns["successful"] / decided.where(decided > 0)).astype("Float64")
+    for measure in MEASURES:
+        columns |= spread(groups, measure, "seconds", QUANTILES)
+    columns["build_minutes"] = (groups["build_seconds"].sum() / 60).astype("Float64")
+    return pd.DataFrame(columns).reset_index(drop=not by)
+
+
+def time_to_fix(pipelines: pd.DataFrame, branches: Collection[str] = ("main", "master")) -> pd.DataFrame:
+    """Return each time a branch was broken, and how long.
+
+    ``fix_seconds`` = ``completed_on`` of the next SUCCESSFUL pipeline - ``completed_on`` of the first FAILED or ERROR one, at
+    least 0. Failures in between belong to the same break. A failure is mended only by the same part of
+    ``bitbucket-pipelines.yml`` (the selector) on the same branch: a nightly that fails is not mended by a push. Next is by
+    ``created_on``, because the branch is what its newest commit is. STOPPED, EXPIRED and unfinished pipelines neither break
+    nor mend, and those of pull requests are none of the branch.
+
+    :param pipelines: a frame of dataset ``pipelines``; a break that began before it is seen from its first failure in it
+    :param branches: names of the branches
+    :return: ``repository``, ``ref_name``, ``selector_type``, ``selector_pattern``, ``broken_by`` (build number), ``broken_on``,
+        ``failures`` (how many in a row), ``fixed_by``, ``fixed_on``, ``fix_seconds``; the last three null while it is broken
+    """
+    import pandas as pd
+
+    is_here = pipelines["ref_type"].eq("branch") & pipelines["ref_name"].isin(list(branches))
+    runs = _runs(pipelines[is_here.fillna(False).astype(bool)], (_SUCCESS, *_FAILURES))
+    line = runs.groupby(["repository", "ref_name", *_SELECTOR], dropna=False, observed=True).ngroup()
+    good = runs["status"].astype("string").eq(_SUCCESS).astype(bool)
+    # All failures between two successes, and the success that mends them, have as many successes before them.
+    runs = runs.assign(line=line, episode=good.astype(int).groupby(line).cumsum() - good.astype(int))
+    runs = runs.set_index(["line", "episode"])
+    bad = runs[~good.to_numpy()]
+    breaks = bad[~bad.index.duplicated()]
+    fixes = runs[good.to_numpy()].reindex(breaks.index)
+    seconds = (fixes["completed_on"] - breaks["completed_on"]).dt.total_seconds().astype("Float64").clip(lower=0)
+    found = breaks[["repository", "ref_name", *_SELECTOR]].assign(
+        broken_by=breaks["build_number"],
+        broken_on=breaks["completed_on"],
+        failures=bad.groupby(level=[0, 1]).size().reindex(breaks.index).astype("Int64"),
+        fixed_by=fixes["build_number"],
+        fixed_on=fixes["completed_on"],
+        fix_seconds=seconds,
+    )
+    return pd.DataFrame(found).sort_values(["broken_on", "broken_by"], kind="stable", ignore_index=True)
+
+
+def flakiness(pipelines: pd.DataFrame, by: Sequence[str] = ("repository", *_SELECTOR)) -> pd.DataFrame:
+    """Return how many commits failed and then passed without a change.
+
+    ``flakiness`` = ``flaky / commits``, where a commit is counted for every selector that came to SUCCESSFUL or FAILED on it,
+    and is flaky when one pipeline FAILED and one that was created later was SUCCESSFUL. ERROR (such as a definition that can
+    not be read) is no test that failed. It is a lower bound: a failure that nobody repeated is not seen. The other way round,
+    passing first and failing later, is as likely the world outside, and does not count.
+
+    Where only the failed steps were run again, the same pipeline shows its new result and the old one is gone; such commits
+    are told apart as ``passed_on_rerun``, because the run before can have been stopped instead.
+
+    :param pipelines: a frame of dataset ``pipelines``
+    :param by: columns to group by, and ``week`` (of the first pipeline of the commit, by ``created_on``); none: one row
+    :return: the columns of ``by``; ``commits``, ``flaky``, ``passed_on_rerun`` (how many); ``flakiness``, between 0 and 1
+    :raises ValueError: ``by`` names a column that is not there
+    """
+    import pandas as pd
+
+    runs = _runs(pipelines[pipelines["commit"].notna()], (_SUCCESS, "FAILED"))
+    one = runs.groupby(["repository", "commit", *_SELECTOR], dropna=False, observed=True).ngroup()
+    good = runs["status"].astype("string").eq(_SUCCESS).astype(bool)
+    passed_after = good & ((~good).astype(int).groupby(one).cumsum() > 0)
+    again = good & runs["run_number"].gt(1).fillna(False).astype(bool)
+    commits = runs.assign(
+        flaky=passed_after.groupby(one).transform("any").astype("Int64"),
+        passed_on_rerun=again.groupby(one).transform("any").astype("Int64"),
+    )[~one.duplicated()]
+    groups = grouped(commits, by, week_of="created_on")
+    columns: dict[str, pd.Series] = {"commits": groups.size().astype("Int64")}
+    columns |= {name: groups[name].sum().astype("Int64") for name in ("flaky", "passed_on_rerun")}
+    columns["flakiness"] = (columns["flaky"] / columns["commits"]).astype("Float64")
+    return pd.DataFrame(columns).reset_index(drop=not by)
+
+
+def _runs(pipelines: pd.DataFrame, ends: Collection[str]) -> pd.DataFrame:
+    """Return the pipelines that ended so, oldest first."""
+    ended = _is(pipelines, "is_completed") & pipelines["status"].astype("string").isin(list(ends)).astype(bool)
+    return pipelines[ended].sort_values(["created_on", "build_number"], kind="stable", ignore_index=True)
+
+
+def _is(frame: pd.DataFrame, column: str) -> pd.Series[bool]:
+    return frame[column].fillna(False).astype(bool)
