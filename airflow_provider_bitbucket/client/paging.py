@@ -58,16 +58,25 @@ def by_number(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[Ro
         number, before = number + 1, values
 
 
-def each_once(rows: Iterable[Row], seen: set[Hashable] | None = None) -> Iterator[Row]:
+def own_id(row: Row) -> Hashable | None:
+    """Return what most rows are told apart by; None for a row that has no id."""
+    identity: Hashable | None = row.get("uuid") or row.get("hash") or row.get("id")
+    return identity
+
+
+def each_once(
+    rows: Iterable[Row], seen: set[Hashable] | None = None, identity: Callable[[Row], Hashable | None] = own_id
+) -> Iterator[Row]:
     """Yield rows, those that can be told apart once: lists shift while they are read, so that a row can come again.
 
     :param seen: which have been given already; grows
+    :param identity: what tells a row apart; None for one that is given whenever it comes
     """
     seen = set() if seen is None else seen
     for row in rows:
-        identity = row.get("uuid") or row.get("hash") or row.get("id")
-        if identity is None or identity not in seen:
-            seen.add(identity)
+        told = identity(row)
+        if told is None or told not in seen:
+            seen.add(told)
             yield row
 
 

@@ -75,7 +75,7 @@ class PullRequests(Resource):
             if number is None
             else f"{self._path(repository, number)}/activity"
         )
-        return self._client.paginate(path, pagelen=LARGEST_PULL_REQUEST_PAGE)
+        return each_once(self._client.paginate(path, pagelen=LARGEST_PULL_REQUEST_PAGE), identity=_entry_identity)
 
     def comments(self, repository: str, number: int) -> Iterator[dict[str, Any]]:
         """Yield the comments, deleted ones (empty) included."""
@@ -110,3 +110,12 @@ class PullRequests(Resource):
 
     def _rows(self, path: str, params: dict[str, Any]) -> Iterator[dict[str, Any]]:
         return self._client.paginate(path, params, pagelen=LARGEST_PULL_REQUEST_PAGE)
+
+
+def _entry_identity(entry: dict[str, Any]) -> Hashable | None:
+    """Return what tells an entry of the timeline apart: it has no id, and a growing feed pushes it on to the next page."""
+    for kind, what in entry.items():
+        if kind != "pull_request" and isinstance(what, dict) and (date := what.get("date") or what.get("created_on")):
+            who = what.get("author") or what.get("user") or {}
+            return (entry.get("pull_request") or {}).get("id"), kind, what.get("id"), date, who.get("uuid")
+    return None

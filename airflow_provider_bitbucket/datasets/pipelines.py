@@ -97,7 +97,7 @@ def read(
     try:
         newest = next(listed, None)
     except BitbucketNotFoundError:
-        # Facts 10.12: switched off and not there are both 404 here, so the repository itself is asked for.
+        # Switched off and not there are both 404 here, so the repository itself is asked for.
         client.repositories.get(repository)
         log.info("Pipelines are switched off in %s, so it has none.", name)
         return

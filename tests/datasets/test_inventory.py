@@ -130,6 +130,6 @@ def test_an_environment_of_another_type_or_of_none_is_a_row():
 
 @pytest.mark.parametrize("module", [branches, environments, members, repositories])
 def test_nothing_is_a_frame_with_every_column(bitbucket_emulator: BitbucketEmulator, module: object):
-    schema = module.SCHEMA  # type: ignore[attr-defined]
+    schema = module.SCHEMA  # type: ignore[attr-defined]  # any of the modules above
     found = frame_of(bitbucket_emulator, schema.dataset, repositories=[])
     assert found.dtypes.to_dict() == schema.empty().dtypes.to_dict()

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow_provider_bitbucket.datasets.pull_request_activity import SCHEMA
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from tests.stories import AUTHOR, OWNER, REVIEWER, after, asked, frame_of, open_pull_request
+from tests.stories import AUTHOR, OWNER, REVIEWER, after, asked, client_of, frame_of, open_pull_request
 
 
 def entries(bitbucket: BitbucketEmulator, **options: Any) -> Any:
@@ -68,3 +68,19 @@ def test_reading_stops_after_a_page_that_is_older_than_asked_for(bitbucket_emula
 
 def test_no_entries_are_a_frame_with_every_column(bitbucket_emulator: BitbucketEmulator):
     assert entries(bitbucket_emulator).dtypes.to_dict() == SCHEMA.empty().dtypes.to_dict()
+
+
+def test_entries_that_a_growing_feed_pushes_on_to_the_next_page_come_once(bitbucket_emulator: BitbucketEmulator):
+    number = open_pull_request(bitbucket_emulator, *[(hours, "comment", REVIEWER) for hours in range(1, 120)])
+    feed = client_of(bitbucket_emulator).pull_requests.activity("api")
+    read = [next(feed)]
+    for hours in (130, 131, 132):  # while the walk stands on its first page
+        date = after(hours).isoformat()
+        bitbucket_emulator.control(
+            "POST", f"pullrequests/acme/api/{number}/activity", {"kind": "rebased", "payload": {"date": date}}
+        )
+    read += feed
+    comments = [entry["comment"]["id"] for entry in read if "comment" in entry]
+    assert len(comments) == len(set(comments)) == 119
+    dates = [entry["update"]["date"] for entry in read if "update" in entry]
+    assert len(dates) == len(set(dates)) == 2
