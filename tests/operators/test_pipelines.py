@@ -2,110 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from urllib.error import HTTPError
 
 import pytest
-from airflow.providers.common.compat.sdk import DAG, AirflowException, AirflowFailException, AirflowTaskTimeout
+from airflow.providers.common.compat.sdk import DAG, AirflowException, AirflowTaskTimeout
 
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.exceptions import (
     BitbucketPipelineFailedError,
-    BitbucketPipelineLostError,
     BitbucketPipelineTimeoutError,
 )
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
-from tests.airflow_home import TaskRun
-
-START = "POST /repositories/{workspace}/{repo_slug}/pipelines"
-LOOK = "GET /repositories/{workspace}/{repo_slug}/pipelines/{pipeline_uuid}"
-STOP = "POST /repositories/{workspace}/{repo_slug}/pipelines/{pipeline_uuid}/stopPipeline"
-
-both_modes = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferrable"])
-Trigger = Callable[..., TaskRun]
-
-
-@pytest.fixture
-def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketEmulator:
-    """The emulator, with ``bitbucket_default`` leading to it."""
-    connect(bitbucket_emulator.connection_json())
-    return bitbucket_emulator
-
-
-@pytest.fixture
-def trigger(run_task: Callable[..., TaskRun], monkeypatch: pytest.MonkeyPatch) -> Trigger:
-    """Run the operator in a DAG, on ``main`` of ``api`` unless told otherwise; waits in milliseconds."""
-    monkeypatch.setattr("airflow_provider_bitbucket.triggers.pipelines.FIRST_LOOK_SECONDS", 0)
-
-    def run(**parameters: Any) -> TaskRun:
-        target = {} if {"branch", "tag", "commit", "pull_request"} & set(parameters) else {"branch": "main"}
-        return run_task(BitbucketTriggerPipelineOperator, **{"repository": "api", "poll_interval": 0.02, **target, **parameters})
-
-    return run
-
-
-def pipeline(bitbucket: BitbucketEmulator, number: int = 1) -> dict[str, Any]:
-    """What the emulator knows of a pipeline."""
-    shown: dict[str, Any] = bitbucket.control("GET", f"pipelines/acme/api/{number}")
-    return shown
-
-
-def result_after(bitbucket: BitbucketEmulator, seconds: float) -> Any:
-    """How pipeline 1 stands some emulated seconds later: Bitbucket takes a moment to stop one."""
-    bitbucket.clock(advance=seconds)
-    return pipeline(bitbucket)["result"]
-
-
-def asked(bitbucket: BitbucketEmulator, route: str) -> int:
-    """How often a route was asked."""
-    return sum(count for asked, count in bitbucket.requests().items() if asked.rstrip("/") == route)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that other threads do."""
-    give_up = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < give_up, "it did not come about"
-        time.sleep(0.005)
-
-
-@contextmanager
-def meanwhile(bitbucket: BitbucketEmulator, when: Callable[[dict[str, Any]], bool], then: Callable[[], object]) -> Iterator[None]:
-    """While the task waits: do something as soon as its pipeline is in a certain state."""
-    over = threading.Event()
-    problems: list[Exception] = []
-
-    def watch() -> None:
-        while not over.wait(0.005):
-            try:
-                seen = pipeline(bitbucket)
-            except HTTPError:
-                continue  # not started yet
-            if when(seen):
-                try:
-                    then()
-                except Exception as problem:
-                    problems.append(problem)
-                    bitbucket.control("POST", "pipelines/acme/api/1/finish", {"result": "EXPIRED"})
-                return
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-    assert not problems, problems
+from tests.operators.waiting import LOOK, START, STOP, Trigger, asked, both_modes, meanwhile, pipeline, result_after, until
 
 
 @both_modes
@@ -390,138 +303,3 @@ class TestSecuredVariables:
         assert pipeline(bitbucket)["variables"][0]["value"] == f"{self.SECRET}-mapped"
         assert "DEPLOY" in self.rendered()
         assert self.SECRET not in self.rendered()
-
-
-class TestUnplugged:
-    """What a user sees when something is not as it should be."""
-
-    @both_modes
-    @pytest.mark.parametrize(
-        "fault",
-        [
-            {"kind": "rate_limit", "count": 4},
-            {"kind": "server_error", "count": 4},
-            {"kind": "reset", "count": 4},
-            {"kind": "truncated", "count": 4},
-            {"kind": "html", "count": 4},
-        ],
-        ids=lambda fault: fault["kind"],
-    )
-    def test_faults_while_waiting_do_not_fail_the_task(
-        self, bitbucket: BitbucketEmulator, trigger: Trigger, fault: dict[str, Any], deferrable: bool
-    ) -> None:
-        bitbucket.clock(speed=500)
-        bitbucket.fault(**fault, method="GET", path="/pipelines/")
-        run = trigger(deferrable=deferrable)
-
-        assert run.state == "success"
-        assert "Could not look at the pipeline; next look in" in run.log
-        assert "Bitbucket answers again, after" in run.log
-
-    @both_modes
-    def test_a_minute_of_429_is_waited_out(self, bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool) -> None:
-        bitbucket.fault("rate_limit", method="GET", seconds=60)
-        with meanwhile(bitbucket, lambda seen: asked(bitbucket, LOOK) > 2, lambda: bitbucket.clock(speed=500)):
-            run = trigger(deferrable=deferrable)
-
-        assert run.state == "success"
-        assert "Rate limit for this resource has been exceeded" in run.log
-
-    @both_modes
-    def test_a_bitbucket_that_stays_away_times_out_with_the_reason(
-        self, bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool
-    ) -> None:
-        bitbucket.fault("server_error", count=None, method="GET")
-        run = trigger(deferrable=deferrable, timeout=0.3)
-
-        assert isinstance(run.error, BitbucketPipelineTimeoutError)
-        assert "Bitbucket could not be asked" in str(run.error)
-        assert "Bitbucket was asked to stop it." in str(run.error)
-
-    @both_modes
-    def test_a_token_revoked_while_waiting_ends_the_wait_with_bitbuckets_words(
-        self, bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool
-    ) -> None:
-        with meanwhile(bitbucket, lambda seen: True, lambda: bitbucket.control("DELETE", "credentials/demo-api-token")):
-            run = trigger(deferrable=deferrable)
-
-        assert isinstance(run.error, BitbucketPipelineLostError)
-        assert "401" in str(run.error)
-        assert "The pipeline may still be running." in str(run.error)
-
-    @both_modes
-    def test_a_pipeline_that_vanished_ends_the_wait(
-        self, bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool
-    ) -> None:
-        with meanwhile(bitbucket, lambda seen: True, lambda: bitbucket.control("DELETE", "pipelines/acme/api/1")):
-            run = trigger(deferrable=deferrable)
-
-        assert isinstance(run.error, BitbucketPipelineLostError)
-        assert "404" in str(run.error)
-
-    def test_a_lost_answer_to_the_start_is_not_repeated_and_says_where_to_look(
-        self, bitbucket: BitbucketEmulator, trigger: Trigger
-    ) -> None:
-        bitbucket.fault("lost_answer", method="POST")
-        run = trigger(retries=2)
-
-        assert isinstance(run.error, AirflowFailException)
-        assert run.state == "failed"  # no retry: it would start a second one
-        assert "A pipeline may have been started in acme/api, or not" in str(run.error)
-        assert f"{bitbucket.url}/acme/api/pipelines" in str(run.error)
-        assert asked(bitbucket, START) == 1
-
-    @pytest.mark.parametrize(
-        ("parameters", "said"),
-        [
-            ({"workspace": "acne"}, ["acne/api", "404"]),
-            ({"repository": "appi"}, ["acme/appi", "404", "do not have access"]),
-            ({"branch": "mian"}, ["mian", "acme/api", "404"]),
-            ({"tag": "v9"}, ["v9", "acme/api", "404"]),
-            ({"custom_pipeline": "deploy-prod"}, ["Bitbucket has no custom pipeline 'deploy-prod'", "main of acme/api"]),
-        ],
-        ids=["workspace", "repository", "branch", "tag", "selector"],
-    )
-    def test_a_wrong_name_is_named(
-        self, bitbucket: BitbucketEmulator, trigger: Trigger, parameters: dict[str, str], said: list[str]
-    ) -> None:
-        run = trigger(**parameters)
-
-        assert run.state == "failed"
-        for words in said:
-            assert words in str(run.error)
-
-    def test_switched_off_pipelines_are_told_with_the_way_to_switch_them_on(
-        self, bitbucket: BitbucketEmulator, trigger: Trigger
-    ) -> None:
-        bitbucket.control("POST", "repositories", {"repository": "api", "pipelines_enabled": False})
-        run = trigger()
-
-        assert "Pipelines are switched off in acme/api" in str(run.error)
-
-    def test_a_missing_workspace_names_the_connection_and_the_ways_to_give_one(
-        self, bitbucket: BitbucketEmulator, trigger: Trigger, connect: Callable[..., None]
-    ) -> None:
-        connect(bitbucket.connection_json(workspace=""))
-
-        assert str(trigger().error) == (
-            "Connection 'bitbucket_default': workspace is empty, and the task names none. Fill it in, give the task "
-            "workspace=..., or write the repository as 'workspace/api'."
-        )
-        assert trigger(repository="acme/api", wait_for_completion=False).state == "success"
-        assert trigger(workspace="acme", wait_for_completion=False).state == "success"
-
-    def test_a_missing_connection_is_named(self, airflow_home: object, trigger: Trigger) -> None:
-        run = trigger(bitbucket_conn_id="nowhere")
-
-        assert "nowhere" in str(run.error)
-
-    def test_a_token_without_the_scope_says_which_is_missing(
-        self, bitbucket: BitbucketEmulator, trigger: Trigger, connect: Callable[..., None]
-    ) -> None:
-        reading = {"kind": "api_token", "login": "ro@x.org", "secret": "read-only-token", "scopes": ["read:pipeline:bitbucket"]}
-        bitbucket.control("POST", "credentials", reading)
-        connect(json.dumps({**json.loads(bitbucket.connection_json()), "login": "ro@x.org", "password": "read-only-token"}))
-        run = trigger()
-
-        assert "write:pipeline:bitbucket" in str(run.error)

@@ -1,0 +1,32 @@
+"""The operator in a DAG of its own, against the emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
+from tests.airflow_home import TaskRun
+from tests.operators.waiting import Trigger
+
+
+@pytest.fixture
+def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketEmulator:
+    """The emulator, with ``bitbucket_default`` leading to it."""
+    connect(bitbucket_emulator.connection_json())
+    return bitbucket_emulator
+
+
+@pytest.fixture
+def trigger(run_task: Callable[..., TaskRun], monkeypatch: pytest.MonkeyPatch) -> Trigger:
+    """Run the operator in a DAG, on ``main`` of ``api`` unless told otherwise; waits in milliseconds."""
+    monkeypatch.setattr("airflow_provider_bitbucket.triggers.pipelines.FIRST_LOOK_SECONDS", 0)
+
+    def run(**parameters: Any) -> TaskRun:
+        target = {} if {"branch", "tag", "commit", "pull_request"} & set(parameters) else {"branch": "main"}
+        return run_task(BitbucketTriggerPipelineOperator, **{"repository": "api", "poll_interval": 0.02, **target, **parameters})
+
+    return run

@@ -1,0 +1,152 @@
+"""What a user sees when something is not as it should be, run by a real Airflow against the emulator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.exceptions import (
+    BitbucketPipelineLostError,
+    BitbucketPipelineTimeoutError,
+)
+from tests.operators.waiting import LOOK, START, Trigger, asked, both_modes, meanwhile
+
+
+class TestUnplugged:
+    """What a user sees when something is not as it should be."""
+
+    @both_modes
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            {"kind": "rate_limit", "count": 4},
+            {"kind": "server_error", "count": 4},
+            {"kind": "reset", "count": 4},
+            {"kind": "truncated", "count": 4},
+            {"kind": "html", "count": 4},
+        ],
+        ids=lambda fault: fault["kind"],
+    )
+    def test_faults_while_waiting_do_not_fail_the_task(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger, fault: dict[str, Any], deferrable: bool
+    ) -> None:
+        bitbucket.clock(speed=500)
+        bitbucket.fault(**fault, method="GET", path="/pipelines/")
+        run = trigger(deferrable=deferrable)
+
+        assert run.state == "success"
+        assert "Could not look at the pipeline; next look in" in run.log
+        assert "Bitbucket answers again, after" in run.log
+
+    @both_modes
+    def test_a_minute_of_429_is_waited_out(self, bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool) -> None:
+        bitbucket.fault("rate_limit", method="GET", seconds=60)
+        with meanwhile(bitbucket, lambda seen: asked(bitbucket, LOOK) > 2, lambda: bitbucket.clock(speed=500)):
+            run = trigger(deferrable=deferrable)
+
+        assert run.state == "success"
+        assert "Rate limit for this resource has been exceeded" in run.log
+
+    @both_modes
+    def test_a_bitbucket_that_stays_away_times_out_with_the_reason(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool
+    ) -> None:
+        bitbucket.fault("server_error", count=None, method="GET")
+        run = trigger(deferrable=deferrable, timeout=0.3)
+
+        assert isinstance(run.error, BitbucketPipelineTimeoutError)
+        assert "Bitbucket could not be asked" in str(run.error)
+        assert "Bitbucket was asked to stop it." in str(run.error)
+
+    @both_modes
+    def test_a_token_revoked_while_waiting_ends_the_wait_with_bitbuckets_words(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool
+    ) -> None:
+        with meanwhile(bitbucket, lambda seen: True, lambda: bitbucket.control("DELETE", "credentials/demo-api-token")):
+            run = trigger(deferrable=deferrable)
+
+        assert isinstance(run.error, BitbucketPipelineLostError)
+        assert "401" in str(run.error)
+        assert "The pipeline may still be running." in str(run.error)
+
+    @both_modes
+    def test_a_pipeline_that_vanished_ends_the_wait(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool
+    ) -> None:
+        with meanwhile(bitbucket, lambda seen: True, lambda: bitbucket.control("DELETE", "pipelines/acme/api/1")):
+            run = trigger(deferrable=deferrable)
+
+        assert isinstance(run.error, BitbucketPipelineLostError)
+        assert "404" in str(run.error)
+
+    def test_a_lost_answer_to_the_start_is_not_repeated_and_says_where_to_look(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger
+    ) -> None:
+        bitbucket.fault("lost_answer", method="POST")
+        run = trigger(retries=2)
+
+        assert isinstance(run.error, AirflowFailException)
+        assert run.state == "failed"  # no retry: it would start a second one
+        assert "A pipeline may have been started in acme/api, or not" in str(run.error)
+        assert f"{bitbucket.url}/acme/api/pipelines" in str(run.error)
+        assert asked(bitbucket, START) == 1
+
+    @pytest.mark.parametrize(
+        ("parameters", "said"),
+        [
+            ({"workspace": "acne"}, ["acne/api", "404"]),
+            ({"repository": "appi"}, ["acme/appi", "404", "do not have access"]),
+            ({"branch": "mian"}, ["mian", "acme/api", "404"]),
+            ({"tag": "v9"}, ["v9", "acme/api", "404"]),
+            ({"custom_pipeline": "deploy-prod"}, ["Bitbucket has no custom pipeline 'deploy-prod'", "main of acme/api"]),
+        ],
+        ids=["workspace", "repository", "branch", "tag", "selector"],
+    )
+    def test_a_wrong_name_is_named(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger, parameters: dict[str, str], said: list[str]
+    ) -> None:
+        run = trigger(**parameters)
+
+        assert run.state == "failed"
+        for words in said:
+            assert words in str(run.error)
+
+    def test_switched_off_pipelines_are_told_with_the_way_to_switch_them_on(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger
+    ) -> None:
+        bitbucket.control("POST", "repositories", {"repository": "api", "pipelines_enabled": False})
+        run = trigger()
+
+        assert "Pipelines are switched off in acme/api" in str(run.error)
+
+    def test_a_missing_workspace_names_the_connection_and_the_ways_to_give_one(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger, connect: Callable[..., None]
+    ) -> None:
+        connect(bitbucket.connection_json(workspace=""))
+
+        assert str(trigger().error) == (
+            "Connection 'bitbucket_default': workspace is empty, and the task names none. Fill it in, give the task "
+            "workspace=..., or write the repository as 'workspace/api'."
+        )
+        assert trigger(repository="acme/api", wait_for_completion=False).state == "success"
+        assert trigger(workspace="acme", wait_for_completion=False).state == "success"
+
+    def test_a_missing_connection_is_named(self, airflow_home: object, trigger: Trigger) -> None:
+        run = trigger(bitbucket_conn_id="nowhere")
+
+        assert "nowhere" in str(run.error)
+
+    def test_a_token_without_the_scope_says_which_is_missing(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger, connect: Callable[..., None]
+    ) -> None:
+        reading = {"kind": "api_token", "login": "ro@x.org", "secret": "read-only-token", "scopes": ["read:pipeline:bitbucket"]}
+        bitbucket.control("POST", "credentials", reading)
+        connect(json.dumps({**json.loads(bitbucket.connection_json()), "login": "ro@x.org", "password": "read-only-token"}))
+        run = trigger()
+
+        assert "write:pipeline:bitbucket" in str(run.error)

@@ -1,0 +1,77 @@
+"""A pipeline that a task waits for, and things that happen to it meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.error import HTTPError
+
+import pytest
+
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from tests.airflow_home import TaskRun
+
+START = "POST /repositories/{workspace}/{repo_slug}/pipelines"
+LOOK = "GET /repositories/{workspace}/{repo_slug}/pipelines/{pipeline_uuid}"
+STOP = "POST /repositories/{workspace}/{repo_slug}/pipelines/{pipeline_uuid}/stopPipeline"
+
+both_modes = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferrable"])
+Trigger = Callable[..., TaskRun]
+
+
+def pipeline(bitbucket: BitbucketEmulator, number: int = 1) -> dict[str, Any]:
+    """What the emulator knows of a pipeline."""
+    shown: dict[str, Any] = bitbucket.control("GET", f"pipelines/acme/api/{number}")
+    return shown
+
+
+def result_after(bitbucket: BitbucketEmulator, seconds: float) -> Any:
+    """How pipeline 1 stands some emulated seconds later: Bitbucket takes a moment to stop one."""
+    bitbucket.clock(advance=seconds)
+    return pipeline(bitbucket)["result"]
+
+
+def asked(bitbucket: BitbucketEmulator, route: str) -> int:
+    """How often a route was asked."""
+    return sum(count for asked, count in bitbucket.requests().items() if asked.rstrip("/") == route)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that other threads do."""
+    give_up = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < give_up, "it did not come about"
+        time.sleep(0.005)
+
+
+@contextmanager
+def meanwhile(bitbucket: BitbucketEmulator, when: Callable[[dict[str, Any]], bool], then: Callable[[], object]) -> Iterator[None]:
+    """While the task waits: do something as soon as its pipeline is in a certain state."""
+    over = threading.Event()
+    problems: list[Exception] = []
+
+    def watch() -> None:
+        while not over.wait(0.005):
+            try:
+                seen = pipeline(bitbucket)
+            except HTTPError:
+                continue  # not started yet
+            if when(seen):
+                try:
+                    then()
+                except Exception as problem:
+                    problems.append(problem)
+                    bitbucket.control("POST", "pipelines/acme/api/1/finish", {"result": "EXPIRED"})
+                return
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+    assert not problems, problems
