@@ -9,6 +9,10 @@ class BitbucketConfigurationError(AirflowException):
     """An Airflow connection of type ``bitbucket`` lacks a field or has a wrong one; the message names both."""
 
 
+class BitbucketUserError(BitbucketConfigurationError):
+    """A connection has credentials for each user, and there is no user to act for, or the user has none."""
+
+
 class BitbucketPipelineFailedError(AirflowException):
     """The pipeline ended and was not successful; the message names the result, the failed step and shows its log."""
 

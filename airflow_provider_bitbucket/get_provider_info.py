@@ -26,12 +26,35 @@ CONNECTION_TYPE: dict[str, Any] = {
             "schema": {
                 "type": ["string", "null"],
                 "default": "api_token",
-                "enum": ["api_token", "access_token", "oauth_client_credentials"],
+                "enum": ["api_token", "api_token_per_user", "access_token", "oauth_client_credentials", "oauth"],
             },
             "description": (
-                "api_token: your Atlassian e-mail and an API token. access_token: a repository, project or workspace "
-                "access token. oauth_client_credentials: key and secret of a private OAuth consumer."
+                "api_token: an Atlassian e-mail and an API token, for all. api_token_per_user: each user has a connection "
+                "<this id>__<user>. access_token: of a repository, project or workspace. oauth_client_credentials: key and "
+                "secret of a private OAuth consumer. oauth: the same, and each user logs in (airflow bitbucket login)."
             ),
+        },
+        "default_user": {
+            "label": "Default user",
+            "schema": {"type": ["string", "null"]},
+            "description": (
+                "api_token_per_user and oauth: in whose name runs act that nobody triggered, by the name in Airflow."
+            ),
+        },
+        "user": {
+            "label": "User",
+            "schema": {"type": ["string", "null"]},
+            "description": "Only in a connection <id>__<user> of api_token_per_user: whose it is, by the name in Airflow.",
+        },
+        "scopes": {
+            "label": "OAuth scopes",
+            "schema": {"type": ["string", "null"]},
+            "description": "oauth: what to ask for, such as 'pipeline:write pullrequest'; empty: all that the consumer has.",
+        },
+        "callback_url": {
+            "label": "OAuth callback URL",
+            "schema": {"type": ["string", "null"]},
+            "description": "oauth: where Bitbucket sends who logs in; http://127.0.0.1:8910/callback when empty.",
         },
     },
     "ui-field-behaviour": {
@@ -72,5 +95,6 @@ def get_provider_info() -> dict[str, Any]:
         "operators": modules("operators.extract", "operators.pipelines"),
         "sensors": modules("sensors.pipelines"),
         "triggers": modules("triggers.pipelines"),
+        "cli": [f"{PACKAGE}.cli.definition.get_bitbucket_cli_commands"],
         "extra-links": [f"{PACKAGE}.links.BitbucketPipelineLink"],
     }

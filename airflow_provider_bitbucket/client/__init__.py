@@ -1,6 +1,6 @@
 """Bitbucket Cloud over HTTP, usable without Airflow."""
 
-from airflow_provider_bitbucket.client.auth import AccessToken, ApiToken, Auth, OAuthClientCredentials
+from airflow_provider_bitbucket.client.auth import AccessToken, ApiToken, Auth
 from airflow_provider_bitbucket.client.bitbucket import BASE_URL, BitbucketClient
 from airflow_provider_bitbucket.client.clock import Clock
 from airflow_provider_bitbucket.client.errors import (
@@ -16,6 +16,9 @@ from airflow_provider_bitbucket.client.errors import (
     BitbucketRateLimitError,
     BitbucketServerError,
 )
+from airflow_provider_bitbucket.client.lease import Lease
+from airflow_provider_bitbucket.client.login import Login, OAuthLogin, StoredLogin, TokenStore
+from airflow_provider_bitbucket.client.oauth import OAuthClientCredentials, OAuthConsumer, OAuthTokens
 from airflow_provider_bitbucket.client.pipeline_state import PipelineOutcome, PipelineStatus
 from airflow_provider_bitbucket.client.retry import NO_RETRIES, RetryPolicy
 
@@ -38,8 +41,15 @@ __all__ = [
     "BitbucketRateLimitError",
     "BitbucketServerError",
     "Clock",
+    "Lease",
+    "Login",
     "OAuthClientCredentials",
+    "OAuthConsumer",
+    "OAuthLogin",
+    "OAuthTokens",
     "PipelineOutcome",
     "PipelineStatus",
     "RetryPolicy",
+    "StoredLogin",
+    "TokenStore",
 ]

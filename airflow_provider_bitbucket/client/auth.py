@@ -1,32 +1,17 @@
 """Credentials and how they sign a request. Their secrets show in no ``repr``, log line or exception.
 
-Source: developer.atlassian.com/cloud/bitbucket/rest/intro#authentication and /cloud/bitbucket/oauth-2 (rules since 2026-05-04:
-header only, client credentials without refresh token, ``scope`` in place of ``scopes``).
+Source: developer.atlassian.com/cloud/bitbucket/rest/intro#authentication. What OAuth needs is in ``oauth`` and ``login``.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import random
 import re
-import threading
-import time
 from abc import abstractmethod
-from collections.abc import Callable
-from urllib.parse import urlsplit
 
 import requests
 from requests.auth import AuthBase
-
-from airflow_provider_bitbucket.client.errors import BitbucketAuthError, BitbucketConnectionError, from_response
-
-TOKEN_PATH = "/site/oauth2/access_token"
-_TIMEOUT_SECONDS = (10.0, 30.0)
-
-
-def _tell_nobody(_: str) -> None:
-    """Mask nothing: outside of Airflow there is no log to keep secrets out of but the caller's own."""
 
 
 class _NoAuth(AuthBase):
@@ -59,6 +44,14 @@ class Auth(AuthBase):
     def secrets(self) -> list[str]:
         """Every text that must not show up anywhere, in every form it is sent in."""
 
+    def connect(self, base_url: str, *, verify: bool | str = True, proxies: dict[str, str] | None = None) -> None:
+        """Take in where the API is and how it is reached, for those who get their tokens from there.
+
+        :param base_url: of the API
+        :param verify: TLS verification, or the path of a CA bundle
+        :param proxies: scheme -> proxy address
+        """
+
     def renew(self, used: str | None) -> bool:
         """Get a fresh token after a 401 and say whether there is one.
 
@@ -70,7 +63,8 @@ class Auth(AuthBase):
         return f"<{type(self).__name__}>"
 
 
-def _basic(user: str, password: str) -> str:
+def basic(user: str, password: str) -> str:
+    """Return the text of a Basic header: everybody can read the password from it."""
     return base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
 
 
@@ -93,7 +87,7 @@ class ApiToken(Auth):
         super().__init__(email.lower())  # Bitbucket counts by user, whichever of their tokens is used
         self.email = email
         self._token = token
-        self._header = _basic(email, token)
+        self._header = basic(email, token)
 
     def secrets(self) -> list[str]:
         return [self._token, self._header]
@@ -127,96 +121,3 @@ class AccessToken(Auth):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
-
-
-class OAuthClientCredentials(Auth):
-    """A private OAuth consumer acting as itself: tokens of two hours, renewed before they lapse.
-
-    :param key: consumer key
-    :param secret: consumer secret
-    :param on_secret: called with every new secret text, so that the caller can mask it
-    """
-
-    kind = "oauth_client_credentials"
-
-    def __init__(self, key: str, secret: str, *, on_secret: Callable[[str], None] = _tell_nobody) -> None:
-        if not key or not secret:
-            raise ValueError(f"An OAuth consumer needs key and secret; the {'secret' if key else 'key'} is empty")
-        super().__init__(key)
-        self.key = key
-        self.on_secret = on_secret
-        self.scopes: tuple[str, ...] = ()
-        self._secret = secret
-        self._token: str | None = None
-        self._renew_at = 0.0
-        self._lock = threading.RLock()  # a signal handler may ask from within: it stops the pipeline of a killed task
-        self.token_url = f"https://bitbucket.org{TOKEN_PATH}"
-        self.verify: bool | str = True
-        self.proxies: dict[str, str] | None = None
-
-    def use_host_of(self, base_url: str, *, verify: bool | str = True, proxies: dict[str, str] | None = None) -> None:
-        """Get tokens from where the API is: an emulator or proxy must not make us send the secret elsewhere."""
-        parts = urlsplit(base_url)
-        if parts.hostname != "api.bitbucket.org":
-            self.token_url = f"{parts.scheme}://{parts.netloc}{TOKEN_PATH}"
-        self.verify, self.proxies = verify, proxies
-
-    def secrets(self) -> list[str]:
-        return [self._secret, _basic(self.key, self._secret), *([self._token] if self._token else [])]
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._current()}"
-        return request
-
-    def renew(self, used: str | None) -> bool:
-        with self._lock:
-            if used == f"Bearer {self._token}":  # else another thread has renewed it meanwhile
-                self._token = None
-        self._current()
-        return True
-
-    def _current(self) -> str:
-        with self._lock:
-            if self._token is None or time.monotonic() >= self._renew_at:
-                self._token = self._fetch()
-            return self._token
-
-    def _fetch(self) -> str:
-        try:
-            answer = requests.post(
-                self.token_url,
-                data={"grant_type": "client_credentials"},
-                headers={"Authorization": f"Basic {_basic(self.key, self._secret)}", "Accept": "application/json"},
-                timeout=_TIMEOUT_SECONDS,
-                verify=self.verify,
-                proxies=self.proxies,
-                allow_redirects=False,
-                auth=NO_AUTH,
-            )
-        except requests.RequestException as error:
-            raise BitbucketConnectionError(
-                f"No answer from the OAuth token endpoint: {type(error).__name__}.", method="POST", url=self.token_url
-            ) from error
-        if answer.status_code in (429, *range(500, 600)):
-            raise from_response(answer, "POST")
-        if answer.status_code != 200:
-            problem = from_response(answer, "POST")
-            raise BitbucketAuthError(
-                f"Bitbucket gives no token to this OAuth consumer: {problem.message} Check key and secret, and that the consumer "
-                "is marked as private.",
-                status=answer.status_code,
-                method="POST",
-                url=self.token_url,
-            )
-        try:
-            body = answer.json()
-            token, lifetime = str(body["access_token"]), float(body.get("expires_in", 7200))
-        except (ValueError, KeyError, TypeError) as error:
-            raise BitbucketAuthError(
-                "The OAuth token endpoint answered without an access token.", method="POST", url=self.token_url
-            ) from error
-        self.on_secret(token)
-        self.scopes = tuple(str(body.get("scope") or body.get("scopes") or "").replace(",", " ").split())
-        # Early and not all at once: the last tenth of the lifetime, jittered over the processes.
-        self._renew_at = time.monotonic() + lifetime * random.uniform(0.85, 0.95)  # noqa: S311 - jitter, no secret
-        return token

@@ -33,7 +33,7 @@ BASE_URL = "https://api.bitbucket.org/2.0"
 class BitbucketClient:
     """Bitbucket Cloud over HTTP. Knows neither Airflow nor pandas; safe to use from several threads.
 
-    :param auth: :class:`ApiToken`, :class:`AccessToken` or :class:`OAuthClientCredentials`
+    :param auth: :class:`ApiToken`, :class:`AccessToken`, :class:`OAuthClientCredentials` or :class:`OAuthLogin`
     :param workspace: slug of the workspace that repositories are in unless said otherwise
     :param base_url: where the API is; the credentials are sent nowhere else
     :param timeout: seconds to connect, seconds to wait for the next byte

@@ -16,7 +16,7 @@ import requests
 import tenacity
 
 from airflow_provider_bitbucket.client import errors, lost
-from airflow_provider_bitbucket.client.auth import NO_AUTH, Auth, OAuthClientCredentials
+from airflow_provider_bitbucket.client.auth import NO_AUTH, Auth
 from airflow_provider_bitbucket.client.budget import shared_budget
 from airflow_provider_bitbucket.client.clock import Clock
 from airflow_provider_bitbucket.client.retry import RetryPolicy, is_transient
@@ -96,8 +96,7 @@ class Session:
         self._proxies = proxies
         self._local = threading.local()
         self._announced: set[str] = set()
-        if isinstance(auth, OAuthClientCredentials):
-            auth.use_host_of(base_url, verify=verify, proxies=proxies)
+        auth.connect(base_url, verify=verify, proxies=proxies)
 
     def url(self, path: str) -> str:
         """Return the absolute address of a path below the base URL, or of an absolute link on the API's own host.

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.connection import get_async_connection, get_async_extra_dejson
 from airflow.providers.common.compat.sdk import AirflowException, BaseHook, mask_secret
+from asgiref.sync import sync_to_async
 
-from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError
+from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError, BitbucketUserError
 from airflow_provider_bitbucket.get_provider_info import CONNECTION_TYPE
 from airflow_provider_bitbucket.hooks.frames import BitbucketFramesMixin
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import Connection
-
     from airflow_provider_bitbucket.client import BitbucketClient
 
 
@@ -28,6 +25,8 @@ class BitbucketHook(BitbucketFramesMixin, BaseHook):
 
     :param bitbucket_conn_id: the connection, of type ``bitbucket``
     :param workspace: workspace to work in; default: the connection's
+    :param run_as: in whose name, by the user's name in Airflow, where the connection has credentials for each user (auth types
+        ``api_token_per_user`` and ``oauth``); default: who triggered the DAG run, else the connection's default user
     :param client_options: further parameters of :class:`~airflow_provider_bitbucket.client.BitbucketClient`, such as
         ``timeout``, ``verify`` or ``proxies``
     """
@@ -37,12 +36,20 @@ class BitbucketHook(BitbucketFramesMixin, BaseHook):
     conn_type = CONNECTION_TYPE["connection-type"]
     hook_name = CONNECTION_TYPE["hook-name"]
 
-    def __init__(self, bitbucket_conn_id: str = default_conn_name, workspace: str | None = None, **client_options: Any) -> None:
+    def __init__(
+        self,
+        bitbucket_conn_id: str = default_conn_name,
+        workspace: str | None = None,
+        run_as: str | None = None,
+        **client_options: Any,
+    ) -> None:
         super().__init__()
         self.bitbucket_conn_id = bitbucket_conn_id
         self.workspace = workspace
+        self.run_as = run_as
         self.client_options = client_options
         self._client: BitbucketClient | None = None
+        self._user: str | None = None
 
     def get_conn(self) -> BitbucketClient:
         """Return the client, made from the connection once per hook.
@@ -50,23 +57,27 @@ class BitbucketHook(BitbucketFramesMixin, BaseHook):
         :raises BitbucketConfigurationError: names the connection and the field that is missing or wrong
         """
         if self._client is None:
-            connection = self.get_connection(self.bitbucket_conn_id)
-            self._client = self._make_client(connection, connection.extra_dejson)
+            self._client = self._make_client()
         return self._client
 
     async def aget_conn(self) -> BitbucketClient:
         """Return the client in the triggerer: nothing here blocks its event loop.
 
-        The client itself is synchronous: call it in a thread, ``await asyncio.to_thread(client.repositories.get, "api")``.
+        The client itself is synchronous: call it in a thread, with asgiref's ``sync_to_async(..., thread_sensitive=False)``.
 
         :raises BitbucketConfigurationError: as :meth:`get_conn`
         """
-        if self._client is None:
-            connection = await get_async_connection(self.bitbucket_conn_id, self)
-            extra = await get_async_extra_dejson(connection)
-            # In a thread, because masking a secret is a synchronous call to the triggerer's supervisor.
-            self._client = await asyncio.to_thread(self._make_client, connection, extra)
-        return self._client
+        # In a thread, because connections, variables and the masking of secrets are asked of the triggerer's supervisor. By
+        # asgiref, because before Airflow 3.3 nothing else finds the way back to the event loop that talks to it.
+        return await sync_to_async(self.get_conn, thread_sensitive=False)()
+
+    def acting_user(self) -> str | None:
+        """Return in whose name requests are made; None where the connection has one credential for all.
+
+        :raises BitbucketConfigurationError: as :meth:`get_conn`
+        """
+        self.get_conn()
+        return self._user
 
     def full_name(self, repository: str) -> str:
         """Return ``workspace/repository`` for a repository of this hook's workspace, or one that names its own.
@@ -81,14 +92,18 @@ class BitbucketHook(BitbucketFramesMixin, BaseHook):
             )
         return client.full_name(repository)
 
-    def _make_client(self, connection: Connection, extra: Any) -> BitbucketClient:
-        from airflow_provider_bitbucket.client import BASE_URL, BitbucketClient
+    def _make_client(self) -> BitbucketClient:
+        from airflow_provider_bitbucket.client import BitbucketClient
         from airflow_provider_bitbucket.hooks.connection import read_connection
 
-        settings = read_connection(connection, extra, on_secret=mask_secret)
-        client = BitbucketClient(
-            settings.auth, self.workspace or settings.workspace, settings.base_url or BASE_URL, **self.client_options
+        settings = read_connection(
+            self.get_connection(self.bitbucket_conn_id),
+            run_as=self.run_as,
+            get_connection=self.get_connection,
+            on_secret=mask_secret,
         )
+        self._user = settings.user
+        client = BitbucketClient(settings.auth, self.workspace or settings.workspace, settings.base_url, **self.client_options)
         client.budget.name = self.bitbucket_conn_id  # what the log calls it when it waits
         return client
 
@@ -98,14 +113,27 @@ class BitbucketHook(BitbucketFramesMixin, BaseHook):
         :return: whether the connection works, and what was found out, as sentences; nothing is raised
         """
         from airflow_provider_bitbucket.client import NO_RETRIES
-        from airflow_provider_bitbucket.hooks.check import check_connection
+        from airflow_provider_bitbucket.hooks.check import check_connection, check_shared_part
 
-        impatient = type(self)(self.bitbucket_conn_id, self.workspace, timeout=(5.0, 15.0), retries=NO_RETRIES)
+        impatient = type(self)(self.bitbucket_conn_id, self.workspace, self.run_as, timeout=(5.0, 15.0), retries=NO_RETRIES)
         try:
-            client = impatient.get_conn()
+            return check_connection(impatient.get_conn())
+        except BitbucketUserError as error:
+            return check_shared_part(self.get_connection(self.bitbucket_conn_id), str(error))
         except AirflowException as error:
             return False, str(error)
-        return check_connection(client)
+
+    def renew_logins(self) -> list[dict[str, Any]]:
+        """Renew every OAuth login of the connection, so that none lapses; they do after three months without use.
+
+        :return: ``user``, ``account`` and ``problem`` (None: renewed), one for each login
+        :raises BitbucketConfigurationError: the connection is not of auth type ``oauth``
+        """
+        from airflow_provider_bitbucket.hooks.connection import read_consumer
+        from airflow_provider_bitbucket.hooks.logins import Logins
+
+        consumer = read_consumer(self.get_connection(self.bitbucket_conn_id), on_secret=mask_secret)
+        return Logins(self.bitbucket_conn_id).renew_all(consumer)
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection
+
     from airflow_provider_bitbucket.client import BitbucketClient
 
 
@@ -36,6 +38,25 @@ def check_connection(client: BitbucketClient) -> tuple[bool, str]:
         return False, f"Bitbucket answered at {client.base_url}, but not as it should: {error}"
     except ValueError:
         return False, f"What answers at {client.base_url} is not the Bitbucket API; check the API base URL (host)."
+
+
+def check_shared_part(connection: Connection, problem: str) -> tuple[bool, str]:
+    """Try what a connection with credentials for each user has of its own, when there is no user to try it with.
+
+    :param connection: of auth type ``api_token_per_user`` or ``oauth``
+    :param problem: why there is no user
+    """
+    from airflow.providers.common.compat.sdk import mask_secret
+
+    from airflow_provider_bitbucket.client import BitbucketError
+    from airflow_provider_bitbucket.hooks.connection import auth_type_of, read_consumer
+
+    if auth_type_of(connection) == "oauth":
+        try:
+            read_consumer(connection, on_secret=mask_secret).check()
+        except BitbucketError as error:
+            return False, error.message
+    return True, f"The connection's own settings are good; what they reach depends on the user. {problem}"
 
 
 class _Refused(Exception):

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
+
+from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError, BitbucketUserError
 from airflow_provider_bitbucket.get_provider_info import CONNECTION_TYPE
+from airflow_provider_bitbucket.hooks.acting_user import as_key, given, who_triggered
+from airflow_provider_bitbucket.hooks.logins import Logins
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
 
-    from airflow_provider_bitbucket.client import Auth
+    from airflow_provider_bitbucket.client import ApiToken, Auth, OAuthConsumer, OAuthLogin
 
 AUTH_TYPES: tuple[str, ...] = tuple(CONNECTION_TYPE["conn-fields"]["auth_type"]["schema"]["enum"])
+#: With these each user has credentials of their own.
+PER_USER = ("api_token_per_user", "oauth")
 DEFAULT_AUTH_TYPE: str = CONNECTION_TYPE["conn-fields"]["auth_type"]["schema"]["default"]
 
 
@@ -25,26 +32,41 @@ class ConnectionSettings:
 
     :param auth: how requests are signed
     :param workspace: default workspace, None when the connection names none
-    :param base_url: API base URL, None for Bitbucket Cloud itself
+    :param base_url: API base URL
+    :param user: in whose name requests are made, None where there is one credential for all
     """
 
     auth: Auth
     workspace: str | None
-    base_url: str | None
+    base_url: str
+    user: str | None
 
 
-def read_connection(connection: Connection, extra: Any, *, on_secret: Callable[[str], None]) -> ConnectionSettings:
+def read_connection(
+    connection: Connection,
+    *,
+    run_as: str | None = None,
+    get_connection: Callable[[str], Connection],
+    on_secret: Callable[[str], None],
+) -> ConnectionSettings:
     """Check a Connection's fields and turn them into credentials and settings.
 
     :param connection: the Airflow connection
-    :param extra: its extra, decoded; given apart because decoding is asynchronous in the triggerer
+    :param run_as: in whose name; None: who triggered the run, else the connection's default user
+    :param get_connection: finds the connection of a user
     :param on_secret: called with every text that must never be seen in a log, renewed tokens included
     :raises BitbucketConfigurationError: names the connection and the field that is missing or wrong
     """
-    where = f"Connection {connection.conn_id!r}"
-    if not isinstance(extra, dict):
-        raise BitbucketConfigurationError(f"{where}: extra must be a JSON object; it is a {type(extra).__name__}.")
-    auth = _auth(where, connection, _text(extra.get("auth_type")) or DEFAULT_AUTH_TYPE, on_secret)
+    where, extra = _where(connection), _extra(connection)
+    auth_type = auth_type_of(connection)
+    user = _acting_user(where, auth_type, extra, run_as)
+    match auth_type, user:
+        case "api_token_per_user", str():
+            auth: Auth = _token_of_user(connection, user, get_connection)
+        case "oauth", str():
+            auth = _login_of_user(connection, user, on_secret)
+        case _:
+            auth = _shared(where, connection, auth_type, on_secret)
     for secret in auth.secrets():
         on_secret(secret)
     workspace = _text(extra.get("workspace"))
@@ -53,40 +75,158 @@ def read_connection(connection: Connection, extra: Any, *, on_secret: Callable[[
             f"{where}: workspace is {workspace!r}; give only the workspace's id, the first part of the address of its "
             "repositories (bitbucket.org/<workspace>/<repository>)."
         )
-    return ConnectionSettings(auth, workspace or None, _base_url(where, connection))
+    return ConnectionSettings(auth, workspace or None, base_url_of(connection), user)
 
 
-def _auth(where: str, connection: Connection, auth_type: str, on_secret: Callable[[str], None]) -> Auth:
-    from airflow_provider_bitbucket.client import AccessToken, ApiToken, OAuthClientCredentials
+def auth_type_of(connection: Connection) -> str:
+    """Return a connection's auth type.
 
-    login, password = _text(connection.login), _text(connection.password)
+    :raises BitbucketConfigurationError: there is no such type
+    """
+    auth_type = _text(_extra(connection).get("auth_type")) or DEFAULT_AUTH_TYPE
+    if auth_type not in AUTH_TYPES:
+        raise BitbucketConfigurationError(
+            f"{_where(connection)}: auth_type {auth_type!r} is not supported; choose one of {', '.join(AUTH_TYPES)}."
+        )
+    return auth_type
 
-    def need(field: str, value: str, what: str, way_out: str = "") -> None:
-        if not value:
-            raise BitbucketConfigurationError(f"{where}: auth type {auth_type!r} needs {field} ({what}); it is empty.{way_out}")
 
+def read_consumer(connection: Connection, *, on_secret: Callable[[str], None]) -> OAuthConsumer:
+    """Return the OAuth consumer that a connection of auth type ``oauth`` is about, with its tokens from where the API is.
+
+    :raises BitbucketConfigurationError: the connection is of another auth type, or lacks a field
+    """
+    from airflow_provider_bitbucket.client import OAuthConsumer
+
+    where, auth_type = _where(connection), auth_type_of(connection)
+    if auth_type != "oauth":
+        raise BitbucketConfigurationError(f"{where}: people log in where auth_type is 'oauth'; here it is {auth_type!r}.")
+    consumer = OAuthConsumer(*_consumer(where, connection, auth_type), on_secret=on_secret)
+    consumer.connect(base_url_of(connection))
+    for secret in consumer.secrets():
+        on_secret(secret)
+    return consumer
+
+
+def base_url_of(connection: Connection) -> str:
+    """Return where the API is that a connection is for.
+
+    :raises BitbucketConfigurationError: host is no URL
+    """
+    from airflow_provider_bitbucket.client import BASE_URL
+
+    return _base_url(_where(connection), connection) or BASE_URL
+
+
+def id_for_user(bitbucket_conn_id: str, user: str) -> str:
+    """Return the id of the connection that holds a user's own credentials."""
+    return f"{bitbucket_conn_id}__{as_key(user)}"
+
+
+def user_of(connection: Connection) -> str:
+    """Return whose credentials a connection says it holds; empty when it holds nobody's in particular."""
+    return _text(_extra(connection).get("user")) if connection.conn_type == CONNECTION_TYPE["connection-type"] else ""
+
+
+def _acting_user(where: str, auth_type: str, extra: dict[str, Any], run_as: str | None) -> str | None:
+    asked = given(run_as)
+    if auth_type not in PER_USER:
+        if asked:
+            raise BitbucketConfigurationError(
+                f"{where} has one credential for all (auth type {auth_type!r}), so that run_as={asked!r} is not possible. Leave "
+                f"run_as out, or use auth type {' or '.join(PER_USER)}."
+            )
+        return None
+    user = asked or who_triggered() or given(extra.get("default_user"))
+    if not user:
+        raise BitbucketUserError(
+            f"{where}: each user has credentials of their own (auth type {auth_type!r}), and nobody triggered this run by name. "
+            "Say in whose name with run_as='...', or fill in the connection's default user."
+        )
+    return user
+
+
+def _token_of_user(shared: Connection, user: str, get_connection: Callable[[str], Connection]) -> ApiToken:
+    own_id = id_for_user(str(shared.conn_id), user)
+    add = (
+        f"airflow connections add '{own_id}' --conn-type bitbucket --conn-login '<Atlassian e-mail>' "
+        f"--conn-password '<API token>' --conn-extra '{json.dumps({'user': user})}'"
+    )
     try:
-        match auth_type:
-            case "api_token":
-                if not login or password.startswith(f"{login}:"):
-                    login, _, password = password.rpartition(":")  # 'email:token' pasted whole; tokens have no colon
-                need("password", password, "an API token from id.atlassian.com with Bitbucket scopes")
-                hint = " This looks like an access token: choose auth type 'access_token'." * password.startswith("ATCTT")
-                paste = f" Fill it in, or paste 'email:token' into password.{hint}"
-                need("login", login, "your Atlassian e-mail", paste)
-                return ApiToken(login, password)
-            case "access_token":
-                need("password", password, "the access token of a repository, project or workspace")
-                return AccessToken(password)
-            case "oauth_client_credentials":
-                need("login", login, "the key of the OAuth consumer")
-                need("password", password, "the secret of the OAuth consumer")
-                return OAuthClientCredentials(login, password, on_secret=on_secret)
+        own = get_connection(own_id)
+    except AirflowNotFoundException:
+        raise BitbucketUserError(
+            f"{user!r} has no credentials for connection {shared.conn_id!r}: there is no connection {own_id!r}. Add it: {add}"
+        ) from None
+    if user_of(own) != user:
+        raise BitbucketUserError(
+            f"Connection {own_id!r} does not say that it belongs to {user!r} (its field user is {user_of(own)!r}), so it is not "
+            f"used. If it is theirs, say so: {add}"
+        )
+    return _api_token(_where(own), own, "api_token_per_user")
+
+
+def _login_of_user(shared: Connection, user: str, on_secret: Callable[[str], None]) -> OAuthLogin:
+    from airflow_provider_bitbucket.client import BitbucketAuthError
+
+    login = Logins(str(shared.conn_id)).auth(read_consumer(shared, on_secret=on_secret), user)
+    try:
+        login.load()
+    except BitbucketAuthError as error:
+        raise BitbucketUserError(f"{_where(shared)}: {error.message}") from None
+    return login
+
+
+def _shared(where: str, connection: Connection, auth_type: str, on_secret: Callable[[str], None]) -> Auth:
+    from airflow_provider_bitbucket.client import AccessToken, OAuthClientCredentials
+
+    if auth_type == "api_token":
+        return _api_token(where, connection, auth_type)
+    if auth_type == "oauth_client_credentials":
+        return OAuthClientCredentials(*_consumer(where, connection, auth_type), on_secret=on_secret)
+    password = _text(connection.password)
+    _need(where, auth_type, "password", password, "the access token of a repository, project or workspace")
+    try:
+        return AccessToken(password)
     except ValueError as error:
         raise BitbucketConfigurationError(f"{where}: {error}.") from None
-    raise BitbucketConfigurationError(
-        f"{where}: auth_type {auth_type!r} is not supported; choose one of {', '.join(AUTH_TYPES)}."
-    )
+
+
+def _api_token(where: str, connection: Connection, auth_type: str) -> ApiToken:
+    from airflow_provider_bitbucket.client import ApiToken
+
+    login, password = _text(connection.login), _text(connection.password)
+    if not login or password.startswith(f"{login}:"):
+        login, _, password = password.rpartition(":")  # 'email:token' pasted whole; tokens have no colon
+    _need(where, auth_type, "password", password, "an API token from id.atlassian.com with Bitbucket scopes")
+    hint = " This looks like an access token: choose auth type 'access_token'." * password.startswith("ATCTT")
+    paste = f" Fill it in, or paste 'email:token' into password.{hint}"
+    _need(where, auth_type, "login", login, "your Atlassian e-mail", paste)
+    return ApiToken(login, password)
+
+
+def _consumer(where: str, connection: Connection, auth_type: str) -> tuple[str, str]:
+    """Return key and secret of the connection's OAuth consumer."""
+    login, password = _text(connection.login), _text(connection.password)
+    _need(where, auth_type, "login", login, "the key of the OAuth consumer")
+    _need(where, auth_type, "password", password, "the secret of the OAuth consumer")
+    return login, password
+
+
+def _need(where: str, auth_type: str, field: str, value: str, what: str, way_out: str = "") -> None:
+    if not value:
+        raise BitbucketConfigurationError(f"{where}: auth type {auth_type!r} needs {field} ({what}); it is empty.{way_out}")
+
+
+def _where(connection: Connection) -> str:
+    return f"Connection {connection.conn_id!r}"
+
+
+def _extra(connection: Connection) -> dict[str, Any]:
+    extra: Any = connection.extra_dejson
+    if not isinstance(extra, dict):
+        raise BitbucketConfigurationError(f"{_where(connection)}: extra must be a JSON object; it is a {type(extra).__name__}.")
+    return extra
 
 
 def _base_url(where: str, connection: Connection) -> str | None:

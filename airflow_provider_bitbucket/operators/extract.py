@@ -38,12 +38,14 @@ class BitbucketExtractOperator(BaseOperator):
         DataFrame is the task's XCom, which suits some ten thousand rows
     :param bitbucket_conn_id: the connection (templated)
     :param workspace: workspace to read in; default: the connection's (templated)
+    :param run_as: in whose name, where the connection has credentials for each user; default: who triggered the run, else the
+        connection's default user (templated)
     :return: the DataFrame; with ``output_path`` its ``path``, ``dataset``, ``rows`` and ``columns``
     :raises ValueError: no such dataset or moment; an option of another dataset
     :raises BitbucketError: a repository can not be read
     """
 
-    template_fields = ("repositories", "since", "until", "bots", "output_path", "bitbucket_conn_id", "workspace")
+    template_fields = ("repositories", "since", "until", "bots", "output_path", "bitbucket_conn_id", "workspace", "run_as")
     ui_color = "#deebff"
 
     def __init__(
@@ -60,6 +62,7 @@ class BitbucketExtractOperator(BaseOperator):
         output_path: str | None = None,
         bitbucket_conn_id: str = BitbucketHook.default_conn_name,
         workspace: str | None = None,
+        run_as: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -76,13 +79,14 @@ class BitbucketExtractOperator(BaseOperator):
         self.output_path = output_path
         self.bitbucket_conn_id = bitbucket_conn_id
         self.workspace = workspace
+        self.run_as = run_as
         if dataset != "pull_requests" and (given := [name for name in self._options() if (dataset, name) != ("reviews", "bots")]):
             raise ValueError(f"{', '.join(given)} belong to dataset 'pull_requests', not to {dataset!r}")
 
     @cached_property
     def hook(self) -> BitbucketHook:
         """The hook."""
-        return BitbucketHook(self.bitbucket_conn_id, self.workspace)
+        return BitbucketHook(self.bitbucket_conn_id, self.workspace, self.run_as)
 
     def execute(self, context: Context) -> pd.DataFrame | dict[str, Any]:
         """Read and publish."""

@@ -58,11 +58,14 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         too, also while deferred.
     :param bitbucket_conn_id: connection of type ``bitbucket``
     :param workspace: workspace of the repository; default: the connection's
+    :param run_as: in whose name, where the connection has credentials for each user; default: who triggered the run, else the
+        connection's default user (templated)
     """
 
     template_fields = (
         "bitbucket_conn_id",
         "workspace",
+        "run_as",
         "repository",
         *TARGETS,
         "custom_pipeline",
@@ -90,6 +93,7 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         timeout: float = 24 * 60 * 60,
         bitbucket_conn_id: str = BitbucketHook.default_conn_name,
         workspace: str | None = None,
+        run_as: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -107,6 +111,7 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         self.timeout = _seconds("timeout", timeout)
         self.bitbucket_conn_id = bitbucket_conn_id
         self.workspace = workspace
+        self.run_as = run_as
         self._running: str | None = None
         given = {name: getattr(self, name) for name in TARGETS if getattr(self, name) is not None}
         # Templates may turn out empty: which of them is left is checked when they are rendered, before the start.
@@ -131,11 +136,11 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
     @cached_property
     def hook(self) -> BitbucketHook:
         """The hook that starts, stops and explains pipelines."""
-        return BitbucketHook(self.bitbucket_conn_id, self.workspace)
+        return BitbucketHook(self.bitbucket_conn_id, self.workspace, self.run_as)
 
     @cached_property
     def _polling(self) -> BitbucketHook:
-        return polling_hook(self.bitbucket_conn_id, self.workspace)
+        return polling_hook(self.bitbucket_conn_id, self.workspace, self.run_as)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the pipeline and wait for it.
@@ -152,6 +157,7 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
             poll_interval=self.poll_interval,
             deadline=time.time() + self._time_limit(),
             stop_on_kill=True,
+            run_as=self.hook.acting_user(),
         )
         _check_serializable(trigger)  # what can not be deferred must not be started
         look_with = self._polling.get_conn()  # now, because a kill may come at any time after the start

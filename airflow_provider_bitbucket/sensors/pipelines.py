@@ -41,9 +41,11 @@ class BitbucketPipelineSensor(BaseSensorOperator):
     :param deferrable: wait in the triggerer instead of a worker; default: ``[operators] default_deferrable``
     :param bitbucket_conn_id: connection of type ``bitbucket``
     :param workspace: workspace of the repository; default: the connection's
+    :param run_as: in whose name, where the connection has credentials for each user; default: who triggered the run, else the
+        connection's default user (templated)
     """
 
-    template_fields = ("bitbucket_conn_id", "workspace", "repository", "pipeline")
+    template_fields = ("bitbucket_conn_id", "workspace", "run_as", "repository", "pipeline")
     ui_color = "#deebff"
 
     def __init__(
@@ -54,6 +56,7 @@ class BitbucketPipelineSensor(BaseSensorOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         bitbucket_conn_id: str = BitbucketHook.default_conn_name,
         workspace: str | None = None,
+        run_as: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -62,11 +65,12 @@ class BitbucketPipelineSensor(BaseSensorOperator):
         self.deferrable = deferrable
         self.bitbucket_conn_id = bitbucket_conn_id
         self.workspace = workspace
+        self.run_as = run_as
 
     @cached_property
     def hook(self) -> BitbucketHook:
         """The hook, with its client made once."""
-        return polling_hook(self.bitbucket_conn_id, self.workspace)
+        return polling_hook(self.bitbucket_conn_id, self.workspace, self.run_as)
 
     @cached_property
     def _watch(self) -> PipelineWatch:
@@ -94,6 +98,7 @@ class BitbucketPipelineSensor(BaseSensorOperator):
                     poll_interval=self.poke_interval,
                     deadline=time.time() + self._time_limit(),
                     told=self._watch.told,
+                    run_as=self.hook.acting_user(),
                 ),
                 method_name="execute_complete",
             )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 from airflow.providers.common.compat.sdk import AirflowException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
 
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.hooks.pipelines import stop_pipeline
@@ -53,11 +54,11 @@ def checked_event(event: dict[str, Any] | None) -> PipelineEvent:
     return PipelineEvent(status=event["status"], pipeline=event["pipeline"], message=event["message"])
 
 
-def polling_hook(bitbucket_conn_id: str, workspace: str | None) -> BitbucketHook:
+def polling_hook(bitbucket_conn_id: str, workspace: str | None, run_as: str | None = None) -> BitbucketHook:
     """Return a hook whose client tries each request once: a watch retries by itself, and who is killed has seconds."""
     from airflow_provider_bitbucket.client import NO_RETRIES
 
-    return BitbucketHook(bitbucket_conn_id, workspace, retries=NO_RETRIES)
+    return BitbucketHook(bitbucket_conn_id, workspace, run_as, retries=NO_RETRIES)
 
 
 class PipelineWatch:
@@ -155,6 +156,7 @@ class BitbucketPipelineTrigger(BaseTrigger):
     :param stop_on_kill: stop the pipeline when somebody ends the deferred task (marks it, clears it, or fails its run);
         needs Airflow 3.3. Only who started a pipeline may ask for it.
     :param told: what the task's log says of the pipeline already
+    :param run_as: in whose name, as the task found out; None where the connection has one credential for all
     """
 
     def __init__(
@@ -168,6 +170,7 @@ class BitbucketPipelineTrigger(BaseTrigger):
         deadline: float,
         stop_on_kill: bool = False,
         told: str = "",
+        run_as: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves its signature untyped
         self.bitbucket_conn_id = bitbucket_conn_id
@@ -178,6 +181,7 @@ class BitbucketPipelineTrigger(BaseTrigger):
         self.deadline = deadline
         self.stop_on_kill = stop_on_kill
         self.told = told
+        self.run_as = run_as
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what the triggerer needs to make this trigger again."""
@@ -192,6 +196,7 @@ class BitbucketPipelineTrigger(BaseTrigger):
                 "deadline": self.deadline,
                 "stop_on_kill": self.stop_on_kill,
                 "told": self.told,
+                "run_as": self.run_as,
             },
         )
 
@@ -213,16 +218,18 @@ class BitbucketPipelineTrigger(BaseTrigger):
             client = await self._client()
         except AirflowException as error:
             return PipelineEvent(status="lost", pipeline={"uuid": self.pipeline}, message=str(error))
-        while (event := await asyncio.to_thread(watch.look, client)) is None:
+        look = sync_to_async(watch.look, thread_sensitive=False)
+        while (event := await look(client)) is None:
             await asyncio.sleep(watch.pause)
         return event
 
     async def on_kill(self) -> None:
         """Stop the pipeline when a person ends the deferred task; Airflow 3.3 and newer call this."""
         if self.stop_on_kill:
-            said = await asyncio.to_thread(stop_pipeline, await self._client(), self.repository, self.pipeline)
+            said = await sync_to_async(stop_pipeline, thread_sensitive=False)(
+                await self._client(), self.repository, self.pipeline
+            )
             self.log.info("The task was ended while its pipeline was running. %s", said)
 
     async def _client(self) -> BitbucketClient:
-        hook = await asyncio.to_thread(polling_hook, self.bitbucket_conn_id, self.workspace)
-        return await hook.aget_conn()
+        return await polling_hook(self.bitbucket_conn_id, self.workspace, self.run_as).aget_conn()

@@ -160,7 +160,7 @@ class TestOAuth:
     def test_for_bitbucket_itself_tokens_come_from_its_web_host(self) -> None:
         auth = OAuthClientCredentials("key", "secret")
         BitbucketClient(auth)
-        assert auth.token_url == "https://bitbucket.org/site/oauth2/access_token"
+        assert auth.consumer.token_url == "https://bitbucket.org/site/oauth2/access_token"
 
     @pytest.mark.parametrize("key", ["scope", "scopes"])
     def test_granted_scopes_are_read_in_both_spellings_of_the_key(

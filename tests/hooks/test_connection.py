@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import Connection
+from airflow.providers.common.compat.sdk import BaseHook, Connection
 
 from airflow_provider_bitbucket.client import AccessToken, ApiToken, OAuthClientCredentials
 from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError
@@ -15,9 +15,9 @@ from airflow_provider_bitbucket.hooks.connection import ConnectionSettings, read
 
 
 def read(extra: Any = None, *, secrets: list[str] | None = None, **fields: Any) -> ConnectionSettings:
-    connection = Connection(conn_id="bitbucket_default", conn_type="bitbucket", **fields)
+    connection = Connection(conn_id="bitbucket_default", conn_type="bitbucket", extra=json.dumps(extra or {}), **fields)
     found = secrets if secrets is not None else []
-    return read_connection(connection, {} if extra is None else extra, on_secret=found.append)
+    return read_connection(connection, get_connection=BaseHook.get_connection, on_secret=found.append)
 
 
 def refusal(extra: Any = None, **fields: Any) -> str:
@@ -150,7 +150,7 @@ def test_the_api_address_is_understood_in_every_spelling(fields: dict[str, Any],
 )
 def test_a_uri_and_a_json_say_the_same_as_the_form(connection: Connection) -> None:
     secrets: list[str] = []
-    settings = read_connection(connection, connection.extra_dejson, on_secret=secrets.append)
+    settings = read_connection(connection, get_connection=BaseHook.get_connection, on_secret=secrets.append)
 
     assert (settings.workspace, settings.base_url) == ("acme", "http://127.0.0.1:8070/2.0")
     assert "t/k" in secrets

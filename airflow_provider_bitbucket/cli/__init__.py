@@ -1,0 +1,1 @@
+"""``airflow bitbucket ...``: log in, see who is connected, check a connection."""

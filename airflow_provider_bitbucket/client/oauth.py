@@ -1,0 +1,252 @@
+"""An OAuth consumer: the addresses where people grant it access and where it gets its tokens.
+
+Source: developer.atlassian.com/cloud/bitbucket/oauth-2 and its changelog (CHANGE-3052). Rules since 2026-05-04: tokens in the
+header only, client credentials act as the consumer's own app user and come without refresh token, each refresh gives a new
+refresh token and ends the old one, an unused one lapses after three months, ``scope`` in place of ``scopes``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import requests
+
+from airflow_provider_bitbucket.client.auth import NO_AUTH, Auth, basic
+from airflow_provider_bitbucket.client.errors import BitbucketAuthError, BitbucketConnectionError, from_response
+
+AUTHORIZE_PATH = "/site/oauth2/authorize"
+TOKEN_PATH = "/site/oauth2/access_token"
+_TIMEOUT_SECONDS = (10.0, 30.0)
+
+
+def tell_nobody(_: str) -> None:
+    """Mask nothing: outside of Airflow there is no log to keep secrets out of but the caller's own."""
+
+
+class OAuthRefusedError(BitbucketAuthError):
+    """The token endpoint refused.
+
+    :ivar code: ``error`` of RFC 6749, such as ``invalid_grant``
+    """
+
+    code: str = ""
+
+    @property
+    def is_dead_grant(self) -> bool:
+        """Whether the code or refresh token is used up, lapsed or revoked; Bitbucket has two words for that."""
+        return self.code in ("invalid_grant", "invalid_request")
+
+
+@dataclass(frozen=True)
+class OAuthTokens:
+    """What the token endpoint gave.
+
+    :param access_token: signs requests
+    :param expires_at: Unix time at which the access token ends
+    :param received_at: Unix time at which both were received
+    :param scopes: what was granted
+    :param refresh_token: gets the next pair; empty for client credentials
+    """
+
+    access_token: str = field(repr=False)
+    expires_at: float
+    received_at: float
+    scopes: tuple[str, ...] = ()
+    refresh_token: str = field(default="", repr=False)
+
+    def renew_at(self) -> float:
+        """Return a moment in the last quarter of the access token's life: early, and not the same for every process."""
+        lifetime = self.expires_at - self.received_at
+        return self.received_at + lifetime * random.uniform(0.75, 0.95)  # noqa: S311 - jitter, no secret
+
+
+class OAuthConsumer:
+    """An OAuth consumer of a workspace and its way to the token endpoint.
+
+    :param key: consumer key
+    :param secret: consumer secret
+    :param on_secret: called with every new secret text, so that the caller can mask it
+    """
+
+    def __init__(self, key: str, secret: str, *, on_secret: Callable[[str], None] = tell_nobody) -> None:
+        if not key or not secret:
+            raise ValueError(f"An OAuth consumer needs key and secret; the {'secret' if key else 'key'} is empty")
+        self.key = key
+        self.on_secret = on_secret
+        self.site = "https://bitbucket.org"
+        self._secret = secret
+        self._verify: bool | str = True
+        self._proxies: dict[str, str] | None = None
+
+    def __repr__(self) -> str:
+        return f"<OAuthConsumer {self.key}>"
+
+    def connect(self, base_url: str, *, verify: bool | str = True, proxies: dict[str, str] | None = None) -> None:
+        """Get tokens from where the API is: an emulator or proxy must not make us send the secret elsewhere."""
+        parts = urlsplit(base_url)
+        if parts.hostname != "api.bitbucket.org":
+            self.site = f"{parts.scheme}://{parts.netloc}"
+        self._verify, self._proxies = verify, proxies
+
+    @property
+    def token_url(self) -> str:
+        """The token endpoint."""
+        return f"{self.site}{TOKEN_PATH}"
+
+    def secrets(self) -> list[str]:
+        """The consumer's secret in every form it is sent in."""
+        return [self._secret, basic(self.key, self._secret)]
+
+    def authorize_url(self, state: str, *, redirect_uri: str, scopes: Iterable[str] = ()) -> str:
+        """Return the address at which a person grants this consumer access.
+
+        :param state: comes back with the code; only who sent the person there knows it
+        :param redirect_uri: where the code is sent; has to start with the consumer's callback URL
+        :param scopes: legacy names such as ``pipeline:write``; none: all that the consumer has
+        """
+        query = {"client_id": self.key, "response_type": "code", "state": state, "redirect_uri": redirect_uri}
+        asked = " ".join(scopes)
+        return f"{self.site}{AUTHORIZE_PATH}?{urlencode({**query, **({'scope': asked} if asked else {})})}"
+
+    def exchange(self, code: str, *, redirect_uri: str) -> OAuthTokens:
+        """Exchange the code that a person brought back.
+
+        :raises OAuthRefusedError: the code was used, has lapsed or belongs to another consumer
+        """
+        return self._ask(grant_type="authorization_code", code=code, redirect_uri=redirect_uri)
+
+    def refresh(self, refresh_token: str) -> OAuthTokens:
+        """Get new tokens; the refresh token given is of no use afterwards.
+
+        :raises OAuthRefusedError: it was used before, has lapsed, or the person took the access away
+        """
+        return self._ask(grant_type="refresh_token", refresh_token=refresh_token)
+
+    def client_credentials(self) -> OAuthTokens:
+        """Get a token for the consumer itself.
+
+        :raises OAuthRefusedError: key or secret are wrong, or the consumer is not private
+        """
+        return self._ask(grant_type="client_credentials")
+
+    def check(self) -> None:
+        """Find out whether key and secret are right, by a refresh that can not succeed.
+
+        :raises OAuthRefusedError: they are not
+        """
+        try:
+            self.refresh("none")
+        except OAuthRefusedError as error:
+            if not error.is_dead_grant:
+                raise
+
+    def _ask(self, **form: str) -> OAuthTokens:
+        try:
+            answer = requests.post(
+                self.token_url,
+                data=form,
+                headers={"Authorization": f"Basic {basic(self.key, self._secret)}", "Accept": "application/json"},
+                timeout=_TIMEOUT_SECONDS,
+                verify=self._verify,
+                proxies=self._proxies,
+                allow_redirects=False,
+                auth=NO_AUTH,
+            )
+        except requests.RequestException as error:
+            raise BitbucketConnectionError(
+                f"No answer from the OAuth token endpoint: {type(error).__name__}.", method="POST", url=self.token_url
+            ) from error
+        if answer.status_code in (429, *range(500, 600)):
+            raise from_response(answer, "POST")
+        if answer.status_code != 200:
+            raise self._refused(answer, form["grant_type"])
+        return self._tokens(answer)
+
+    def _refused(self, answer: requests.Response, grant: str) -> OAuthRefusedError:
+        problem = from_response(answer, "POST").message
+        look_at = " Check key and secret" + (
+            ", and that the consumer is marked as private." if grant == "client_credentials" else "."
+        )
+        refused = OAuthRefusedError(
+            f"Bitbucket gives no token to this OAuth consumer: {problem}",
+            status=answer.status_code,
+            method="POST",
+            url=self.token_url,
+        )
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            refused.code = str(answer.json()["error"])
+        return (
+            refused
+            if refused.is_dead_grant and grant != "client_credentials"
+            else refused.with_message(refused.message + look_at)
+        )
+
+    def _tokens(self, answer: requests.Response) -> OAuthTokens:
+        now = time.time()
+        try:
+            body: dict[str, Any] = answer.json()
+            token, lifetime = str(body["access_token"]), float(body.get("expires_in", 7200))
+        except (ValueError, KeyError, TypeError) as error:
+            raise BitbucketAuthError(
+                "The OAuth token endpoint answered without an access token.", method="POST", url=self.token_url
+            ) from error
+        refresh_token = str(body.get("refresh_token") or "")
+        for secret in (token, refresh_token):
+            if secret:
+                self.on_secret(secret)
+        scopes = str(body.get("scope") or body.get("scopes") or "").replace(",", " ").split()
+        return OAuthTokens(token, now + lifetime, now, tuple(scopes), refresh_token)
+
+
+class OAuthClientCredentials(Auth):
+    """A private OAuth consumer acting as itself: tokens of two hours, renewed before they lapse.
+
+    :param key: consumer key
+    :param secret: consumer secret
+    :param on_secret: called with every new secret text, so that the caller can mask it
+    """
+
+    kind = "oauth_client_credentials"
+
+    def __init__(self, key: str, secret: str, *, on_secret: Callable[[str], None] = tell_nobody) -> None:
+        self.consumer = OAuthConsumer(key, secret, on_secret=on_secret)
+        super().__init__(key)
+        self._tokens: OAuthTokens | None = None
+        self._renew_at = 0.0
+        self._lock = threading.RLock()  # a signal handler may ask from within: it stops the pipeline of a killed task
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """What was granted with the last token."""
+        return self._tokens.scopes if self._tokens else ()
+
+    def connect(self, base_url: str, *, verify: bool | str = True, proxies: dict[str, str] | None = None) -> None:
+        self.consumer.connect(base_url, verify=verify, proxies=proxies)
+
+    def secrets(self) -> list[str]:
+        return [*self.consumer.secrets(), *([self._tokens.access_token] if self._tokens else [])]
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._current()}"
+        return request
+
+    def renew(self, used: str | None) -> bool:
+        with self._lock:
+            if self._tokens and used == f"Bearer {self._tokens.access_token}":  # else another thread has renewed it meanwhile
+                self._tokens = None
+        self._current()
+        return True
+
+    def _current(self) -> str:
+        with self._lock:
+            if self._tokens is None or time.time() >= self._renew_at:
+                self._tokens = self.consumer.client_credentials()
+                self._renew_at = self._tokens.renew_at()
+            return self._tokens.access_token
