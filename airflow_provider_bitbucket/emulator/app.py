@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import re
 from collections import Counter, deque
 from email.utils import format_datetime
 from typing import Any
@@ -28,6 +29,7 @@ _log = logging.getLogger(__name__)
 
 _KEPT_REQUESTS = 10_000
 _NO_API = "There is no API hosted at this URL.\n\nFor information about our API's, please refer to the documentation."
+_SECRET = re.compile(r"(?<=access_token=)[^&]+")
 _OWN_PATHS = ("/_emulator", "/_storage")
 
 
@@ -41,6 +43,7 @@ class Traffic:
         """Forget everything."""
         self.counts: Counter[str] = Counter()
         self.by_credential: Counter[str] = Counter()
+        self.grants: Counter[str] = Counter()  # OAuth grant and status of the answer
         self.recent: deque[dict[str, Any]] = deque(maxlen=_KEPT_REQUESTS)
 
 
@@ -75,7 +78,8 @@ class Surroundings:
             await self.app(scope, receive, send)
             return
         template = self._template(scope)
-        entry = {"method": scope["method"], "path": scope["path"], "route": template, "query": scope["query_string"].decode()}
+        query = _SECRET.sub("***", scope["query_string"].decode())
+        entry = {"method": scope["method"], "path": scope["path"], "route": template, "query": query}
         traffic: Traffic = self.app.state.traffic
         traffic.counts[f"{scope['method']} {template}"] += 1
         traffic.recent.append(entry)

@@ -50,14 +50,31 @@ _LEGACY = {
     "team": "read:workspace",
 }
 
+#: Scopes that a legacy scope brings along, those of the whole chain (developer.atlassian.com, scopes).
+_INCLUDED = {
+    "account": "email",
+    "account:write": "account email",
+    "team:write": "team",
+    "repository:write": "repository",
+    "pullrequest": "repository",
+    "pullrequest:write": "pullrequest repository:write repository",
+    "project": "repository",
+    "pipeline:write": "pipeline",
+    "pipeline:variable": "pipeline:write pipeline",
+    "runner:write": "runner",
+}
+
 _NOT_FOR_TOKENS = "Token is invalid, expired, or not supported for this endpoint."
 _EXPIRED = "OAuth2 access token expired. Use your refresh token to obtain a new access token."
+_HEADER_ONLY = "Access tokens are accepted in the Authorization header only, not in the URL."
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="Bitbucket.org HTTP"'}
 _ANONYMOUS_LIMIT = 60
 
 
 def authenticate(state: State, request: Request) -> Credential:
     """Return the credential a request is signed with, or raise the 401 that Bitbucket would send."""
+    if "access_token" in request.query_params:  # since 2026-05-04; one in the body was never looked at here
+        raise ApiError(401, _HEADER_ONLY)
     header = request.headers.get("Authorization", "")
     scheme, _, value = header.partition(" ")
     if scheme.lower() == "basic":
@@ -88,6 +105,12 @@ def missing_scopes(credential: Credential, needed: Iterable[str]) -> set[str]:
     for scope in credential.scopes:
         held |= {f"{name}:bitbucket" for name in _LEGACY.get(scope, "").split()}
     return {f"{name}:bitbucket" for name in needed} - held
+
+
+def with_included(scopes: Iterable[str]) -> frozenset[str]:
+    """Return legacy OAuth scopes with those that they include."""
+    held = set(scopes)
+    return frozenset(held.union(*(_INCLUDED.get(scope, "").split() for scope in held)))
 
 
 def reaches(credential: Credential, repository: Repository) -> bool:
@@ -153,10 +176,10 @@ def count(state: State, credential: Credential | None) -> None:
 
 
 def _window(state: State, credential: Credential | None) -> deque[datetime]:
-    """Return when was asked within the last emulated hour: by this access token, else by this account or app user."""
+    """Return when was asked in the last emulated hour: by this access token, consumer (whoever logged in) or account."""
     key = ""
     if credential:
-        key = credential.secret if credential.kind.endswith("_access_token") else credential.user.uuid
+        key = credential.secret if credential.kind.endswith("_access_token") else credential.consumer or credential.user.uuid
     times = state.request_times.setdefault(key, deque())
     start = state.clock.now() - timedelta(hours=1)
     while times and times[0] <= start:

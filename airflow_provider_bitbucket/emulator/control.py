@@ -21,12 +21,13 @@ router = APIRouter(prefix="/_emulator")
 
 @router.get("/requests")
 async def requests(request: Request, recent: int = 0) -> dict[str, Any]:
-    """Counts per method and route since the last reset; with ``recent=n`` the last n requests too."""
+    """Counts since the last reset, per method and route, caller, and OAuth grant and status; with ``recent=n`` the last n too."""
     traffic = request.app.state.traffic
     answer: dict[str, Any] = {
         "total": sum(traffic.counts.values()),
         "counts": dict(sorted(traffic.counts.items())),
         "by_credential": dict(sorted(traffic.by_credential.items())),
+        "grants": dict(sorted(traffic.grants.items())),
     }
     if recent:
         answer["recent"] = list(traffic.recent)[-recent:]

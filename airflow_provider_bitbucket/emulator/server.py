@@ -7,6 +7,7 @@ import json
 import socket
 import threading
 import urllib.request
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -14,6 +15,7 @@ from urllib.parse import quote, urlencode
 import uvicorn
 
 from airflow_provider_bitbucket.emulator.clock import Clock
+from airflow_provider_bitbucket.emulator.oauth_browser import log_in
 from airflow_provider_bitbucket.emulator.state import State
 
 LOOPBACK = ("127.0.0.1", "localhost")
@@ -143,10 +145,16 @@ class BitbucketEmulator:
         """The API base URL."""
         return f"{self.url}/2.0"
 
+    @property
+    def api_tokens(self) -> dict[str, tuple[str, str]]:
+        """API tokens of people, nickname -> (e-mail, token): of the owner and two members in every seed."""
+        return {one.user.nickname: (one.login, one.secret) for one in self.state.credentials if one.login and not one.revoked}
+
     def connection_json(self, auth_type: str = "api_token", **extra: Any) -> str:
         """Return an Airflow connection to this emulator as JSON, for ``AIRFLOW_CONN_BITBUCKET_DEFAULT``.
 
-        :param auth_type: ``api_token``, ``access_token`` or ``oauth_client_credentials``
+        :param auth_type: ``api_token``, ``api_token_per_user`` (no credentials in it), ``access_token``,
+            ``oauth_client_credentials`` or ``oauth``
         :param extra: further extra fields
         """
         login, password = self._credentials(auth_type)
@@ -157,19 +165,57 @@ class BitbucketEmulator:
     def connection_uri(self, auth_type: str = "api_token") -> str:
         """Return the same connection as a URI."""
         login, password = self._credentials(auth_type)
-        user = f"{quote(login or '', safe='')}:{quote(password, safe='')}"
+        user = f"{quote(login or '', safe='')}:{quote(password, safe='')}@" if password else ""
         extra = urlencode({"workspace": self.workspace, "auth_type": auth_type})
-        return f"bitbucket://{user}@{self.host}:{self.port}/http?{extra}"
+        return f"bitbucket://{user}{self.host}:{self.port}/http?{extra}"
 
-    def _credentials(self, auth_type: str) -> tuple[str | None, str]:
-        known: dict[str, tuple[str | None, str]] = {
+    def _credentials(self, auth_type: str) -> tuple[str | None, str | None]:
+        known: dict[str, tuple[str | None, str | None]] = {
             "api_token": self.api_token,
+            "api_token_per_user": (None, None),
             "access_token": (None, self.access_token),
             "oauth_client_credentials": self.oauth_consumer,
+            "oauth": self.oauth_consumer,
         }
         if auth_type not in known:
             raise ValueError(f"auth_type is {auth_type!r}; expected one of {', '.join(known)}")
         return known[auth_type]
+
+    def login(self, user: str | None = None, scopes: Iterable[str] | None = None) -> dict[str, Any]:
+        """Log somebody in through :attr:`oauth_consumer`, consent and code exchange over HTTP, and return the token answer.
+
+        :param user: nickname; the owner of the workspace when not given
+        :param scopes: legacy scopes to ask for, such as ``pipeline:write``; all that the consumer has when not given
+        :raises ValueError: the emulator refused; says why
+        """
+        return log_in(self.host, self.port, self.oauth_consumer, user=user, scopes=scopes)
+
+    def logins(self) -> list[dict[str, Any]]:
+        """Return all logins: ``consumer``, ``user``, ``scopes``, ``refreshes``, ``revoked``, ``revoked_by_reuse``."""
+        logins: list[dict[str, Any]] = self.control("GET", "logins")
+        return logins
+
+    def revoke_logins(self, user: str | None = None) -> int:
+        """Revoke logins with all their tokens and return how many: those of a user (nickname), or all."""
+        return int(self.control("DELETE", f"logins?{urlencode({'user': user})}" if user else "logins")["revoked"])
+
+    def expire_access_tokens(self) -> int:
+        """Let all access tokens of all OAuth consumers lapse now and return how many; refresh tokens stay good."""
+        return int(self.control("POST", "logins/expire", {})["expired"])
+
+    def grants(self) -> dict[str, int]:
+        """Return how often each OAuth grant was asked for, with status, such as ``{"refresh_token 200": 3}``."""
+        grants: dict[str, int] = self.control("GET", "requests")["grants"]
+        return grants
+
+    def consumer(self, key: str = oauth_consumer[0], **fields: Any) -> dict[str, Any]:
+        """Change an OAuth consumer, or add one, and return it.
+
+        :param key: consumer key
+        :param fields: ``callback_url`` (every redirect_uri must start with it), ``scopes``, ``private``, ``name``, ``secret``
+        """
+        consumer: dict[str, Any] = self.control("PATCH", f"consumers/{quote(key, safe='')}", fields)
+        return consumer
 
     def control(self, method: str, path: str, body: Any = None) -> Any:
         """Call the control interface below ``/_emulator/`` and return its JSON.

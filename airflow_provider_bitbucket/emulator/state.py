@@ -12,9 +12,12 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.emulator.clock import Clock
+
+if TYPE_CHECKING:
+    from airflow_provider_bitbucket.emulator.oauth_logins import Code, Login
 
 
 @dataclass(eq=False)
@@ -306,6 +309,7 @@ class Credential:
     repository: str | None = None  # repository access tokens reach only this one
     expires_on: datetime | None = None
     revoked: bool = False
+    consumer: str | None = None  # key of the OAuth consumer it was given to, which its requests count against
 
 
 @dataclass(eq=False)
@@ -314,9 +318,10 @@ class Consumer:
 
     key: str
     secret: str
-    user: User  # the app_user it acts as
+    user: User  # the app_user it acts as; its display name is the consumer's
     scopes: frozenset[str]
     private: bool = True
+    callback_url: str | None = None  # what every redirect_uri must start with; None: nobody can log in
 
 
 @dataclass
@@ -334,6 +339,9 @@ class Settings:
     sorted_states_fail: bool = False  # sort with several states: a lasting 500, as seen on large repositories
     access_token_seconds: int = 7200
     oauth_scope_key: str = "scope"  # "scope" since 2026-05-04, "scopes" before
+    rotate_refresh_tokens: bool = True  # since 2026-05-04 each refresh gives a new refresh token and kills the old one
+    strict_refresh_reuse: bool = False  # a killed refresh token that is used again revokes the whole login (RFC 9700, 4.14.2)
+    refused_refresh_error: str = "invalid_request"  # as recorded; RFC 6749 says "invalid_grant"
 
 
 class State:
@@ -351,6 +359,8 @@ class State:
         self.workspaces: dict[str, Workspace] = {}  # by slug
         self.credentials: list[Credential] = []
         self.consumers: dict[str, Consumer] = {}  # by key
+        self.codes: dict[str, Code] = {}  # OAuth authorization codes that nobody has used, by code
+        self.logins: list[Login] = []
         self.merge_tasks: dict[str, MergeTask] = {}  # by task id
         self.request_times: dict[str, deque[datetime]] = {}  # by secret: requests of the last hour
         self._counters: dict[str, int] = {}

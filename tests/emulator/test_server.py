@@ -66,7 +66,7 @@ def test_a_seed_that_is_none_is_refused_with_those_there_are(arguments: dict[str
         BitbucketEmulator(**arguments).start()  # type: ignore[arg-type]  # wrong on purpose
 
 
-@pytest.mark.parametrize("auth_type", ["api_token", "access_token", "oauth_client_credentials"])
+@pytest.mark.parametrize("auth_type", ["api_token", "api_token_per_user", "access_token", "oauth_client_credentials", "oauth"])
 def test_the_connection_it_offers_leads_to_it_in_both_forms(auth_type: str) -> None:
     bitbucket = BitbucketEmulator("empty", port=8070)
     fields = json.loads(bitbucket.connection_json(auth_type))
@@ -74,7 +74,8 @@ def test_the_connection_it_offers_leads_to_it_in_both_forms(auth_type: str) -> N
     assert fields["extra"] == {"workspace": "acme", "auth_type": auth_type}
     uri = urlsplit(bitbucket.connection_uri(auth_type))
     assert (uri.scheme, uri.hostname, uri.port) == ("bitbucket", "127.0.0.1", 8070)
-    assert (unquote(uri.username or "") or None, unquote(uri.password or "")) == (fields.get("login"), fields["password"])
+    given = (unquote(uri.username or "") or None, unquote(uri.password or "") or None)
+    assert given == (fields.get("login"), fields.get("password"))
     assert parse_qs(uri.query) == {"workspace": ["acme"], "auth_type": [auth_type]}
 
 

@@ -7,6 +7,8 @@ from airflow_provider_bitbucket.emulator.routes import (
     default_reviewers,
     deployments,
     oauth,
+    oauth_consent,
+    oauth_control,
     pipeline_steps,
     pipelines,
     pipelines_config,
@@ -27,6 +29,8 @@ from airflow_provider_bitbucket.emulator.routes import (
 
 ROUTERS: tuple[APIRouter, ...] = (
     oauth.router,
+    oauth_consent.router,
+    oauth_control.router,
     removed.router,
     users.router,
     pipelines_config.router,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from airflow_provider_bitbucket.emulator.auth import ALL_SCOPES
@@ -9,6 +11,9 @@ from airflow_provider_bitbucket.emulator.state import Commit, Consumer, Credenti
 
 #: What an OAuth consumer is granted, in the legacy names that consumers have.
 CONSUMER_SCOPES = frozenset({"account", "team", "repository:write", "pullrequest:write", "pipeline:write", "webhook"})
+
+#: Where the consumer sends people back to after a login.
+CALLBACK_URL = "http://127.0.0.1:8910/callback"
 
 PIPELINES_YAML = b"""image: atlassian/default-image:5
 pipelines:
@@ -51,8 +56,18 @@ def add_workspace(state: State, owner: User) -> Workspace:
         Credential("workspace_access_token", "demo-access-token", bot, ALL_SCOPES, workspace="acme"),
         Credential("repo_access_token", "demo-repository-token", bot, ALL_SCOPES, workspace="acme", repository="api"),
     ]
-    state.consumers["demo-key"] = Consumer("demo-key", "demo-secret", consumer, CONSUMER_SCOPES)
+    state.consumers["demo-key"] = Consumer("demo-key", "demo-secret", consumer, CONSUMER_SCOPES, callback_url=CALLBACK_URL)
     return workspace
+
+
+def join(state: State, workspace: Workspace, users: Sequence[User]) -> None:
+    """Make people members of a workspace; the first two have API tokens of their own, such as ``priya.raman-api-token``."""
+    workspace.members |= {user.uuid: "member" for user in users}
+    for user in users[:2]:
+        # An ASCII e-mail, because many HTTP clients can not put anything else into Basic credentials.
+        name = unicodedata.normalize("NFKD", user.nickname).encode("ascii", "ignore").decode()
+        login = f"{name}@example.com"
+        state.credentials.append(Credential("api_token", f"{name}-api-token", user, ALL_SCOPES, login=login))
 
 
 def add_repository(state: State, workspace: Workspace, slug: str, *, since: datetime, by: User, commits: int = 3) -> Repository:

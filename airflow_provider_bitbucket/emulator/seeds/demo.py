@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from airflow_provider_bitbucket.emulator.history import add_commit
 from airflow_provider_bitbucket.emulator.pipeline_plan import settle_statuses
 from airflow_provider_bitbucket.emulator.pipeline_yaml import FILE_NAME
-from airflow_provider_bitbucket.emulator.seeds.common import add_workspace
+from airflow_provider_bitbucket.emulator.seeds.common import add_workspace, join
 from airflow_provider_bitbucket.emulator.seeds.demo_definitions import DEFINITIONS, scripts
 from airflow_provider_bitbucket.emulator.seeds.demo_people import hire
 from airflow_provider_bitbucket.emulator.seeds.demo_pipelines import RELEASES, Builds, nightlies, open_environments, releases
@@ -36,7 +36,7 @@ def plant(state: State) -> None:
     first = end - timedelta(weeks=WEEKS)
     people, bot = hire(state, first, end)
     workspace = add_workspace(state, people[0].user)
-    workspace.members |= {one.user.uuid: "member" for one in people[1:]}
+    join(state, workspace, [one.user for one in people[1:]])
     for slug in REPOSITORIES:
         _create(state, workspace, slug, people[0].user)
     story = Story(state, workspace, people, bot)

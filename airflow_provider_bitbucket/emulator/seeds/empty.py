@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow_provider_bitbucket.emulator.seeds.common import add_repository, add_user, add_workspace
+from airflow_provider_bitbucket.emulator.seeds.common import add_repository, add_user, add_workspace, join
 from airflow_provider_bitbucket.emulator.state import State
 
 
@@ -13,6 +13,5 @@ def plant(state: State) -> None:
     since = state.clock.start - timedelta(days=90)
     owner = add_user(state, "Dana Demo", since=since)
     workspace = add_workspace(state, owner)
-    for name in ("Robin Reviewer", "Alex Author"):
-        workspace.members[add_user(state, name, since=since).uuid] = "member"
+    join(state, workspace, [add_user(state, name, since=since) for name in ("Robin Reviewer", "Alex Author")])
     add_repository(state, workspace, "api", since=since, by=owner)

@@ -14,7 +14,7 @@ from airflow_provider_bitbucket.emulator import pull_request_actions as actions
 from airflow_provider_bitbucket.emulator.history import add_commit
 from airflow_provider_bitbucket.emulator.pull_request_merge import decline, merge
 from airflow_provider_bitbucket.emulator.pull_request_reviews import approve, comment
-from airflow_provider_bitbucket.emulator.seeds.common import add_repository, add_user, add_workspace
+from airflow_provider_bitbucket.emulator.seeds.common import add_repository, add_user, add_workspace, join
 from airflow_provider_bitbucket.emulator.state import PullRequest, Repository, State, User
 
 _NAMES = ["Ada", "Bo", "Cleo", "Dana", "Emil", "Finn", "Gina", "Hugo", "Iris", "Jan", "Kim", "Lea"]
@@ -33,7 +33,7 @@ def plant(state: State, *, pull_requests: int = 5000, repositories: int = 1) -> 
     since = state.clock.start - _SPAN - timedelta(days=1)
     people = [add_user(state, f"{name} Large", since=since) for name in _NAMES]
     workspace = add_workspace(state, people[0])
-    workspace.members |= {user.uuid: "member" for user in people[1:]}
+    join(state, workspace, people[1:])
     for number in range(repositories):
         slug = f"service-{number + 1}" if number else "api"
         repository = add_repository(state, workspace, slug, since=since, by=people[0])
