@@ -59,14 +59,18 @@ def read_connection(
     """
     where, extra = _where(connection), _extra(connection)
     auth_type = auth_type_of(connection)
-    user = _acting_user(where, auth_type, extra, run_as)
-    match auth_type, user:
-        case "api_token_per_user", str():
+    user: str | None = None
+    match auth_type:
+        case "api_token_per_user":
+            user = _acting_user(where, auth_type, extra, run_as)
             auth: Auth = _token_of_user(connection, user, get_connection)
-        case "oauth", str():
-            auth = _login_of_user(connection, user, on_secret)
+        case "oauth":
+            consumer = read_consumer(connection, on_secret=on_secret)
+            user = _acting_user(where, auth_type, extra, run_as)
+            auth = _login_of_user(connection, consumer, user)
         case _:
             auth = _shared(where, connection, auth_type, on_secret)
+            _refuse_run_as(where, auth_type, run_as)
     for secret in auth.secrets():
         on_secret(secret)
     workspace = _text(extra.get("workspace"))
@@ -128,16 +132,16 @@ def user_of(connection: Connection) -> str:
     return _text(_extra(connection).get("user")) if connection.conn_type == CONNECTION_TYPE["connection-type"] else ""
 
 
-def _acting_user(where: str, auth_type: str, extra: dict[str, Any], run_as: str | None) -> str | None:
-    asked = given(run_as)
-    if auth_type not in PER_USER:
-        if asked:
-            raise BitbucketConfigurationError(
-                f"{where} has one credential for all (auth type {auth_type!r}), so that run_as={asked!r} is not possible. Leave "
-                f"run_as out, or use auth type {' or '.join(PER_USER)}."
-            )
-        return None
-    user = asked or who_triggered() or given(extra.get("default_user"))
+def _refuse_run_as(where: str, auth_type: str, run_as: str | None) -> None:
+    if asked := given(run_as):
+        raise BitbucketConfigurationError(
+            f"{where} has one credential for all (auth type {auth_type!r}), so that run_as={asked!r} is not possible. Leave "
+            f"run_as out, or use auth type {' or '.join(PER_USER)}."
+        )
+
+
+def _acting_user(where: str, auth_type: str, extra: dict[str, Any], run_as: str | None) -> str:
+    user = given(run_as) or who_triggered() or given(extra.get("default_user"))
     if not user:
         raise BitbucketUserError(
             f"{where}: each user has credentials of their own (auth type {auth_type!r}), and nobody triggered this run by name. "
@@ -166,10 +170,10 @@ def _token_of_user(shared: Connection, user: str, get_connection: Callable[[str]
     return _api_token(_where(own), own, "api_token_per_user")
 
 
-def _login_of_user(shared: Connection, user: str, on_secret: Callable[[str], None]) -> OAuthLogin:
+def _login_of_user(shared: Connection, consumer: OAuthConsumer, user: str) -> OAuthLogin:
     from airflow_provider_bitbucket.client import BitbucketAuthError
 
-    login = Logins(str(shared.conn_id)).auth(read_consumer(shared, on_secret=on_secret), user)
+    login = Logins(str(shared.conn_id)).auth(consumer, user)
     try:
         login.load()
     except BitbucketAuthError as error:

@@ -21,7 +21,7 @@ def test_the_form_has_labelled_fields_a_choice_of_auth_types_and_no_json(airflow
     assert form.hook_class_name == "airflow_provider_bitbucket.hooks.bitbucket.BitbucketHook"
     fields = {name: field["schema"] for name, field in form.extra_fields.items()}
     assert fields["workspace"]["title"] == "Workspace"
-    assert fields["auth_type"]["enum"] == ["api_token", "access_token", "oauth_client_credentials"]
+    assert fields["auth_type"]["enum"] == ["api_token", "api_token_per_user", "access_token", "oauth_client_credentials", "oauth"]
     assert form.extra_fields["auth_type"]["value"] == "api_token"
     assert form.standard_fields.host.title == "API base URL"
     assert form.standard_fields.host.placeholder == "https://api.bitbucket.org/2.0"
@@ -46,9 +46,19 @@ def test_airflow_3_1_gets_the_same_form_from_the_hook(monkeypatch: pytest.Monkey
     assert {name: widget.label for name, widget in widgets.items()} == {
         "workspace": "Workspace",
         "auth_type": "Authentication",
+        "default_user": "Default user",
+        "user": "User",
+        "scopes": "OAuth scopes",
+        "callback_url": "OAuth callback URL",
     }
     assert widgets["auth_type"].default == "api_token"
-    assert widgets["auth_type"].validators[1] == ["api_token", "access_token", "oauth_client_credentials"]
+    assert widgets["auth_type"].validators[1] == [
+        "api_token",
+        "api_token_per_user",
+        "access_token",
+        "oauth_client_credentials",
+        "oauth",
+    ]
     assert BitbucketHook.get_ui_field_behaviour()["relabeling"]["host"] == "API base URL"
     assert set(BitbucketHook.get_ui_field_behaviour()) == {"hidden_fields", "relabeling", "placeholders"}
 

@@ -179,7 +179,7 @@ class TestTestConnection:
 
         works, message = BitbucketHook().test_connection()
         assert not works
-        assert "choose one of api_token" in message
+        assert "needs login (the key of the OAuth consumer)" in message
 
 
 @pytest.fixture
