@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 LAPSES_AFTER_SECONDS = 90 * 24 * 3600
 WARN_BEFORE_SECONDS = 14 * 24 * 3600
 #: What a refresh and keeping its result can take.
-_REFRESH_SECONDS = 90.0
+_REFRESH_SECONDS = 45.0
 _SAVE_PAUSES = (0.2, 1.0, 5.0, 15.0)
 _LOOK_AGAIN_SECONDS = 60.0
 

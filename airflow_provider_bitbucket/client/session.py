@@ -235,7 +235,8 @@ class Session:
             allow_redirects=False,
             stream=request.stream,
         )
-        self.budget.learn(response.headers)
+        if response.status_code != 401:  # with which comes what nobody in particular is allowed: 60 an hour
+            self.budget.learn(response.headers)
         self._announce(response)
         return response
 

@@ -116,6 +116,14 @@ class TestOAuth:
         assert len(set(told)) == 2
         assert bitbucket_emulator.requests()[TOKEN] == 2
 
+    def test_what_bitbucket_allows_nobody_is_not_taken_for_the_budget_of_who_has_an_expired_token(
+        self, consumer: BitbucketClient, bitbucket_emulator: BitbucketEmulator
+    ) -> None:
+        consumer.users.me()
+        bitbucket_emulator.clock(advance=7201)
+        consumer.users.me()
+        assert consumer.budget.limit == 1000
+
     def test_a_token_that_is_refused_again_is_an_error_and_no_loop(self, server: WebServer) -> None:
         server.answer(TOKEN_PATH, {"access_token": "a", "expires_in": 7200}, {"access_token": "b", "expires_in": 7200})
         server.answer("/2.0/user", Answer({"error": {"message": "Token is invalid"}}, 401))
