@@ -127,6 +127,9 @@ class StoredLogin:
 
         :raises OSError: the store does not take it
         """
+        newest = self.read(thoroughly=True)
+        if newest and newest != Login.from_text(self._store.read(self._key)):
+            self._write_surely(self._key, newest.to_text())  # the last writing was cut off, and the other place is needed now
         for key in (self._next, self._key):
             self._write_surely(key, login.to_text())
         self._store.delete(self._next)

@@ -1,0 +1,296 @@
+"""A person's login that many processes share."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_bitbucket.client import (
+    BitbucketAuthError,
+    BitbucketClient,
+    Lease,
+    Login,
+    OAuthConsumer,
+    OAuthLogin,
+    OAuthTokens,
+    StoredLogin,
+)
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from benchmarks.login_race import run
+
+KEY = "bitbucket_token__ci__anna"
+REFRESH = "refresh_token 200"
+
+
+class MemoryStore:
+    """Texts in a dictionary; after ``writes_left`` writes it fails, or (``torn``) keeps half a text first."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+        self.writes_left = 1_000_000
+        self.torn = False
+
+    def read(self, key: str) -> str | None:
+        """Return a text."""
+        return self.texts.get(key)
+
+    def write(self, key: str, text: str) -> None:
+        """Keep a text."""
+        self._fail(key, text)
+        self.texts[key] = text
+
+    def delete(self, key: str) -> None:
+        """Forget a text."""
+        self._fail(key, "")
+        self.texts.pop(key, None)
+
+    def _fail(self, key: str, text: str) -> None:
+        self.writes_left -= 1
+        if self.writes_left < 0:
+            if self.torn and self.writes_left == -1:
+                self.texts[key] = text[: len(text) // 2]
+            raise KeyboardInterrupt  # the process ends here
+
+
+def tokens(number: int, *, seconds: float = 7200) -> OAuthTokens:
+    """The tokens of the n-th refresh."""
+    received = 1_795_000_000.0 + number
+    return OAuthTokens(f"access-{number}", received + seconds, received, ("account",), f"refresh-{number}")
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    """A store of tokens."""
+    return MemoryStore()
+
+
+@pytest.fixture
+def told() -> list[str]:
+    """Every secret that the client wants masked."""
+    return []
+
+
+@pytest.fixture
+def make_login(bitbucket_emulator: BitbucketEmulator, store: MemoryStore, told: list[str]) -> Callable[[], OAuthLogin]:
+    """Make what a process has of the login that is in the store."""
+    answer = bitbucket_emulator.login()
+    now = time.time()
+    first = OAuthTokens(
+        answer["access_token"], now + answer["expires_in"], now, tuple(answer["scope"].split()), answer["refresh_token"]
+    )
+    StoredLogin(store, KEY).write(Login("anna", "Dana Demo", first))
+    bitbucket_emulator.reset_requests()
+
+    def make() -> OAuthLogin:
+        consumer = OAuthConsumer(*bitbucket_emulator.oauth_consumer, on_secret=told.append)
+        consumer.connect(bitbucket_emulator.api_url)
+        lease = Lease(store, "lease", settle_seconds=0.05)
+        return OAuthLogin(consumer, StoredLogin(store, KEY), lease, user="anna", hint="Log in: somehow.")
+
+    return make
+
+
+@pytest.fixture
+def client(make_login: Callable[[], OAuthLogin], make_client: Callable[..., BitbucketClient]) -> BitbucketClient:
+    """A client with the login."""
+    return make_client(make_login())
+
+
+def test_a_login_signs_requests_in_the_name_of_who_logged_in(
+    client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
+) -> None:
+    assert client.users.me()["display_name"] == "Dana Demo"
+    assert bitbucket_emulator.grants() == {}
+
+
+def test_an_expired_login_is_renewed_kept_and_masked(
+    client: BitbucketClient, bitbucket_emulator: BitbucketEmulator, store: MemoryStore, told: list[str]
+) -> None:
+    client.users.me()
+    bitbucket_emulator.expire_access_tokens()
+    client.users.me()
+    kept = StoredLogin(store, KEY).read()
+    assert kept is not None
+    assert {kept.tokens.access_token, kept.tokens.refresh_token} <= set(told)
+    assert {kept.tokens.access_token, kept.tokens.refresh_token} <= set(client.auth.secrets())
+    assert kept.account == "Dana Demo"
+    assert "pipeline:write" in kept.tokens.scopes
+    assert sorted(store.texts) == [KEY, "lease"]
+    assert bitbucket_emulator.grants() == {REFRESH: 1}
+
+
+def test_who_finds_the_login_renewed_by_somebody_else_takes_that(
+    make_login: Callable[[], OAuthLogin], make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator
+) -> None:
+    bitbucket_emulator.settings(strict_refresh_reuse=True)
+    one, other = make_client(make_login()), make_client(make_login())
+    one.users.me()
+    other.users.me()
+    bitbucket_emulator.expire_access_tokens()
+    one.users.me()
+    other.users.me()
+    assert bitbucket_emulator.grants() == {REFRESH: 1}
+
+
+def test_a_login_is_renewed_in_the_last_quarter_of_its_life_while_the_old_token_serves(
+    make_login: Callable[[], OAuthLogin], store: MemoryStore, bitbucket_emulator: BitbucketEmulator
+) -> None:
+    login = make_login()
+    before = login.load()
+    StoredLogin(store, KEY).write(
+        Login("anna", "Dana Demo", OAuthTokens("old", time.time() + 300, time.time() - 6900, (), before.tokens.refresh_token))
+    )
+    holder = Lease(store, "lease", settle_seconds=0.05)
+    assert holder.try_take()
+    other = make_login()
+    assert other.current().tokens.access_token == "old", "somebody else renews it; there is time"
+    assert bitbucket_emulator.grants() == {}
+    holder.release()
+    assert make_login().current().tokens.access_token != "old"
+    assert bitbucket_emulator.grants() == {REFRESH: 1}
+
+
+def test_a_store_that_can_not_be_reached_is_no_reason_to_fail_while_the_token_is_good(
+    make_login: Callable[[], OAuthLogin], store: MemoryStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    login = make_login()
+    refresh_token = login.load().tokens.refresh_token
+    StoredLogin(store, KEY).write(
+        Login("anna", "Dana Demo", OAuthTokens("old", time.time() + 300, time.time() - 6900, (), refresh_token))
+    )
+
+    class Unreachable(MemoryStore):
+        def write(self, key: str, text: str) -> None:
+            raise ConnectionError("no database")
+
+    broken = Unreachable()
+    broken.texts = store.texts
+    login = OAuthLogin(
+        login.consumer, StoredLogin(broken, KEY), Lease(broken, "lease", settle_seconds=0.05), user="anna", hint=""
+    )
+    assert login.current().tokens.access_token == "old"
+    assert "could not be renewed yet (ConnectionError)" in caplog.text
+
+
+def test_a_login_that_is_over_says_how_to_log_in_again(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
+    client.users.me()
+    bitbucket_emulator.revoke_logins()
+    with pytest.raises(BitbucketAuthError, match=r"The Bitbucket login of 'anna' is over: .* Log in: somehow\."):
+        client.users.me()
+
+
+@pytest.mark.parametrize("word", ["invalid_request", "invalid_grant"])
+def test_a_refused_refresh_token_is_understood_in_both_words(
+    client: BitbucketClient, bitbucket_emulator: BitbucketEmulator, word: str
+) -> None:
+    bitbucket_emulator.settings(refused_refresh_error=word)
+    client.users.me()
+    bitbucket_emulator.revoke_logins()
+    with pytest.raises(BitbucketAuthError, match="is over"):
+        client.users.me()
+
+
+def test_a_login_that_lapsed_unused_is_over(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
+    bitbucket_emulator.clock(advance=91 * 24 * 3600)
+    with pytest.raises(BitbucketAuthError, match="is over"):
+        client.users.me()
+
+
+def test_who_logged_in_anew_meanwhile_is_found_before_giving_up(
+    make_login: Callable[[], OAuthLogin],
+    make_client: Callable[..., BitbucketClient],
+    bitbucket_emulator: BitbucketEmulator,
+    store: MemoryStore,
+) -> None:
+    client = make_client(make_login())
+    client.users.me()
+    bitbucket_emulator.revoke_logins()
+    answer = bitbucket_emulator.login()
+    bitbucket_emulator.reset_requests()
+    now = time.time()
+    anew = OAuthTokens(answer["access_token"], now + 7200, now, (), answer["refresh_token"])
+    StoredLogin(store, KEY).write(Login("anna", "Dana Demo", anew))
+    assert client.users.me()["display_name"] == "Dana Demo"
+    assert bitbucket_emulator.grants() == {}
+
+
+def test_a_bitbucket_that_does_not_rotate_keeps_the_refresh_token(
+    client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
+) -> None:
+    bitbucket_emulator.settings(rotate_refresh_tokens=False)
+    for _ in range(2):
+        bitbucket_emulator.expire_access_tokens()
+        client.users.me()
+    assert bitbucket_emulator.grants() == {REFRESH: 2}
+
+
+def test_nobody_logged_in_and_somebody_elses_login_are_told(store: MemoryStore) -> None:
+    consumer = OAuthConsumer("key", "secret")
+    login = OAuthLogin(consumer, StoredLogin(store, KEY), Lease(store, "lease"), user="anna", hint="Log in: somehow.")
+    with pytest.raises(BitbucketAuthError, match=r"'anna' has not logged in to Bitbucket\. Log in: somehow"):
+        login.load()
+    StoredLogin(store, KEY).write(Login("Anna", "Somebody", tokens(1)))
+    with pytest.raises(BitbucketAuthError, match="kept for 'anna' belongs to 'Anna'"):
+        login.load()
+
+
+def test_a_login_about_to_lapse_is_warned_of(store: MemoryStore, caplog: pytest.LogCaptureFixture) -> None:
+    received = time.time() - 80 * 24 * 3600
+    StoredLogin(store, KEY).write(Login("anna", "Anna", OAuthTokens("a", received + 7200, received, (), "r")))
+    login = OAuthLogin(OAuthConsumer("k", "s"), StoredLogin(store, KEY), Lease(store, "lease"), user="anna", hint="")
+    login.load()
+    assert "about to lapse" in caplog.text
+
+
+def test_threads_of_one_process_renew_once(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
+    client.users.me()
+    bitbucket_emulator.expire_access_tokens()
+    barrier = threading.Barrier(8)
+
+    def ask(_: int) -> str:
+        barrier.wait(timeout=10)
+        return str(client.users.me()["display_name"])
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(ask, range(8))) == {"Dana Demo"}
+    assert bitbucket_emulator.grants() == {REFRESH: 1}
+
+
+@given(writes=st.integers(0, 4), torn=st.booleans(), again=st.integers(0, 4))
+def test_wherever_a_process_dies_while_it_keeps_a_login_the_old_or_the_new_one_is_there(
+    writes: int, torn: bool, again: int
+) -> None:
+    store = MemoryStore()
+    stored = StoredLogin(store, KEY)
+    stored.write(Login("anna", "Anna", tokens(0)))
+    for number, left in ((1, writes), (2, again)):
+        newest = stored.read(thoroughly=True)
+        store.writes_left, store.torn = left, torn
+        try:
+            stored.write(Login("anna", "Anna", tokens(number)))
+        except KeyboardInterrupt:
+            pass
+        else:
+            assert stored.read() == stored.read(thoroughly=True)
+        found = stored.read(thoroughly=True)
+        assert found in (newest, Login("anna", "Anna", tokens(number)))
+        if left >= 1:
+            assert found == Login("anna", "Anna", tokens(number)), "it had been written once, whole"
+    store.writes_left = 100
+    stored.write(Login("anna", "Anna", tokens(3)))
+    assert sorted(store.texts) == [KEY]
+
+
+@pytest.mark.slow
+def test_twenty_processes_share_a_login_that_dies_when_a_used_refresh_token_comes_back(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    result = run(str(tmp_path_factory.mktemp("race") / "store.db"), processes=20, expiries=8, settle=1.0)
+    assert (result["failed"], result["revoked"]) == (0, 0)
+    assert result["refreshes"] == 8
