@@ -160,8 +160,8 @@ class TestTestConnection:
     def test_a_consumer_is_told_in_the_spelling_of_consumers(
         self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
     ) -> None:
-        bitbucket_emulator.credentials("workspace_access_token", "few", workspace="acme", scopes=["account", "pipeline"])
-        connect(connection(bitbucket_emulator, password="few", extra={"workspace": "acme", "auth_type": "access_token"}))
+        bitbucket_emulator.credentials("workspace_access_token", "few-scopes", workspace="acme", scopes=["account", "pipeline"])
+        connect(connection(bitbucket_emulator, password="few-scopes", extra={"workspace": "acme", "auth_type": "access_token"}))
         works, message = BitbucketHook().test_connection()
 
         assert works, message
