@@ -64,7 +64,7 @@ def text(granted: Iterable[str] | None) -> str:
     """
     if granted is None:
         sentence = "Bitbucket does not tell which scopes these credentials have, so it is not known what is possible with them."
-        return "\n".join([sentence, *_aligned([_HEAD_OF_BOTH, *(_both(feature) for feature in FEATURES)])])
+        return "\n".join([sentence, "", *_aligned([_HEAD_OF_BOTH, *(_both(feature) for feature in FEATURES)])])
     granted = frozenset(granted)
     api_token = any(map(is_api_token_scope, granted))
     refused = missing_features(granted)
@@ -72,6 +72,9 @@ def text(granted: Iterable[str] | None) -> str:
     if refused:
         needed = {scope for feature in refused for scope in (feature.scopes if api_token else feature.legacy)}
         lines += [f"Missing scopes: {listed(missing(needed, granted))}."]
+        # Again in words: the UI shows the table without its line ends, in letters of different widths.
+        everything = len(refused) == len(FEATURES)
+        lines += [f"This switches off: {'everything' if everything else '; '.join(one.name for one in refused)}."]
     else:
         lines += ["They are enough for everything this provider does."]
     if granted:
@@ -81,7 +84,7 @@ def text(granted: Iterable[str] | None) -> str:
         head, rows = _HEAD_OF_BOTH, [_both(feature) for feature in FEATURES]
     verdicts = ["no" if feature in refused else "yes" for feature in FEATURES]
     table = [[*head, "possible"], *([*row, verdict] for row, verdict in zip(rows, verdicts, strict=True))]
-    return "\n".join([*lines, *_aligned(table)])
+    return "\n".join([*lines, "", *_aligned(table)])
 
 
 def markdown() -> str:

@@ -107,23 +107,31 @@ class TestTable:
         start = "| start and stop pipelines       | read:pipeline:bitbucket, write:pipeline:bitbucket       | no       |"
         assert start in lines
         assert "| read pipelines and deployments | read:pipeline:bitbucket                                 | yes      |" in lines
-        assert [line.split(" | ")[0].strip("| ") for line in lines[3:]] == [feature.name for feature in FEATURES]
-        assert len({len(line) for line in lines[2:]}) == 1
+        assert "start and stop pipelines" in lines[2]
+        assert "read pipelines" not in lines[2]
+        assert [line.split(" | ")[0].strip("| ") for line in lines[5:]] == [feature.name for feature in FEATURES]
+        assert len({len(line) for line in lines[4:]}) == 1
 
     def test_consumers_see_the_spelling_of_consumers(self) -> None:
         lines = text(["pipeline", "pullrequest:write"]).splitlines()
-        assert lines[:2] == ["Granted scopes: pipeline, pullrequest:write.", "Missing scopes: account, pipeline:write, webhook."]
+        assert lines[:3] == [
+            "Granted scopes: pipeline, pullrequest:write.",
+            "Missing scopes: account, pipeline:write, webhook.",
+            "This switches off: start and stop pipelines; show the account; list workspaces and members; "
+            "manage webhooks; remove webhooks.",
+        ]
         assert "| start and stop pipelines       | pipeline:write    | no       |" in lines
         assert "| change branches and files      | repository:write  | yes      |" in lines
 
     def test_credentials_that_can_do_everything_are_told_so(self) -> None:
         lines = text(CONSUMER_SCOPES).splitlines()
         assert lines[1] == "They are enough for everything this provider does."
-        assert all(line.endswith("| yes      |") for line in lines[3:])
+        assert all(line.endswith("| yes      |") for line in lines[4:])
 
     def test_credentials_without_any_scope_see_both_spellings(self) -> None:
         lines = text([]).splitlines()
         assert lines[0] == "Granted scopes: none."
+        assert lines[2] == "This switches off: everything."
         (row,) = (line for line in lines if "start and stop" in line)
         cells = [cell.strip() for cell in row.strip("| ").split(" | ")]
         assert cells[1:] == ["read:pipeline:bitbucket, write:pipeline:bitbucket", "pipeline:write", "no"]

@@ -15,6 +15,7 @@ from airflow.sdk._shared.secrets_masker import redact
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+from tests.client.web_server import Answer, WebServer
 
 AUTH_TYPES = ["api_token", "access_token", "oauth_client_credentials"]
 
@@ -132,8 +133,8 @@ class TestTestConnection:
         assert works, message
         assert "Granted scopes: read:pipeline:bitbucket, read:repository:bitbucket." in message
         assert "write:pipeline:bitbucket" in line_with("Missing scopes", message)
-        assert line_with("start and stop pipelines", message).endswith("| no       |")
-        assert line_with("read pipelines and deployments", message).endswith("| yes      |")
+        assert line_with("| start and stop pipelines", message).endswith("| no       |")
+        assert line_with("| read pipelines and deployments", message).endswith("| yes      |")
 
     def test_scopes_are_told_although_everything_that_was_asked_is_refused(
         self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
@@ -155,7 +156,7 @@ class TestTestConnection:
 
         assert works, message
         assert "Workspace: acme; with these scopes it can not be told whether it is there." in message
-        assert line_with("start and stop pipelines", message).endswith("| yes      |")
+        assert line_with("| start and stop pipelines", message).endswith("| yes      |")
 
     def test_a_consumer_is_told_in_the_spelling_of_consumers(
         self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
@@ -167,6 +168,15 @@ class TestTestConnection:
         assert works, message
         assert "Granted scopes: account, pipeline." in message
         assert ":bitbucket" not in message
+
+    def test_scopes_that_are_not_told_are_not_guessed(self, connect: Callable[..., None]) -> None:
+        with WebServer() as server:
+            server.answer("/2.0/user", Answer({"display_name": "Dana", "uuid": "{1}"}))
+            connect(json.dumps({"conn_type": "bitbucket", "login": "a", "password": "some-token", "host": server.api_url}))
+            works, message = BitbucketHook().test_connection()
+
+        assert works, message
+        assert "Bitbucket does not tell which scopes these credentials have" in message
 
     def test_a_wrong_workspace_is_told_from_a_wrong_token(
         self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
