@@ -63,28 +63,42 @@ def text(granted: Iterable[str] | None) -> str:
     :param granted: scopes in either spelling, None when Bitbucket did not tell; the table then has no verdicts
     """
     if granted is None:
-        sentence = "Bitbucket does not tell which scopes these credentials have, so it is not known what is possible with them."
-        return "\n".join([sentence, "", *_aligned([_HEAD_OF_BOTH, *(_both(feature) for feature in FEATURES)])])
+        told = ["Bitbucket does not tell which scopes these credentials have, so it is not known what is possible with them."]
+        return "\n".join([*told, "", *_table(frozenset(), ["?"] * len(FEATURES))])
     granted = frozenset(granted)
-    api_token = any(map(is_api_token_scope, granted))
     refused = missing_features(granted)
-    lines = [f"Granted scopes: {listed(granted)}."]
+    told = [f"Granted scopes: {listed(granted)}."]
     if refused:
-        needed = {scope for feature in refused for scope in (feature.scopes if api_token else feature.legacy)}
-        lines += [f"Missing scopes: {listed(missing(needed, granted))}."]
-        # Again in words: the UI shows the table without its line ends, in letters of different widths.
+        needed = {scope for feature in refused for scope in _needed(feature, granted)}
         everything = len(refused) == len(FEATURES)
-        lines += [f"This switches off: {'everything' if everything else '; '.join(one.name for one in refused)}."]
+        told += [
+            f"Missing scopes: {listed(missing(needed, granted))}.",
+            f"This switches off: {'everything' if everything else '; '.join(feature.name for feature in refused)}.",
+        ]
     else:
-        lines += ["They are enough for everything this provider does."]
+        told += ["They are enough for everything this provider does."]
+    return "\n".join([*told, "", *_table(granted, ["no" if feature in refused else "yes" for feature in FEATURES])])
+
+
+def _needed(feature: Feature, granted: frozenset[str]) -> frozenset[str]:
+    """Return what a feature needs, in the spelling of what is granted."""
+    return feature.scopes if any(map(is_api_token_scope, granted)) else feature.legacy
+
+
+def _table(granted: frozenset[str], verdicts: list[str]) -> list[str]:
+    """Return lines that begin with a verdict in brackets and end with what is needed.
+
+    The Airflow UI shows them without their line ends and in letters of different widths; the brackets then part the lines.
+    """
     if granted:
-        head = ["feature", "needs"]
-        rows = [[feature.name, listed(feature.scopes if api_token else feature.legacy)] for feature in FEATURES]
+        rows = [["feature", "needs"], *([one.name, listed(_needed(one, granted))] for one in FEATURES)]
     else:
-        head, rows = _HEAD_OF_BOTH, [_both(feature) for feature in FEATURES]
-    verdicts = ["no" if feature in refused else "yes" for feature in FEATURES]
-    table = [[*head, "possible"], *([*row, verdict] for row, verdict in zip(rows, verdicts, strict=True))]
-    return "\n".join([*lines, "", *_aligned(table)])
+        rows = [["feature", "OAuth or access token needs", "API token needs"]]
+        rows += [[one.name, listed(one.legacy), listed(one.scopes)] for one in FEATURES]
+    marks = ["", *(f"[{verdict}]" for verdict in verdicts)]
+    lines = [[f"{mark:5} {name}", *needs] for mark, (name, *needs) in zip(marks, rows, strict=True)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [" | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
 
 
 def markdown() -> str:
@@ -101,19 +115,6 @@ def markdown() -> str:
     head = ["to", "API token", "OAuth consumer, access token", "box in the form of the latter"]
     lines = [head, ["---"] * len(head), *rows]
     return _PAGE.format(table="\n".join(f"| {' | '.join(cells)} |" for cells in lines))
-
-
-_HEAD_OF_BOTH = ["feature", "API token needs", "OAuth or access token needs"]
-
-
-def _both(feature: Feature) -> list[str]:
-    return [feature.name, listed(feature.scopes), listed(feature.legacy)]
-
-
-def _aligned(rows: list[list[str]]) -> list[str]:
-    """Return lines with bars around the cells: where blanks and line ends get lost, as in the UI, the bars still part them."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |" for row in rows]
 
 
 if __name__ == "__main__":

@@ -133,8 +133,8 @@ class TestTestConnection:
         assert works, message
         assert "Granted scopes: read:pipeline:bitbucket, read:repository:bitbucket." in message
         assert "write:pipeline:bitbucket" in line_with("Missing scopes", message)
-        assert line_with("| start and stop pipelines", message).endswith("| no       |")
-        assert line_with("| read pipelines and deployments", message).endswith("| yes      |")
+        assert line_with("  start and stop pipelines", message).startswith("[no]")
+        assert line_with("] read pipelines and deployments", message).startswith("[yes]")
 
     def test_scopes_are_told_although_everything_that_was_asked_is_refused(
         self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
@@ -156,7 +156,7 @@ class TestTestConnection:
 
         assert works, message
         assert "Workspace: acme; with these scopes it can not be told whether it is there." in message
-        assert line_with("| start and stop pipelines", message).endswith("| yes      |")
+        assert line_with("] start and stop pipelines", message).startswith("[yes]")
 
     def test_a_consumer_is_told_in_the_spelling_of_consumers(
         self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
