@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,8 @@ PLACEHOLDERS = {
     "<access token>": "demo-access-token",
     "<consumer key>": "demo-key",
     "<consumer secret>": "demo-secret",
+    "anna@example.com": "demo@example.com",
+    "<API token of Anna>": "demo-api-token",
 }
 
 
@@ -66,15 +67,16 @@ def test_environment_and_command_line_say_the_same(auth_type: str) -> None:
     assert all(Connection.from_json(json.dumps(fields), conn_id=name).conn_type for name, fields in connections.items())
 
 
-@pytest.mark.parametrize("auth_type", TYPES[:3])
+@pytest.mark.parametrize("auth_type", TYPES)
 def test_a_connection_from_the_docs_works(
-    auth_type: str, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
+    auth_type: str, bitbucket_emulator: BitbucketEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = json.dumps({**exported(auth_type)["bitbucket_default"], "host": bitbucket_emulator.api_url})
-    for shown, meant in PLACEHOLDERS.items():
-        text = text.replace(shown, meant)
-    connect(text)
-    works, said = BitbucketHook().test_connection()
+    for name, fields in exported(auth_type).items():
+        text = json.dumps({**fields, "host": bitbucket_emulator.api_url})
+        for shown, meant in PLACEHOLDERS.items():
+            text = text.replace(shown, meant)
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", text)
+    works, said = BitbucketHook(run_as="anna" if "per_user" in auth_type else None).test_connection()
     assert works, said
 
 
