@@ -6,10 +6,12 @@ import copy
 import html
 import json
 import re
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
+
+from airflow_provider_bitbucket.client.scopes import explain_refusal
 
 _REQUEST_ID_HEADERS = ("Atl-Request-Id", "Atl-Traceid", "X-Request-Id")
 _LONGEST_SENTENCE = 1000
@@ -65,7 +67,14 @@ class BitbucketAuthError(BitbucketError):
 
 
 class BitbucketPermissionError(BitbucketError):
-    """403: the credentials are good but may not do this; the message names missing scopes."""
+    """403: the credentials are good but may not do this; the message names missing scopes and what they switch off.
+
+    :ivar required: scopes that Bitbucket wanted, empty when it refused for another reason
+    :ivar granted: scopes that the credentials have, None when Bitbucket did not tell
+    """
+
+    required: frozenset[str] = frozenset()
+    granted: frozenset[str] | None = None
 
 
 class BitbucketNotFoundError(BitbucketError):
@@ -136,15 +145,17 @@ def from_response(response: requests.Response, method: str, *, hint: str = "") -
     :param method: what was asked
     :param hint: a sentence to add, when the caller knows why
     """
-    sentence, key = _sentence(response)
+    sentence, key, scopes = _sentence(response)
     status = response.status_code
     if status == 404 and not key and "access" not in sentence:
         # Only the Pipelines service, which gives a key, has looked into the repository by then.
         bare = sentence.lower().startswith(("not found", "page not found"))
         sentence = ("Not found" if bare else sentence.rstrip(".")) + ": it does not exist, or these credentials have no "
         sentence += "access to it; Bitbucket answers both alike."
+    if scopes:
+        sentence += f"\n{explain_refusal(*scopes)}"
     kind = _BY_STATUS.get(status) or (BitbucketServerError if status >= 500 else BitbucketError)
-    return kind(
+    error = kind(
         f"{sentence} {hint}".strip(),
         status=status,
         method=method,
@@ -152,15 +163,21 @@ def from_response(response: requests.Response, method: str, *, hint: str = "") -
         request_id=request_id(response),
         key=key,
     )
+    if scopes and isinstance(error, BitbucketPermissionError):
+        error.required, error.granted = scopes
+    return error
 
 
-def _sentence(response: requests.Response) -> tuple[str, str | None]:
-    """Find Bitbucket's own words wherever this endpoint hides them, and the Pipelines service's error key."""
+_Scopes: TypeAlias = tuple[frozenset[str], frozenset[str]]  # required and granted
+
+
+def _sentence(response: requests.Response) -> tuple[str, str | None, _Scopes | None]:
+    """Find Bitbucket's own words wherever this endpoint hides them, the Pipelines service's error key, and the scopes."""
     text = response.content[:_LONGEST_BODY].decode("utf-8", "replace").strip()
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    words, key = "", None
+    words, key, scopes = "", None, None
     if text.startswith("{"):
-        words, key = _from_json(text)
+        words, key, scopes = _from_json(text)
     elif kind == "text/html" or text.startswith("<"):
         # Error pages may embed session data, so nothing but the title is ever shown.
         title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
@@ -169,27 +186,27 @@ def _sentence(response: requests.Response) -> tuple[str, str | None]:
         words = text
     words = " ".join(words.split())[:_LONGEST_SENTENCE]
     words = words or response.reason or "Bitbucket says nothing about it"
-    return words.rstrip(".") + ".", key
+    return words.rstrip(".") + ".", key, scopes
 
 
-def _from_json(text: str) -> tuple[str, str | None]:
-    """Return the words and the key of a JSON body; the text as it is when it has none of the known shapes."""
+def _from_json(text: str) -> tuple[str, str | None, _Scopes | None]:
+    """Return the words, the key and the scopes of a JSON body; the text as it is when it has none of the known shapes."""
     try:
         body = json.loads(text)
         error = body["error"]
     except (ValueError, KeyError, RecursionError):
-        return text, None
+        return text, None, None
     if isinstance(error, str):  # the OAuth endpoint: RFC 6749
-        return f"{body.get('error_description') or error} ({error})", None
+        return f"{body.get('error_description') or error} ({error})", None, None
     if not isinstance(error, dict):
-        return text, None
+        return text, None, None
     message, detail, fields, data = (error.get(name) for name in ("message", "detail", "fields", "data"))
     data = data if isinstance(data, dict) else {}
     parts = [str(message or "").strip()]
+    scopes = None
     if isinstance(detail, dict) and "required" in detail:
-        required, granted = set(_listed(detail["required"])), set(_listed(detail.get("granted")))
-        missing = sorted(required - granted) or sorted(required)
-        parts.append(f"Missing: {', '.join(missing)}. Granted: {', '.join(sorted(granted)) or 'none'}")
+        required, granted = (frozenset(_listed(detail.get(name))) for name in ("required", "granted"))
+        scopes = (required, granted) if required else None
     elif detail:
         # The Pipelines service says "Bad request" for everything; what it means is in the detail.
         parts = [str(detail).strip()] if parts[0].lower() in _SAYS_NOTHING else [*parts, str(detail).strip()]
@@ -200,7 +217,7 @@ def _from_json(text: str) -> tuple[str, str | None]:
     if "announcement_url" in data:
         parts.append(f"See {data['announcement_url']}")
     key = data.get("key")
-    return ". ".join(part.rstrip(".") for part in parts if part) or text, str(key) if key else None
+    return ". ".join(part.rstrip(".") for part in parts if part) or text, str(key) if key else None, scopes
 
 
 def _listed(value: Any) -> list[str]:

@@ -1,7 +1,7 @@
 """Which scopes a feature needs, in both spellings, and what the lack of them switches off.
 
 API tokens carry names like ``read:pipeline:bitbucket``, which include nothing else; OAuth consumers and access tokens carry
-legacy names like ``pipeline:write``, which do. Source: published OpenAPI (``x-atlassian-oauth2-scopes``) and
+legacy names like ``pipeline:write``, which do. Source: published OpenAPI (``x-atlassian-oauth2-scopes`` and ``security``) and
 developer.atlassian.com/cloud/bitbucket/bitbucket-cloud-rest-api-scopes.
 """
 
@@ -10,6 +10,32 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+#: API-token scopes and the legacy scope that allows the same: the one place that knows both spellings.
+#: The specification asks for ``account``, not ``team``, wherever workspaces and their members are listed.
+_LEGACY = {
+    f"{scope}:bitbucket": legacy
+    for scope, legacy in {
+        "read:repository": "repository",
+        "write:repository": "repository:write",
+        "admin:repository": "repository:admin",
+        "delete:repository": "repository:delete",
+        "read:pullrequest": "pullrequest",
+        "write:pullrequest": "pullrequest:write",
+        "read:pipeline": "pipeline",
+        "write:pipeline": "pipeline:write",
+        "admin:pipeline": "pipeline:variable",
+        "read:user": "account",
+        "read:workspace": "account",
+        "read:project": "project",
+        "admin:project": "project:admin",
+        "read:webhook": "webhook",
+        "write:webhook": "webhook",
+        "delete:webhook": "webhook",
+        "read:runner": "runner",
+        "write:runner": "runner:write",
+    }.items()
+}
+
 #: What a legacy scope brings along.
 _IMPLIED = {
     "repository:write": {"repository"},
@@ -17,11 +43,14 @@ _IMPLIED = {
     "pullrequest:write": {"pullrequest", "repository:write"},
     "pipeline:write": {"pipeline"},
     "pipeline:variable": {"pipeline:write"},
+    "runner:write": {"runner"},
     "account:write": {"account"},
     "account": {"email"},
     "team:write": {"team"},
     "project": {"repository"},
 }
+
+_LONGEST_LIST = 1000
 
 
 @dataclass(frozen=True)
@@ -30,28 +59,36 @@ class Feature:
 
     :param name: as a person would say it
     :param scopes: API-token scopes, all of which are needed
-    :param legacy: the OAuth scope that is enough
     """
 
     name: str
     scopes: frozenset[str]
-    legacy: str
+
+    @property
+    def legacy(self) -> frozenset[str]:
+        """The same in the spelling of OAuth consumers and access tokens, without what another one brings along."""
+        return other_spelling(self.scopes)
 
 
-def _feature(name: str, scopes: str, legacy: str) -> Feature:
-    return Feature(name, frozenset(f"{scope}:bitbucket" for scope in scopes.split()), legacy)
+def _feature(name: str, scopes: str) -> Feature:
+    return Feature(name, frozenset(f"{scope}:bitbucket" for scope in scopes.split()))
 
 
 FEATURES = (
-    _feature("read repositories, branches and commits", "read:repository", "repository"),
-    _feature("change branches and files", "read:repository write:repository", "repository:write"),
-    _feature("read pull requests and their metrics", "read:pullrequest", "pullrequest"),
-    _feature("change pull requests", "read:pullrequest write:pullrequest", "pullrequest:write"),
-    _feature("read pipelines and deployments", "read:pipeline", "pipeline"),
-    _feature("start and stop pipelines", "read:pipeline write:pipeline", "pipeline:write"),
-    _feature("show the account", "read:user", "account"),
-    _feature("list workspaces and members", "read:workspace", "account"),
-    _feature("manage webhooks", "read:webhook write:webhook", "webhook"),
+    _feature("read repositories and commits", "read:repository"),
+    _feature("report build statuses", "read:repository"),  # sic: to write one is no write of the repository
+    _feature("change branches and files", "read:repository write:repository"),
+    _feature("read pull requests", "read:pullrequest"),
+    # The diffstat of a pull request redirects to that of the repository.
+    _feature("read diffs of pull requests", "read:pullrequest read:repository"),
+    _feature("comment on pull requests", "read:pullrequest"),  # sic
+    _feature("change and merge pull requests", "read:pullrequest write:pullrequest"),
+    _feature("read pipelines and deployments", "read:pipeline"),
+    _feature("start and stop pipelines", "read:pipeline write:pipeline"),
+    _feature("show the account", "read:user"),
+    _feature("list workspaces and members", "read:workspace"),
+    _feature("manage webhooks", "read:webhook write:webhook"),
+    _feature("remove webhooks", "delete:webhook"),
 )
 
 
@@ -60,13 +97,65 @@ def parse(header: str) -> frozenset[str]:
     return frozenset(header.replace(",", " ").split())
 
 
+def is_api_token_scope(scope: str) -> bool:
+    """Tell the spelling of API tokens from that of OAuth consumers."""
+    return scope.endswith(":bitbucket")
+
+
+def other_spelling(scopes: Iterable[str]) -> frozenset[str]:
+    """Return what allows the same in the other spelling; scopes without a counterpart are left out.
+
+    :param scopes: scopes in either spelling, or in both
+    """
+    given = frozenset(scopes)
+    legacy = {_LEGACY[scope] for scope in given if scope in _LEGACY}
+    brought_along = {more for scope in legacy for more in _with_implied([scope]) - {scope}}
+    held = _with_implied(given)
+    return frozenset(legacy - brought_along) | {scope for scope, name in _LEGACY.items() if name in held}
+
+
+def missing(required: Iterable[str], granted: Iterable[str]) -> frozenset[str]:
+    """Return those of the required scopes that the granted ones, in either spelling, do not allow."""
+    held = _with_implied(granted)
+    return frozenset(scope for scope in required if scope not in held and _LEGACY.get(scope) not in held)
+
+
 def missing_features(granted: Iterable[str]) -> tuple[Feature, ...]:
     """Return the features that these scopes do not allow.
 
     :param granted: scopes in either spelling
     """
-    held = _with_implied(granted)
-    return tuple(feature for feature in FEATURES if not feature.scopes <= held and feature.legacy not in held)
+    granted = frozenset(granted)
+    return tuple(feature for feature in FEATURES if missing(feature.scopes, granted))
+
+
+def explain_refusal(required: Iterable[str], granted: Iterable[str]) -> str:
+    """Return, in a few lines, why a request was refused and what else will be.
+
+    :param required: what Bitbucket wanted for the request, in either spelling
+    :param granted: what the credentials have
+    """
+    required, granted = frozenset(required), frozenset(granted)
+    lacking = missing(required, granted) or required
+    lacking_too = {scope for scope, legacy in _LEGACY.items() if lacking & {scope, legacy}}
+    refused = [feature.name for feature in missing_features(granted) if feature.scopes & lacking_too]
+    lines = [f"Missing: {in_both_spellings(lacking)}.", f"Granted: {in_both_spellings(granted)}."]
+    return "\n".join([*lines, *([f"This switches off: {'; '.join(refused)}."] if refused else [])])
+
+
+def in_both_spellings(scopes: Iterable[str]) -> str:
+    """Return a list for a person, with the other spelling in brackets."""
+    scopes = frozenset(scopes)
+    other = other_spelling(scopes)
+    if not other:
+        return listed(scopes)
+    whose = "OAuth and access tokens" if any(map(is_api_token_scope, scopes)) else "API tokens"
+    return f"{listed(scopes)} ({whose}: {listed(other)})"
+
+
+def listed(scopes: Iterable[str]) -> str:
+    """Return scopes in order, for a person; what a server made up can not fill the log."""
+    return ", ".join(" ".join(scope.split()) for scope in sorted(scopes))[:_LONGEST_LIST] or "none"
 
 
 def _with_implied(granted: Iterable[str]) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""What a connection is good for, in sentences: behind the test button of the Airflow UI."""
+"""What a connection is good for, in sentences and a table: behind the test button of the Airflow UI and the command line."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def check_connection(client: BitbucketClient) -> tuple[bool, str]:
     """Try the credentials of a client. Costs two or three requests.
 
-    :return: whether they work, and who they belong to, which workspace they reach, which scopes they have and what the
-        missing ones switch off; nothing is raised
+    :return: whether they work, and who they belong to, which workspace they reach, which scopes they have and a table of
+        what that allows, for a person; nothing is raised
     """
     from airflow_provider_bitbucket.client import (
         BitbucketAuthError,
@@ -25,7 +25,7 @@ def check_connection(client: BitbucketClient) -> tuple[bool, str]:
 
     check = _Check(client)
     try:
-        return True, "\n".join([check.who(), check.workspace(), *check.scopes()])
+        return True, "\n".join([check.who(), check.workspace(), check.scopes()])
     except _Refused as refusal:
         return False, str(refusal)
     except BitbucketAuthError as error:
@@ -66,7 +66,7 @@ class _Refused(Exception):
 class _Check:
     def __init__(self, client: BitbucketClient) -> None:
         self._client = client
-        self._scopes: str | None = None
+        self._scopes: frozenset[str] | None = None
 
     def who(self) -> str:
         from airflow_provider_bitbucket.client import BitbucketPermissionError
@@ -92,30 +92,31 @@ class _Check:
         try:
             self._get(self._client.workspace_path().replace("/workspaces/", "/repositories/", 1), {"pagelen": 1})
         except refusals as error:
+            if isinstance(error, BitbucketPermissionError) and error.required:
+                # Good for pipelines alone, say: no reason to call the connection broken.
+                return f"Workspace: {workspace}; with these scopes it can not be told whether it is there."
             raise _Refused(
                 f"The credentials are good, but workspace {workspace!r} does not exist or they have no access to it: "
                 f"{error.message}"
             ) from error
         return f"Workspace: {workspace}."
 
-    def scopes(self) -> list[str]:
-        from airflow_provider_bitbucket.client.scopes import missing_features, parse
+    def scopes(self) -> str:
+        from airflow_provider_bitbucket.client import scope_table
 
-        if self._scopes is None:
-            return []
-        granted = parse(self._scopes)
-        missing = "; ".join(
-            f"{feature.name} (needs {' and '.join(sorted(feature.scopes))}, or {feature.legacy})"
-            for feature in missing_features(granted)
-        )
-        return [
-            f"Granted scopes: {', '.join(sorted(granted)) or 'none'}.",
-            f"Not possible with them: {missing}." if missing else "They are enough for everything this provider does.",
-        ]
+        return scope_table.text(self._scopes)
 
     def _get(self, path: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
-        response = self._client.request("GET", path, params=params)
-        self._scopes = response.headers.get("X-OAuth-Scopes", self._scopes)
+        from airflow_provider_bitbucket.client import BitbucketPermissionError
+        from airflow_provider_bitbucket.client.scopes import parse
+
+        try:
+            response = self._client.request("GET", path, params=params)
+        except BitbucketPermissionError as refusal:
+            self._scopes = refusal.granted if refusal.granted is not None else self._scopes
+            raise
+        if "X-OAuth-Scopes" in response.headers:
+            self._scopes = parse(response.headers["X-OAuth-Scopes"])
         body = response.json()
         if not isinstance(body, dict):
             raise ValueError("not an object")  # noqa: TRY004 - like what is no JSON at all: not Bitbucket

@@ -15,12 +15,18 @@ from airflow.sdk._shared.secrets_masker import redact
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+from tests.client.web_server import Answer, WebServer
 
 AUTH_TYPES = ["api_token", "access_token", "oauth_client_credentials"]
 
 
 def connection(emulator: BitbucketEmulator, **changes: object) -> str:
     return json.dumps({**json.loads(emulator.connection_json()), **changes})
+
+
+def line_with(words: str, message: str) -> str:
+    (line,) = (line for line in message.splitlines() if words in line)
+    return line
 
 
 @pytest.mark.parametrize("auth_type", AUTH_TYPES)
@@ -126,9 +132,51 @@ class TestTestConnection:
 
         assert works, message
         assert "Granted scopes: read:pipeline:bitbucket, read:repository:bitbucket." in message
-        assert "start and stop pipelines (needs" in message
-        assert "read pull requests" in message
-        assert "read pipelines and deployments" not in message
+        assert "write:pipeline:bitbucket" in line_with("Missing scopes", message)
+        assert line_with("  start and stop pipelines", message).startswith("[no]")
+        assert line_with("] read pipelines and deployments", message).startswith("[yes]")
+
+    def test_scopes_are_told_although_everything_that_was_asked_is_refused(
+        self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
+    ) -> None:
+        bitbucket_emulator.credentials("api_token", "hooks-only", login="h@x.org", scopes=["read:webhook:bitbucket"])
+        connect(connection(bitbucket_emulator, login="h@x.org", password="hooks-only", extra={}))
+        works, message = BitbucketHook().test_connection()
+
+        assert works, message
+        assert "Granted scopes: read:webhook:bitbucket." in message
+
+    def test_credentials_for_pipelines_alone_are_not_called_broken(
+        self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
+    ) -> None:
+        scopes = ["read:pipeline:bitbucket", "write:pipeline:bitbucket"]
+        bitbucket_emulator.credentials("api_token", "starter", login="s@x.org", scopes=scopes)
+        connect(connection(bitbucket_emulator, login="s@x.org", password="starter"))
+        works, message = BitbucketHook().test_connection()
+
+        assert works, message
+        assert "Workspace: acme; with these scopes it can not be told whether it is there." in message
+        assert line_with("] start and stop pipelines", message).startswith("[yes]")
+
+    def test_a_consumer_is_told_in_the_spelling_of_consumers(
+        self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
+    ) -> None:
+        bitbucket_emulator.credentials("workspace_access_token", "few-scopes", workspace="acme", scopes=["account", "pipeline"])
+        connect(connection(bitbucket_emulator, password="few-scopes", extra={"workspace": "acme", "auth_type": "access_token"}))
+        works, message = BitbucketHook().test_connection()
+
+        assert works, message
+        assert "Granted scopes: account, pipeline." in message
+        assert ":bitbucket" not in message
+
+    def test_scopes_that_are_not_told_are_not_guessed(self, connect: Callable[..., None]) -> None:
+        with WebServer() as server:
+            server.answer("/2.0/user", Answer({"display_name": "Dana", "uuid": "{1}"}))
+            connect(json.dumps({"conn_type": "bitbucket", "login": "a", "password": "some-token", "host": server.api_url}))
+            works, message = BitbucketHook().test_connection()
+
+        assert works, message
+        assert "Bitbucket does not tell which scopes these credentials have" in message
 
     def test_a_wrong_workspace_is_told_from_a_wrong_token(
         self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]

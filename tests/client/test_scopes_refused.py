@@ -1,0 +1,114 @@
+"""Every feature is tried with exactly the scopes it names, and with each of them missing, in both spellings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from airflow_provider_bitbucket.client import (
+    AccessToken,
+    ApiToken,
+    BitbucketClient,
+    BitbucketNotFoundError,
+    BitbucketPermissionError,
+)
+from airflow_provider_bitbucket.client.scopes import FEATURES, Feature
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+
+API = "/repositories/acme/api"
+HOOK = {"description": "Airflow", "url": "https://airflow.example.com/", "active": True, "events": ["repo:push"]}
+STATUS = {"key": "airflow", "state": "SUCCESSFUL", "url": "https://airflow.example.com/"}
+
+#: A request of each feature that needs all of its scopes; ``{head}`` is a commit.
+REQUESTS: dict[str, tuple[str, str, Any]] = {
+    "read repositories and commits": ("GET", f"{API}/commits", None),
+    "report build statuses": ("POST", f"{API}/commit/{{head}}/statuses/build", STATUS),
+    "change branches and files": ("POST", f"{API}/refs/branches", {"name": "new", "target": {"hash": "main"}}),
+    "read pull requests": ("GET", f"{API}/pullrequests", None),
+    "read diffs of pull requests": ("GET", f"{API}/pullrequests/1/diffstat", None),
+    "comment on pull requests": ("POST", f"{API}/pullrequests/1/comments", {"content": {"raw": "Done."}}),
+    "change and merge pull requests": ("POST", f"{API}/pullrequests/1/approve", None),
+    "read pipelines and deployments": ("GET", f"{API}/pipelines", None),
+    "start and stop pipelines": (
+        "POST",
+        f"{API}/pipelines",
+        {"target": {"type": "pipeline_ref_target", "ref_type": "branch", "ref_name": "main"}},
+    ),
+    "show the account": ("GET", "/user", None),
+    "list workspaces and members": ("GET", "/workspaces/acme/members", None),
+    "manage webhooks": ("POST", f"{API}/hooks", HOOK),
+    "remove webhooks": ("DELETE", f"{API}/hooks/none", None),
+}
+
+Holder = Callable[[frozenset[str]], BitbucketClient]
+CASES = [
+    pytest.param(feature, spelling, id=f"{feature.name}-{spelling}") for feature in FEATURES for spelling in ("scopes", "legacy")
+]
+
+
+@pytest.fixture
+def holder_of(bitbucket_emulator: BitbucketEmulator, make_client: Callable[..., BitbucketClient]) -> Holder:
+    """Make a client whose credentials have these scopes."""
+
+    def make(scopes: frozenset[str]) -> BitbucketClient:
+        secret = f"token-{'-'.join(sorted(scopes))}"
+        if all(scope.endswith(":bitbucket") for scope in scopes):
+            bitbucket_emulator.credentials("api_token", secret, login="few@x.org", scopes=sorted(scopes))
+            return make_client(ApiToken("few@x.org", secret))
+        bitbucket_emulator.credentials("oauth2", secret, scopes=sorted(scopes))
+        return make_client(AccessToken(secret))
+
+    return make
+
+
+@pytest.mark.parametrize(("feature", "spelling"), CASES)
+def test_a_feature_works_with_exactly_its_scopes_and_each_missing_one_is_named(
+    feature: Feature, spelling: str, holder_of: Holder, client: BitbucketClient
+) -> None:
+    head = prepare(client)
+    method, path, body = REQUESTS[feature.name]
+    needed: frozenset[str] = getattr(feature, spelling)
+    try:
+        holder_of(needed).request(method, path.format(head=head), json=body)
+    except BitbucketNotFoundError as error:
+        if "no API hosted at this URL" in error.message:
+            pytest.skip("the embedded Bitbucket does not do this yet")
+        raise
+    for scope in needed:
+        with pytest.raises(BitbucketPermissionError) as caught:
+            holder_of(needed - {scope}).request(method, path.format(head=head), json=body)
+        missing, granted, switched_off = caught.value.message.splitlines()[1:]
+        assert scope in missing
+        assert all(held in granted for held in needed - {scope})
+        assert feature.name in switched_off
+        assert caught.value.granted == needed - {scope}
+        assert caught.value.request_id
+
+
+def prepare(client: BitbucketClient) -> str:
+    """Open pull request 1 and return a commit."""
+    head: str = client.refs.branch("api", "main")["target"]["hash"]
+    client.request("POST", f"{API}/refs/branches", json={"name": "topic", "target": {"hash": head}})
+    change = {"README.md": "# Changed\n", "branch": "topic", "message": "Change"}
+    client.request("POST", f"{API}/src", data=change)
+    client.request("POST", f"{API}/pullrequests", json={"title": "Change", "source": {"branch": {"name": "topic"}}})
+    return head
+
+
+def test_a_refusal_names_the_other_things_that_will_not_work_either(holder_of: Holder) -> None:
+    with pytest.raises(BitbucketPermissionError) as caught:
+        holder_of(frozenset({"read:repository:bitbucket"})).pipelines.trigger("api", branch="main")
+    assert caught.value.message.splitlines()[1:] == [
+        "Missing: read:pipeline:bitbucket, write:pipeline:bitbucket (OAuth and access tokens: pipeline:write).",
+        "Granted: read:repository:bitbucket (OAuth and access tokens: repository).",
+        "This switches off: read pipelines and deployments; start and stop pipelines.",
+    ]
+
+
+def test_a_refusal_for_another_reason_says_nothing_of_scopes(make_client: Callable[..., BitbucketClient]) -> None:
+    with pytest.raises(BitbucketPermissionError) as caught:
+        make_client(AccessToken("demo-access-token")).users.me()
+    assert caught.value.message == "This API is not accessible by this authentication mechanism."
+    assert caught.value.granted is None
