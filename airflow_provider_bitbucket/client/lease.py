@@ -29,7 +29,7 @@ class Lease:
     :param settle_seconds: what reading and writing once may take together; taking it takes as long as that
     """
 
-    def __init__(self, store: TokenStore, key: str, *, seconds: float = 120, settle_seconds: float = 5) -> None:
+    def __init__(self, store: TokenStore, key: str, *, seconds: float = 120, settle_seconds: float = 2) -> None:
         self.seconds = seconds
         self.settle_seconds = settle_seconds
         self._store = store

@@ -92,6 +92,10 @@ class Logins:
     def _alone(self, user: str, change: Callable[[], None]) -> None:
         """Change a login while nobody renews it: who does would write the old one over it."""
         lease, give_up = self._lease(user), time.monotonic() + _TAKE_LEASE_SECONDS
+        if self.get(user) is None:  # then there is nothing that anybody could be renewing
+            change()
+            lease.open()
+            return
         while not lease.try_take():
             if time.monotonic() > give_up:
                 raise TimeoutError(f"The login of {user!r} is being renewed just now; try again in a few minutes")
