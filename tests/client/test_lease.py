@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from airflow_provider_bitbucket.client import Lease
-from tests.client.test_login import MemoryStore
+from tests.client.memory_store import MemoryStore
 
 SETTLE = 0.1
 

@@ -10,11 +10,24 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_bitbucket import client as bitbucket
-from airflow_provider_bitbucket.client import AccessToken, ApiToken, BitbucketClient, OAuthClientCredentials
+from airflow_provider_bitbucket.client import (
+    AccessToken,
+    ApiToken,
+    BitbucketClient,
+    Lease,
+    Login,
+    OAuthClientCredentials,
+    OAuthConsumer,
+    OAuthLogin,
+    OAuthTokens,
+    StoredLogin,
+)
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from tests.client.memory_store import MemoryStore
 from tests.client.timing import Time
 from tests.client.web_server import Answer, WebServer
 
+TOKEN_PATH = "/site/oauth2/access_token"
 SECRETS = {"authorization", "cookie", "x-mine"}
 
 
@@ -136,7 +149,36 @@ def test_a_branch_name_stays_one_segment(client: BitbucketClient, bitbucket_emul
         client.refs.branch("api", "main/../../../../../../user")
 
 
-AUTHS = [ApiToken("me@x.org", "s3cret"), AccessToken("s3cret"), OAuthClientCredentials("key", "s3cret")]
+def oauth_login() -> OAuthLogin:
+    """A person's login, good for years."""
+    store, tokens = MemoryStore(), OAuthTokens("s3cret-access", 4e9, 3.9e9, (), "s3cret-refresh")
+    StoredLogin(store, "login").write(Login("me", "Me", tokens))
+    login = OAuthLogin(
+        OAuthConsumer("key", "s3cret"), StoredLogin(store, "login"), Lease(store, "lease"), user="me", hint="Log in."
+    )
+    login.load()
+    return login
+
+
+AUTHS = [ApiToken("me@x.org", "s3cret"), AccessToken("s3cret"), OAuthClientCredentials("key", "s3cret"), oauth_login()]
+
+
+@pytest.mark.parametrize("auth", AUTHS, ids=lambda auth: auth.kind)
+def test_no_credential_of_any_kind_goes_to_another_host(auth: bitbucket.Auth, server: WebServer, stranger: WebServer) -> None:
+    server.answer(TOKEN_PATH, {"access_token": "s3cret-access", "expires_in": 7200})
+    server.answer("/2.0/log", redirect(f"{stranger.url}/storage"))
+    server.answer("/2.0/list", {"values": [{"id": 1}], "next": f"{stranger.url}/2.0/list?page=2"})
+    server.answer("/2.0/repositories/acme/old", redirect(f"{stranger.url}/2.0/repositories/acme/new", 301))
+    stranger.answer("/storage", Answer("the log"))
+    stranger.answer("/2.0/repositories/acme/new", {})
+    client = BitbucketClient(auth, "acme", server.api_url)
+    assert client.request("GET", "/log", headers={"Accept": "*/*"}).content == b"the log"
+    with pytest.raises(bitbucket.BitbucketError, match="credentials go nowhere else"):
+        list(client.paginate("/list"))
+    client.repositories.get("old")
+    assert len(stranger.asked) == 2
+    assert not any(secret in str(stranger.asked) for secret in [*auth.secrets(), "s3cret"])
+    assert any(secret in str(server.asked) for secret in auth.secrets()), "they do go to the right one"
 
 
 @pytest.mark.parametrize("auth", AUTHS, ids=lambda auth: auth.kind)
