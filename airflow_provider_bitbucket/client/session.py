@@ -232,6 +232,7 @@ class Session:
             headers=request.headers,
             auth=self.auth,
             timeout=self._timeout,
+            verify=self._verify,  # here, because a session's own is overruled by REQUESTS_CA_BUNDLE
             allow_redirects=False,
             stream=request.stream,
         )
@@ -276,7 +277,6 @@ class Session:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = requests.Session()
-            session.verify = self._verify
             if self._proxies:
                 session.proxies.update(self._proxies)
             self._local.session = session

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import certifi
 import pytest
 
 from airflow_provider_bitbucket.client import (
@@ -42,7 +43,10 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_before_a_credential_is
 
 
 @both
-def test_a_company_can_vouch_for_its_own(https: WebServer, make: Callable[[], Auth], tmp_path: Path) -> None:
+def test_a_company_can_vouch_for_its_own(
+    https: WebServer, make: Callable[[], Auth], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())  # what the task says wins over what the machine says
     ca = str(tmp_path / "key-and-certificate.pem")
     assert BitbucketClient(make(), base_url=https.api_url, verify=ca).users.me() == {"me": 1}
 
