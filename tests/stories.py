@@ -97,6 +97,12 @@ def run_pipelines(bitbucket: BitbucketEmulator, *scripts: dict[str, Any], second
         bitbucket.clock(advance=seconds)
 
 
+def set_status(bitbucket: BitbucketEmulator, commit: str, key: str, state: str, **fields: Any) -> None:
+    """Let a build tell how it stands on a commit of acme/api, now."""
+    path = f"/repositories/acme/api/commit/{commit}/statuses/build"
+    client_of(bitbucket).post(path, {"key": key, "state": state, "url": "https://ci.example.com/1", **fields})
+
+
 def asked(bitbucket: BitbucketEmulator, of: str = "pullrequests") -> dict[str, int]:
     """How often the parts of a repository were asked for since the last reset; ``""`` is the list.
 

@@ -19,6 +19,8 @@ DATASETS = (
     "comments",
     "pipelines",
     "pipeline_steps",
+    "test_reports",
+    "build_statuses",
 )
 
 __all__ = ["DATASETS"]

@@ -70,7 +70,13 @@ def read(
         except BitbucketNotFoundError:
             continue
         for position, step in enumerate(steps, 1):
-            yield {"repository": record["repository"], "build_number": number, "position": position, "step": step}
+            yield {
+                "repository": record["repository"],
+                "build_number": number,
+                "pipeline_id": record["outcome"].uuid,
+                "position": position,
+                "step": step,
+            }
 
 
 def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

@@ -146,6 +146,18 @@ class BitbucketFramesMixin:
         """Return the steps of the pipelines started in ``[since, until)``; one request for each pipeline on top."""
         return self.get_df("pipeline_steps", repositories, since, until)
 
+    def get_test_reports_df(
+        self, repositories: Sequence[str] | str | None = None, since: Moment = None, until: Moment = None
+    ) -> pd.DataFrame:
+        """Return the test reports of the pipelines started in ``[since, until)``; one request for each step that ran on top."""
+        return self.get_df("test_reports", repositories, since, until)
+
+    def get_build_statuses_df(
+        self, repositories: Sequence[str] | str | None = None, since: Moment = None, until: Moment = None
+    ) -> pd.DataFrame:
+        """Return the build statuses of the pull requests updated in ``[since, until)``; one request for each of them."""
+        return self.get_df("build_statuses", repositories, since, until)
+
     def get_df(
         self,
         dataset: str,

@@ -25,7 +25,8 @@ class BitbucketExtractOperator(BaseOperator):
 
     :param dataset: ``pull_requests``, ``pull_request_activity``, ``pull_request_commits``, ``diffstats``, ``reviews``,
         ``comments``, ``commits``, ``branches``, ``repositories``, ``members``, ``environments``, ``deployments``,
-        ``pipelines`` or ``pipeline_steps`` (columns, and which moment counts: docs/datasets.md)
+        ``pipelines``, ``pipeline_steps``, ``test_reports`` or ``build_statuses`` (columns, and which
+        moment counts: docs/datasets.md)
     :param repositories: slugs, or one; None: all repositories of the workspace (templated)
     :param since: first moment, ISO 8601 (templated); None, or a template that renders to nothing: from the beginning
     :param until: first moment that is too late (templated); None: until now

@@ -12,16 +12,19 @@ import pytest
 from airflow_provider_bitbucket.datasets import DATASETS
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
-from tests.stories import REVIEWER, after, asked, deploy, open_pull_request, run_pipelines
+from tests.stories import REVIEWER, after, asked, deploy, open_pull_request, run_pipelines, set_status
 
 
 @pytest.fixture
 def hook(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketHook:
-    """A hook on two pull requests, reviewed after 2 and after 50 hours, and two pipelines."""
+    """A hook on two pull requests, reviewed and built, and two pipelines with a test report."""
     connect(bitbucket_emulator.connection_json())
     for hours in (2, 50):
         open_pull_request(bitbucket_emulator, (hours, "approve", REVIEWER), (hours + 0.5, "comment", REVIEWER))
-    run_pipelines(bitbucket_emulator, {}, {})
+    for commit in BitbucketHook().get_pull_requests_df()["source_commit"]:
+        set_status(bitbucket_emulator, commit, "lint", "SUCCESSFUL")
+    cases = [{"name": "tests.test_a.test_one", "status": "SUCCESSFUL"}]
+    run_pipelines(bitbucket_emulator, *[{"steps": [{"name": "Test", "seconds": 20, "test_cases": cases}]}] * 2)
     bitbucket_emulator.reset_requests()
     return BitbucketHook()
 

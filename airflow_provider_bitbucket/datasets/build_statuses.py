@@ -1,0 +1,111 @@
+"""Build statuses of pull requests: one row for every build that told Bitbucket how it stands, in Pipelines or elsewhere.
+
+They hang on commits, and Bitbucket lists them for a commit or for a pull request, not for a repository. Here they are those of
+pull requests: one request tells of all commits of one, where asking commit by commit costs a request for each. The builds of
+branches without a pull request, such as those of the main branch after a merge, are therefore not here; those that ran in
+Pipelines are in `pipelines`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bitbucket.client import BitbucketNotFoundError
+from airflow_provider_bitbucket.datasets import pull_requests
+from airflow_provider_bitbucket.datasets.intervals import moment
+from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, TEXT, TIMESTAMP, Column, Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from airflow_provider_bitbucket.client import BitbucketClient
+
+SCHEMA = Schema(
+    "build_statuses",
+    ("repository", "pull_request_id", "commit", "key"),
+    (
+        Column("repository", TEXT, "workspace/repository", "asked for"),
+        Column("pull_request_id", INTEGER, "number of the pull request within its repository", "asked for"),
+        Column("commit", TEXT, "commit that was built, full hash", "commit.hash"),
+        Column("key", TEXT, "what tells builds of a commit apart; a number where Pipelines built it", "key"),
+        Column(
+            "state",
+            CATEGORY,
+            "how it stands",
+            "state",
+            categories=("INPROGRESS", "SUCCESSFUL", "FAILED", "STOPPED"),
+        ),
+        Column(
+            "is_latest",
+            BOOLEAN,
+            "whether no other status of this pull request with the same key, on whichever commit, is newer",
+            "key, updated_on",
+        ),
+        Column("name", TEXT, "name for people", "name"),
+        Column("description", TEXT, "what the build says of itself", "description"),
+        Column("ref_name", TEXT, "branch or tag that led to the commit then; null where the build names none", "refname"),
+        Column("created_on", TIMESTAMP, "when it was told first", "created_on"),
+        Column("updated_on", TIMESTAMP, "when it was told last", "updated_on"),
+        Column("url", TEXT, "web page of the build", "url"),
+    ),
+)
+
+
+def read(
+    client: BitbucketClient, repository: str, *, since: datetime | None = None, until: datetime | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield the build statuses of the pull requests whose ``updated_on`` lies in ``[since, until)``.
+
+    Costs the list of pull requests and one request for each of them. A build that ends does not move the ``updated_on`` of its
+    pull request: let intervals overlap by as long as builds take; rows of the same key replace each other.
+    """
+    for record in pull_requests.read(client, repository, since=since, until=until):
+        number = record["pull_request"]["id"]
+        listed = _statuses(client, repository, number)
+        newest = _newest(listed)
+        for status in listed:
+            is_latest = status is newest[status.get("key")]
+            yield {"repository": record["repository"], "pull_request_id": number, "status": status, "is_latest": is_latest}
+
+
+def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return build statuses as a frame with the columns of :data:`SCHEMA`."""
+    return SCHEMA.frame(map(_row, records))
+
+
+def _statuses(client: BitbucketClient, repository: str, number: int) -> list[dict[str, Any]]:
+    try:
+        return list(client.pull_requests.statuses(repository, number))
+    except BitbucketNotFoundError:  # its commits are gone
+        return []
+
+
+def _newest(statuses: Sequence[Mapping[str, Any]]) -> dict[str | None, Mapping[str, Any]]:
+    """Return the status of each key that was told last; one without a date is older than any."""
+    found: dict[str | None, tuple[datetime | None, Mapping[str, Any]]] = {}
+    for status in statuses:
+        key, told = status.get("key"), moment(status.get("updated_on"))
+        before = found.get(key)
+        if before is None or (told is not None and (before[0] is None or told > before[0])):
+            found[key] = told, status
+    return {key: status for key, (_, status) in found.items()}
+
+
+def _row(record: Mapping[str, Any]) -> dict[str, Any]:
+    status = record["status"]
+    return {
+        "repository": record["repository"],
+        "pull_request_id": record["pull_request_id"],
+        "commit": (status.get("commit") or {}).get("hash"),
+        "key": status.get("key"),
+        "state": status.get("state"),
+        "is_latest": record["is_latest"],
+        "name": status.get("name") or None,
+        "description": status.get("description") or None,
+        "ref_name": status.get("refname"),
+        "created_on": status.get("created_on"),
+        "updated_on": status.get("updated_on"),
+        "url": status.get("url"),
+    }
