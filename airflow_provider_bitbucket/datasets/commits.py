@@ -24,6 +24,7 @@ COLUMNS = (
     Column("author", TEXT, "display name of the author; name and e-mail of the commit when no account has it", "author"),
     Column("message", TEXT, "commit message", "message"),
     Column("parents", INTEGER, "number of parents; more than one is a merge", "parents", "commits"),
+    Column("parent_hashes", TEXT, "hashes of its parents, a blank between them; null for a first commit", "parents.hash"),
 )
 
 SCHEMA = Schema("commits", ("repository", "hash"), (Column("repository", TEXT, "workspace/repository", "asked for"), *COLUMNS))
@@ -56,12 +57,13 @@ def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 def row(commit: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a commit says, by :data:`COLUMNS`."""
-    author = Account.of_commit(commit)
+    author, parents = Account.of_commit(commit), commit.get("parents") or ()
     return {
         "hash": commit.get("hash"),
         "date": commit.get("date"),
         "author_id": author.id,
         "author": author.name,
         "message": commit.get("message"),
-        "parents": len(commit.get("parents") or ()),
+        "parents": len(parents),
+        "parent_hashes": " ".join(one["hash"] for one in parents if one and one.get("hash")) or None,
     }

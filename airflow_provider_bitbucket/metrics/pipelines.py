@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
-from airflow_provider_bitbucket.metrics.groups import grouped, spread
+from airflow_provider_bitbucket.metrics.groups import grouped, rate, spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +70,7 @@ def summarize(times: pd.DataFrame, by: Sequence[str] = ("repository", "week")) -
 
     :param times: what :func:`pipeline_times` returns; leave rows out before, such as all but those of one branch by
         ``times[times["ref_name"] == "main"]``
-    :param by: columns to group by, such as ``repository``, ``week``, ``selector_pattern``; none: one row over all
+    :param by: columns to group by, such as ``repository``, ``week``, ``month``, ``selector_pattern``; none: one row over all
     :return: the columns of ``by``; ``pipelines``; ``successful``, ``failed``, ``error``, ``stopped``, ``expired`` (how many);
         ``success_rate``; the count and percentiles of duration, wall and queue; ``build_minutes``
     :raises ValueError: ``by`` names a column that is not there
@@ -81,11 +81,11 @@ def summarize(times: pd.DataFrame, by: Sequence[str] = ("repository", "week")) -
     ends = {
         name.lower(): over["status"].astype("string").eq(name).astype("Int64") for name in (_SUCCESS, *_FAILURES, *_UNDECIDED)
     }
-    groups = grouped(over.assign(**ends), by, week_of="completed_on")
+    groups = grouped(over.assign(**ends), by, period_of="completed_on")
     columns: dict[str, pd.Series] = {"pipelines": groups.size().astype("Int64")}
     columns |= {name: groups[name].sum().astype("Int64") for name in ends}
     decided = columns["successful"] + columns["failed"] + columns["error"]
-    columns["success_rate"] = (columns["successful"] / decided.where(decided > 0)).astype("Float64")
+    columns["success_rate"] = rate(columns["successful"], decided)
     for measure in MEASURES:
         columns |= spread(groups, measure, "seconds", QUANTILES)
     columns["build_minutes"] = (groups["build_seconds"].sum() / 60).astype("Float64")
@@ -157,10 +157,10 @@ def flakiness(pipelines: pd.DataFrame, by: Sequence[str] = ("repository", *_SELE
         flaky=passed_after.groupby(one).transform("any").astype("Int64"),
         passed_on_rerun=again.groupby(one).transform("any").astype("Int64"),
     )[~one.duplicated()]
-    groups = grouped(commits, by, week_of="created_on")
+    groups = grouped(commits, by, period_of="created_on")
     columns: dict[str, pd.Series] = {"commits": groups.size().astype("Int64")}
     columns |= {name: groups[name].sum().astype("Int64") for name in ("flaky", "passed_on_rerun")}
-    columns["flakiness"] = (columns["flaky"] / columns["commits"]).astype("Float64")
+    columns["flakiness"] = rate(columns["flaky"], columns["commits"])
     return pd.DataFrame(columns).reset_index(drop=not by)
 
 

@@ -1,6 +1,7 @@
-"""How long the parts of a pull request's life take, and a summary of many.
+"""How long the parts of a pull request's life take, how many come and go, and a summary of many.
 
-A pull request's life is cut at five moments. The parts follow one another without a gap, so they add up to the total:
+A pull request's life is cut at five moments. The parts follow one another without a gap, so they add up to the total; the way to
+production comes behind it:
 
 ========  ======================================  ==========================  ====================================
 part      from                                    to                          null when
@@ -10,6 +11,7 @@ pickup    opened, ready for review                first review                no
 review    first review                            last approval, else merged  nobody reviewed it, or not merged
 merge     last approval                           merged                      nobody approved it, or not merged
 total     first commit, else opened               merged                      not merged
+deploy    merged                                  in production               not merged, or not seen to be deployed
 ========  ======================================  ==========================  ====================================
 
 Where the field is divided, this is the choice:
@@ -22,6 +24,8 @@ Where the field is divided, this is the choice:
 - What came after the merge is no review.
 - A part whose end lies before its beginning is null, neither negative nor 0: a squash or rebase rewrites commit dates.
 - Declined pull requests have no review, merge and total time. Nothing is rounded.
+- In production is a pull request with the first successful production deployment whose commit leads back to its merge commit,
+  as in DevLake; not with the next deployment in time, which may be of something else.
 - What was not read is null; without the timeline (``with_activity``) the total contains the time as a draft.
 
 Sources: LinearB "How is cycle time calculated", Swarmia "Pull request cycle time", Apache DevLake's PR metrics, and
@@ -31,23 +35,27 @@ github/issue-metrics; docs/metrics.md has the links.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from airflow_provider_bitbucket.metrics.groups import grouped, spread
+from airflow_provider_bitbucket.metrics.groups import events, grouped, spread, total
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: The parts, in order; each is a column ``<part>_seconds``.
 PARTS = ("coding", "pickup", "review", "merge", "total")
+#: ... and the way to production, which needs deployments.
+DELIVERY = ("deploy", "to_production")
 #: What :func:`summarize` tells of every measure beside its count.
 QUANTILES = {"median": 0.5, "p75": 0.75, "p90": 0.9}
 
 _KEPT = ("repository", "id", "title", "author", "author_is_bot", "state", "url", "created_on", "closed_on")
-_MEASURES = dict.fromkeys(PARTS, "seconds") | {"size": "lines"}
+_MEASURES = dict.fromkeys((*PARTS, *DELIVERY), "seconds") | {"size": "lines"}
+_SHORT_HASH = 12
 
 
-def pull_request_times(pull_requests: pd.DataFrame) -> pd.DataFrame:
+def pull_request_times(pull_requests: pd.DataFrame, changes: pd.DataFrame | None = None) -> pd.DataFrame:
     """Return one row for every pull request with the time of each part.
 
     In seconds (``Float64``), ``drafted(a, b)`` being the time as a draft between two moments:
@@ -60,11 +68,15 @@ def pull_request_times(pull_requests: pd.DataFrame) -> pd.DataFrame:
     - ``merge_seconds`` = ``closed_on - last_approval_on`` (Swarmia)
     - ``total_seconds`` = ``closed_on - first_commit_on - drafted(created_on, closed_on)``; from ``created_on`` when that is
       earlier or commits were not read (LinearB's cycle time up to the merge; without commits issue-metrics' time to merge)
+    - ``deploy_seconds`` = ``deployed_on - closed_on`` (DevLake's deploy time)
+    - ``to_production_seconds`` = ``total_seconds + deploy_seconds`` (DevLake's and LinearB's cycle time with the deployment)
 
     :param pull_requests: a frame of dataset ``pull_requests``
+    :param changes: what :func:`~airflow_provider_bitbucket.metrics.changes.changes` returns; None: the last two are null
     :return: ``repository``, ``id``, ``title``, ``author``, ``author_is_bot``, ``state``, ``url``, ``created_on``,
-        ``closed_on``, the parts, ``size_lines`` (lines added and removed), ``files_changed``, ``reviewers``,
-        ``review_rounds``, ``is_self_merged`` and ``is_merged_unapproved``; the last two null unless merged
+        ``closed_on``, the parts, ``deploy_seconds``, ``to_production_seconds``, ``size_lines`` (lines added and removed),
+        ``files_changed``, ``reviewers``, ``review_rounds``, ``is_self_merged`` and ``is_merged_unapproved``; the last two null
+        unless merged
     """
     frame = pull_requests
     is_merged = _is_merged(frame)
@@ -80,6 +92,8 @@ def pull_request_times(pull_requests: pd.DataFrame) -> pd.DataFrame:
     times["review_seconds"] = _seconds(frame["first_review_on"], review_end, draft - draft_in_pickup)
     times["merge_seconds"] = _seconds(frame["last_approval_on"], merged_on)
     times["total_seconds"] = _seconds(began, merged_on, draft)
+    times["deploy_seconds"] = _seconds(merged_on, _deployed_on(frame, changes))
+    times["to_production_seconds"] = times["total_seconds"] + times["deploy_seconds"]
     times["size_lines"] = frame["lines_added"] + frame["lines_removed"]
     for name in ("files_changed", "reviewers", "review_rounds", "is_self_merged"):
         times[name] = frame[name]
@@ -97,21 +111,74 @@ def summarize(times: pd.DataFrame, by: Sequence[str] = ("repository", "week")) -
 
     :param times: what :func:`pull_request_times` returns; leave rows out before, such as those of machines by
         ``times[~times["author_is_bot"]]``
-    :param by: columns to group by, such as ``repository``, ``week`` or ``author``; none: one row over all
-    :return: the columns of ``by``; ``merged``; for each part ``<part>_count``, ``<part>_median_seconds``,
-        ``<part>_p75_seconds``, ``<part>_p90_seconds``; likewise ``size_count``, ``size_median_lines``, ...;
-        ``self_merged`` and ``merged_unapproved``, the number of such pull requests
+    :param by: columns to group by, such as ``repository``, ``week``, ``month`` or ``author``; none: one row over all
+    :return: the columns of ``by``; ``merged``; for each part, ``deploy`` and ``to_production`` ``<part>_count``,
+        ``<part>_median_seconds``, ``<part>_p75_seconds``, ``<part>_p90_seconds``; likewise ``size_count``,
+        ``size_median_lines``, ...; ``self_merged`` and ``merged_unapproved``, the number of such pull requests
     :raises ValueError: ``by`` names a column that is not there
     """
     import pandas as pd
 
-    groups = grouped(times[_is_merged(times)], by, week_of="closed_on")
+    groups = grouped(times[_is_merged(times)], by, period_of="closed_on")
     columns: dict[str, pd.Series] = {"merged": groups.size().astype("Int64")}
     for measure, unit in _MEASURES.items():
         columns |= spread(groups, measure, unit, QUANTILES)
     for name in ("self_merged", "merged_unapproved"):
         columns[name] = groups[f"is_{name}"].sum().astype("Int64")
     return pd.DataFrame(columns).reset_index(drop=not by)
+
+
+def throughput(
+    pull_requests: pd.DataFrame,
+    by: Sequence[str] = ("repository", "week"),
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> pd.DataFrame:
+    """Return how many pull requests were opened, merged and declined in each period, and how much they changed.
+
+    Each event counts in the period in which it happened: one that is opened on Sunday and merged on Monday is opened in the
+    one week and merged in the next. A superseded one was declined. A closed one of which nobody knows when is only opened.
+    Periods without an event have no row. (Apache DevLake's PR count and PR merge rate; LinearB's PRs opened and merged.)
+
+    :param pull_requests: a frame of dataset ``pull_requests``
+    :param by: columns to group by, such as ``repository``, ``week``, ``month`` or ``author``; none: one row over all
+    :param since: count nothing that happened before
+    :param until: count nothing that happened then and later
+    :return: the columns of ``by``; ``opened``, ``merged``, ``declined``; ``authors``, the people whose pull requests were
+        merged, accounts that are gone not counted; ``lines_added``, ``lines_removed`` and ``files_changed`` of the merged
+        ones, null where no diffstat was read
+    :raises ValueError: ``by`` names a column that is not there
+    """
+    import pandas as pd
+
+    frame, is_merged = pull_requests, _is_merged(pull_requests)
+    is_declined = frame["state"].astype("string").isin(["DECLINED", "SUPERSEDED"]).astype(bool)
+    kinds = {
+        "opened": frame["created_on"],
+        "merged": frame["closed_on"].where(is_merged),
+        "declined": frame["closed_on"].where(is_declined),
+    }
+    happened = events(frame, kinds, since, until)
+    of_merges = ("author_id", "lines_added", "lines_removed", "files_changed")
+    merges = {f"merged_{name}": happened[name].where(happened["merged"] == 1) for name in of_merges}
+    groups = grouped(happened.assign(**merges), by, period_of="happened_on")
+    columns: dict[str, pd.Series] = {kind: groups[kind].sum().astype("Int64") for kind in kinds}
+    columns["authors"] = groups["merged_author_id"].nunique().astype("Int64")
+    columns |= {name: total(groups, f"merged_{name}").astype("Int64") for name in of_merges[1:]}
+    return pd.DataFrame(columns).reset_index(drop=not by)
+
+
+def _deployed_on(frame: pd.DataFrame, changes: pd.DataFrame | None) -> pd.Series:
+    """Return when the merge commit of each pull request, of which Bitbucket tells 12 characters, came into production."""
+    import pandas as pd
+
+    if changes is None:
+        return pd.Series(pd.NaT, index=frame.index, dtype=frame["closed_on"].dtype)
+    known = changes.assign(merge_commit=changes["hash"].str[:_SHORT_HASH])[["repository", "merge_commit", "deployed_on"]]
+    wanted = frame[["repository"]].assign(merge_commit=frame["merge_commit"].str[:_SHORT_HASH])
+    known = known.dropna(subset="merge_commit").drop_duplicates(["repository", "merge_commit"])
+    found: pd.Series = wanted.merge(known, on=["repository", "merge_commit"], how="left")["deployed_on"].set_axis(frame.index)
+    return found
 
 
 def _is_merged(frame: pd.DataFrame) -> pd.Series[bool]:

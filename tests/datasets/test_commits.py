@@ -8,7 +8,7 @@ from airflow_provider_bitbucket.datasets.commits import SCHEMA
 from airflow_provider_bitbucket.datasets.intervals import passed, within
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.emulator.history import add_commit
-from tests.stories import OPENED, after, frame_of, requested
+from tests.stories import OPENED, OWNER, after, client_of, frame_of, open_pull_request, requested
 
 PAGE = 100
 
@@ -30,6 +30,15 @@ def test_a_commit_is_a_row_also_when_no_account_has_its_email(bitbucket_emulator
     assert (first["author"], first["message"], first["parents"]) == ("Dana Demo", "Initial commit", 0)
     assert (newest["author"], newest["date"], newest["parents"]) == ("Somebody <somebody@example.com>", OPENED, 1)
     assert newest.isna()["author_id"]
+    assert (newest["parent_hashes"], first.isna()["parent_hashes"]) == (frame["hash"][1], True)
+
+
+def test_a_merge_names_both_its_parents(bitbucket_emulator: BitbucketEmulator):
+    number = open_pull_request(bitbucket_emulator, (2, "merge", OWNER))
+    frame = frame_of(bitbucket_emulator, "commits")
+    merge = frame[frame["parents"] == 2].iloc[0]
+    assert client_of(bitbucket_emulator).pull_requests.get("api", number)["merge_commit"]["hash"] == merge["hash"][:12]
+    assert set(merge["parent_hashes"].split()) < set(frame["hash"])
 
 
 def test_commits_of_all_branches_are_read(bitbucket_emulator: BitbucketEmulator):

@@ -129,7 +129,7 @@ def test_a_summary_can_be_by_other_columns_or_over_all():
     assert listed(by_branch["ref_name"]) == ["main", "x", None]
     assert list(by_branch["pipelines"]) == [2, 1, 1]
     assert summary(*rows, by=())["pipelines"] == 4
-    with pytest.raises(ValueError, match="Can not summarize by team; expected some of week, repository"):
+    with pytest.raises(ValueError, match="Can not summarize by team; expected some of week, month, repository"):
         summarize(times, by=["team"])
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_bitbucket.datasets.pull_requests import SCHEMA
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.metrics.pull_requests import PARTS, pull_request_times, summarize
-from tests.stories import AUTHOR, OWNER, REVIEWER, frame_of, open_pull_request
+from airflow_provider_bitbucket.metrics.changes import CHANGES, changes
+from airflow_provider_bitbucket.metrics.pull_requests import PARTS, pull_request_times, summarize, throughput
+from tests.stories import AUTHOR, OWNER, REVIEWER, deploy, frame_of, open_pull_request
 
 HOUR = 3600.0
 OPENED = datetime(2026, 10, 1, 8, tzinfo=UTC)  # a Thursday
@@ -132,6 +133,29 @@ def test_size_and_who_merged_by_hand():
     assert times["is_merged_unapproved"].astype("string").fillna("-").tolist() == ["False", "True", "-", "-"]
 
 
+def test_the_way_to_production_by_hand():
+    """Committed 3 h before the opening, merged 30 h after it, in production 2 h later: 33 h and 2 h are 35 h."""
+    rows = [pull_request(id=number, commit=-3, merge_commit=name * 12) for number, name in enumerate("abcd", 1)]
+    rows[2] |= {"repository": "acme/web"}
+    brought = [
+        {"hash": name * 40, "repository": "acme/api", "deployed_on": at(on)} for name, on in (("a", 32), ("b", 29), ("c", 40))
+    ]
+    times = pull_request_times(SCHEMA.frame([*rows, pull_request()]), CHANGES.frame(brought))
+    deployed, whole = (times[f"{name}_seconds"].div(HOUR).fillna(-1).tolist() for name in ("deploy", "to_production"))
+    # b was in production before it was merged, c is of another repository, d was not deployed, and one has no merge commit
+    assert deployed == [2, -1, -1, -1, -1]
+    assert whole == [35, -1, -1, -1, -1]
+    row = summarize(times, by=()).iloc[0]
+    assert (row["deploy_count"], row["deploy_median_seconds"], row["to_production_p90_seconds"]) == (1, 2 * HOUR, 35 * HOUR)
+
+
+def test_without_deployments_nothing_is_known_of_the_way_to_production():
+    times = pull_request_times(SCHEMA.frame([pull_request()]))
+    assert times[["deploy_seconds", "to_production_seconds"]].isna().all(axis=None)
+    none = pull_request_times(SCHEMA.empty(), CHANGES.empty())
+    assert none.dtypes.to_dict() == times.dtypes.to_dict()
+
+
 def test_a_summary_by_hand():
     """Five pull requests merged in one week after 1, 2, 3, 4 and 10 h; two of them reviewed, after 0.5 and 1.5 h."""
     rows = [
@@ -195,12 +219,40 @@ def test_machines_can_be_left_out():
     assert summarize(times[~times["author_is_bot"]])["merged"].tolist() == [2]
 
 
+def test_throughput_by_hand():
+    """Opened on Thursday, merged or declined after 1, 5 and 100 hours (on Monday), one still open."""
+    rows = [
+        pull_request(closed=1, lines_added=10, lines_removed=2, files_changed=3, author_id="{1}"),
+        pull_request(closed=5, lines_added=5, lines_removed=0, files_changed=1, author_id="{1}"),
+        pull_request(closed=100, author_id=None),
+        pull_request(closed=100, state="SUPERSEDED", lines_added=99),
+        pull_request(closed=None, state="MERGED"),
+        pull_request(closed=None, state="OPEN"),
+        pull_request(state="PARKED"),
+    ]
+    found = throughput(SCHEMA.frame(rows))
+    assert found["week"].tolist() == [pd.Timestamp("2026-09-28", tz="UTC"), pd.Timestamp("2026-10-05", tz="UTC")]
+    assert found[["opened", "merged", "declined", "authors"]].to_numpy().tolist() == [[7, 2, 0, 1], [0, 1, 1, 0]]
+    assert found[["lines_added", "lines_removed", "files_changed"]].fillna(-1).to_numpy().tolist() == [[15, 2, 4], [-1, -1, -1]]
+    by_month = throughput(SCHEMA.frame(rows), by=["month"])
+    assert by_month[["opened", "merged", "declined"]].to_numpy().tolist() == [[7, 3, 1]]
+
+
+def test_throughput_counts_what_happened_in_an_interval_only():
+    rows = [pull_request(closed=1), pull_request(closed=5), pull_request(closed=100)]
+    found = throughput(SCHEMA.frame(rows), by=(), since=at(1), until=at(100))
+    assert found[["opened", "merged"]].to_numpy().tolist() == [[0, 2]]
+
+
 def test_no_pull_requests_give_frames_with_the_same_columns_and_dtypes():
     some, none = pull_request_times(SCHEMA.frame([pull_request(review=1)])), pull_request_times(SCHEMA.empty())
     assert none.dtypes.to_dict() == some.dtypes.to_dict()
     for by in (("repository", "week"), ("author",), ()):
         assert summarize(none, by).dtypes.to_dict() == summarize(some, by).dtypes.to_dict()
         assert summarize(none, by).empty
+        listed = SCHEMA.frame([pull_request()])
+        assert throughput(SCHEMA.empty(), by).dtypes.to_dict() == throughput(listed, by).dtypes.to_dict()
+        assert throughput(SCHEMA.empty(), by).empty
 
 
 maybe_hours = st.none() | st.integers(-50, 200)
@@ -226,8 +278,12 @@ def test_whatever_the_rows_no_time_is_negative_and_every_merge_is_counted_once(l
     assert len(times) == len(listed)
     assert all((times[f"{part}_seconds"].dropna() >= 0).all() for part in PARTS)
     merged = sum(row["state"] == "MERGED" for row in listed)
-    summary = summarize(times, by)
+    summary, flow = summarize(times, by), throughput(SCHEMA.frame(listed), by)
     assert summary["merged"].sum() == merged
+    assert flow["opened"].sum() == len(listed)
+    assert flow["merged"].sum() + flow["declined"].sum() == sum(
+        row["closed_on"] is not None and row["state"] in ("MERGED", "DECLINED", "SUPERSEDED") for row in listed
+    )
     assert (summary["total_count"] <= summary["merged"]).all()
     assert (summary["total_median_seconds"] <= summary["total_p90_seconds"]).fillna(True).all()
 
@@ -264,6 +320,20 @@ def test_from_bitbucket_to_the_times_without_a_step_by_hand(bitbucket_emulator: 
     assert [row[f"{part}_seconds"] / HOUR for part in PARTS] == [0, 3, 4, 1, 8]
     assert (row["review_rounds"], row["is_self_merged"], row["is_merged_unapproved"]) == (1, False, False)
     assert row["size_lines"] == 1
+
+
+def test_from_bitbucket_to_production_without_a_step_by_hand(bitbucket_emulator: BitbucketEmulator):
+    """Merged 10 h after the opening; the first deployment draws the line before, the next one is done after the merge."""
+    deploy(bitbucket_emulator)
+    now = bitbucket_emulator.state.clock.now()
+    number = open_pull_request(bitbucket_emulator, (10, "merge", OWNER), opened=now)
+    bitbucket_emulator.clock(advance=12 * HOUR)
+    deploy(bitbucket_emulator)
+    frame = frame_of(bitbucket_emulator)
+    brought = changes(frame_of(bitbucket_emulator, "commits"), frame_of(bitbucket_emulator, "deployments"))
+    assert set(brought["build_number"]) == {2}
+    row = pull_request_times(frame[frame["id"] == number], brought).iloc[0]
+    assert row["deploy_seconds"] == 2 * HOUR + 30  # 10 s to build, 10 s to test, 10 s to production
 
 
 def test_the_example_in_the_docs_by_hand():

@@ -1,0 +1,192 @@
+"""What lies around in repositories, and on how few people they rest.
+
+Where the field is divided, this is the choice:
+
+- A pull request is stale when nothing of it changed for 14 days, by ``updated_on``. That moves with every push, comment,
+  approval and edit, a machine's too, so a bot's comment keeps one fresh.
+- A branch is stale when its newest commit is 90 days old and no open pull request comes from it; the main branch never is.
+  Git does not say whether a branch was merged, and Bitbucket's list neither: what became of the newest pull request from its
+  head is told instead, so that leftovers of merges can be deleted and the rest be asked about.
+- The bus factor is CHAOSS' Contributor Absence Factor: the smallest number of people who wrote at least half of the commits.
+  Merge commits do not count. It says who wrote, not who knows: a review spreads knowledge and is not in it.
+
+Sources: CHAOSS (chaoss.community/kb/metric-bus-factor), github/stale-repos and actions/stale for the idea of staleness, of which
+the days are conventions; docs/metrics.md has the links.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from airflow_provider_bitbucket.metrics.groups import grouped, rate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Days after which something open is stale.
+PULL_REQUEST_DAYS, BRANCH_DAYS = 14, 90
+
+_HALF = 0.5
+_SHORT_HASH = 12
+
+
+def stale_pull_requests(pull_requests: pd.DataFrame, now: datetime, days: float = PULL_REQUEST_DAYS) -> pd.DataFrame:
+    """Return the open pull requests that nobody has touched for some time, the longest idle first.
+
+    ``open_seconds`` = ``now - created_on`` and ``idle_seconds`` = ``now - updated_on``, at least 0.
+
+    :param pull_requests: a frame of dataset ``pull_requests``, read without ``since``: what is stale was not updated lately
+    :param now: the moment to measure from, with time zone
+    :param days: stale is what was idle for so many days, or longer
+    :return: ``repository``, ``id``, ``title``, ``author``, ``is_draft``, ``reviewers``, ``approvals``, ``created_on``,
+        ``updated_on``, ``url``, ``open_seconds``, ``idle_seconds``
+    """
+    kept = ["repository", "id", "title", "author", "is_draft", "reviewers", "approvals", "created_on", "updated_on", "url"]
+    found = _open(pull_requests)[kept]
+    found = found.assign(open_seconds=_since(found["created_on"], now), idle_seconds=_since(found["updated_on"], now))
+    return _idle(found, days)
+
+
+def stale_branches(
+    branches: pd.DataFrame,
+    repositories: pd.DataFrame,
+    pull_requests: pd.DataFrame,
+    now: datetime,
+    days: float = BRANCH_DAYS,
+) -> pd.DataFrame:
+    """Return the branches that nobody has committed to for some time, the longest idle first.
+
+    ``idle_seconds`` = ``now - committed_on``, at least 0. ``pull_request_state`` is that of the newest pull request whose head is
+    the branch's newest commit: MERGED is a leftover, DECLINED was given up, null never had one or went on since.
+
+    :param branches: a frame of dataset ``branches``
+    :param repositories: a frame of dataset ``repositories``, which knows the main branches; those are never stale
+    :param pull_requests: a frame of dataset ``pull_requests``, read without ``since``
+    :param now: the moment to measure from, with time zone
+    :param days: stale is what was idle for so many days, or longer
+    :return: ``repository``, ``name``, ``author``, ``committed_on``, ``url``, ``pull_request_state``, ``idle_seconds``
+    """
+    mains = repositories[["repository", "main_branch"]].rename(columns={"main_branch": "name"}).assign(is_main=True)
+    opened = _open(pull_requests)[["repository", "source_branch"]].rename(columns={"source_branch": "name"})
+    rows = branches.assign(head=branches["commit"].str[:_SHORT_HASH])
+    rows = rows.merge(mains.dropna(), on=["repository", "name"], how="left")
+    rows = rows.merge(opened.dropna().drop_duplicates().assign(is_open=True), on=["repository", "name"], how="left")
+    rows = rows.merge(_last_state(pull_requests), on=["repository", "name", "head"], how="left")
+    rows = rows[rows["is_main"].isna() & rows["is_open"].isna()]
+    found = rows[["repository", "name", "author", "committed_on", "url", "pull_request_state"]]
+    return _idle(found.assign(idle_seconds=_since(found["committed_on"], now)), days)
+
+
+def bus_factor(commits: pd.DataFrame, by: Sequence[str] = ("repository",), bots: Collection[str] = ()) -> pd.DataFrame:
+    """Return on how few people the work rests.
+
+    ``bus_factor``: sort people by their commits, most first, and add until half of all commits is reached or passed; it is how
+    many people that took (CHAOSS: 1000, 433, 343, 332, 202, 90, 42 and 33 commits are 2475; 1000 + 433 is more than half: 2).
+    One person with two addresses is two, unless Bitbucket knows both addresses.
+
+    :param commits: a frame of dataset ``commits``, of the time that matters to you: people leave
+    :param by: columns to group by, such as ``repository``, ``week`` or ``month`` (of ``date``); none: one row over all
+    :param bots: uuids or names of authors that are machines
+    :return: the columns of ``by``; ``commits``, ``people``, ``bus_factor``, ``top_author``, and ``top_share``, the share of
+        the commits that are theirs
+    :raises ValueError: ``by`` names a column that is not there
+    """
+    import pandas as pd
+
+    is_bot = commits["author_id"].isin(list(bots)) | commits["author"].isin(list(bots))
+    is_merge = commits["parents"].gt(1).fillna(False)
+    rows = commits[~is_bot.fillna(False).astype(bool) & ~is_merge.astype(bool)]
+    rows = rows.assign(person=rows["author_id"].fillna(rows["author"]))
+    groups = grouped(rows[rows["person"].notna()], by, period_of="date")
+    sizes = groups.size().astype("Int64")
+    ranked = [each["person"].value_counts(sort=True) for _, each in groups]
+    names = [
+        each.loc[each["person"] == counts.index[0], "author"].iloc[0] for (_, each), counts in zip(groups, ranked, strict=True)
+    ]
+    top = pd.Series([int(counts.iloc[0]) for counts in ranked], index=sizes.index, dtype="Int64")
+    columns = {
+        "commits": sizes,
+        "people": pd.Series([len(counts) for counts in ranked], index=sizes.index, dtype="Int64"),
+        "bus_factor": pd.Series([_enough(counts) for counts in ranked], index=sizes.index, dtype="Int64"),
+        "top_author": pd.Series(names, index=sizes.index, dtype="string"),
+        "top_share": rate(top, sizes),
+    }
+    return pd.DataFrame(columns).reset_index(drop=not by)
+
+
+def repository_health(
+    repositories: pd.DataFrame,
+    pull_requests: pd.DataFrame,
+    branches: pd.DataFrame,
+    commits: pd.DataFrame,
+    now: datetime,
+    bots: Collection[str] = (),
+) -> pd.DataFrame:
+    """Return one row for every repository with the numbers above, as counts.
+
+    :param repositories: a frame of dataset ``repositories``; these are the rows
+    :param pull_requests: a frame of dataset ``pull_requests``, read without ``since``
+    :param branches: a frame of dataset ``branches``
+    :param commits: a frame of dataset ``commits``, of the time that the bus factor is to tell of
+    :param now: the moment to measure from, with time zone
+    :param bots: uuids or names of authors of commits that are machines
+    :return: ``repository``; ``open_pull_requests``, ``stale_pull_requests``, ``unreviewed_pull_requests`` (open, nobody is asked
+        and nobody approved), ``open_median_seconds`` (how long they have been open), ``branches``, ``stale_branches``,
+        ``merged_branches`` (those of the stale ones that a merge left over), ``last_commit_on``, ``commits``, ``people``,
+        ``bus_factor``, ``top_author``, ``top_share``; counts are 0 and the rest is null where there is nothing
+    """
+    import pandas as pd
+
+    opened = _open(pull_requests)
+    opened = opened.assign(open_seconds=_since(opened["created_on"], now))
+    is_unreviewed = opened["reviewers"].fillna(0).eq(0) & opened["approvals"].fillna(0).eq(0)
+    branched = stale_branches(branches, repositories, pull_requests, now)
+    is_left = branched["pull_request_state"].astype("string").eq("MERGED").fillna(False).astype(bool)
+    counts = {
+        "open_pull_requests": opened,
+        "stale_pull_requests": stale_pull_requests(pull_requests, now),
+        "unreviewed_pull_requests": opened[is_unreviewed.astype(bool)],
+        "branches": branches,
+        "stale_branches": branched,
+        "merged_branches": branched[is_left],
+    }
+    names = repositories["repository"].drop_duplicates().dropna().sort_values()
+    index = pd.Index(names, name="repository")
+    found = pd.DataFrame(index=index)
+    for name, rows in counts.items():
+        found[name] = rows.groupby("repository").size().reindex(index, fill_value=0).astype("Int64")
+    open_for = opened.groupby("repository")["open_seconds"].median().reindex(index).astype("Float64")
+    found.insert(3, "open_median_seconds", open_for)
+    found["last_commit_on"] = commits.groupby("repository")["date"].max().reindex(index)
+    people = bus_factor(commits, bots=bots).set_index("repository").reindex(index)
+    people[["commits", "people"]] = people[["commits", "people"]].fillna(0)
+    return found.join(people).reset_index()
+
+
+def _open(pull_requests: pd.DataFrame) -> pd.DataFrame:
+    return pull_requests[pull_requests["state"].astype("string").eq("OPEN").fillna(False).astype(bool)]
+
+
+def _since(moments: pd.Series, now: datetime) -> pd.Series:
+    seconds: pd.Series = (now - moments).dt.total_seconds().astype("Float64").clip(lower=0)
+    return seconds
+
+
+def _idle(found: pd.DataFrame, days: float) -> pd.DataFrame:
+    is_stale = found["idle_seconds"].ge(timedelta(days=days).total_seconds()).fillna(False).astype(bool)
+    return found[is_stale].sort_values(["idle_seconds", "repository"], ascending=[False, True], kind="stable", ignore_index=True)
+
+
+def _last_state(pull_requests: pd.DataFrame) -> pd.DataFrame:
+    """Return the state of the newest pull request of every branch and head."""
+    rows = pull_requests.sort_values("created_on", kind="stable").assign(head=pull_requests["source_commit"].str[:_SHORT_HASH])
+    rows = rows.rename(columns={"source_branch": "name", "state": "pull_request_state"})
+    rows = rows[["repository", "name", "head", "pull_request_state"]].dropna(subset=["name", "head"])
+    return rows.drop_duplicates(["repository", "name", "head"], keep="last")
+
+
+def _enough(counts: pd.Series) -> int:
+    """Return how many of the largest counts, which come first, make half of all."""
+    return int((counts.cumsum() < counts.sum() * _HALF).sum()) + 1
