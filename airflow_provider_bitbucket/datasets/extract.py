@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -112,19 +113,21 @@ def write_parquet(dataset: Dataset, records: Iterable[Any], path: Any) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.parent / f".{path.name}.{uuid4().hex}.part"
     schema, rows = dataset.schema.arrow(), 0
-    try:
-        with beside.open("wb") as file, pq.ParquetWriter(file, schema) as writer:
-            for batch in chunks(records, _BATCH):
-                writer.write_table(pa.Table.from_pandas(dataset.frame(batch), schema=schema, preserve_index=False))
-                rows += len(batch)
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    with _in_one_piece(path) as file, pq.ParquetWriter(file, schema) as writer:
+        for batch in chunks(records, _BATCH):
+            writer.write_table(pa.Table.from_pandas(dataset.frame(batch), schema=schema, preserve_index=False))
+            rows += len(batch)
     return rows
+
+
+def write_frame(frame: pd.DataFrame, path: Any) -> None:
+    """Write a frame that is there to a Parquet file, likewise.
+
+    :param path: an ``ObjectStoragePath`` or ``pathlib.Path``; what was there is replaced
+    """
+    with _in_one_piece(path) as file:
+        frame.to_parquet(file, index=False)
 
 
 def interval(since: object, until: object) -> tuple[datetime | None, datetime | None]:
@@ -139,6 +142,20 @@ def interval(since: object, until: object) -> tuple[datetime | None, datetime | 
     if begin and end and end < begin:
         raise ValueError(f"until ({until}) lies before since ({since})")
     return begin, end
+
+
+@contextmanager
+def _in_one_piece(path: Any) -> Iterator[Any]:
+    """Open a file beside its place, and move it there when it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.parent / f".{path.name}.{uuid4().hex}.part"
+    try:
+        with beside.open("wb") as file:
+            yield file
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def _names(client: BitbucketClient, repositories: Sequence[str] | str | None) -> list[str]:

@@ -9,13 +9,13 @@ from asgiref.sync import sync_to_async
 
 from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError, BitbucketUserError
 from airflow_provider_bitbucket.get_provider_info import CONNECTION_TYPE
-from airflow_provider_bitbucket.hooks.frames import BitbucketFramesMixin
+from airflow_provider_bitbucket.hooks.metrics import BitbucketMetricsMixin
 
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import BitbucketClient
 
 
-class BitbucketHook(BitbucketFramesMixin, BaseHook):
+class BitbucketHook(BitbucketMetricsMixin, BaseHook):
     """Talk to Bitbucket Cloud with the credentials of an Airflow connection.
 
     ``get_conn()`` returns the client, with which a task can do whatever no operator covers::

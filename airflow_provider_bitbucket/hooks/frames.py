@@ -197,6 +197,17 @@ class BitbucketFramesMixin:
         rows = write_parquet(chosen, records, ObjectStoragePath(path))
         return {"path": path, "dataset": dataset, "rows": rows, "columns": chosen.schema.names}
 
+    def write_frame(self, frame: pd.DataFrame, path: str) -> None:
+        """Write a frame to a Parquet file, whose place is taken when it is whole.
+
+        :param path: any path of Airflow's ``ObjectStoragePath``, such as ``s3://bucket/dora.parquet``
+        """
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        from airflow_provider_bitbucket.datasets.extract import write_frame
+
+        write_frame(frame, ObjectStoragePath(path))
+
     def empty_df(self, dataset: str) -> pd.DataFrame:
         """Return the frame of a dataset without rows, without asking Bitbucket."""
         from airflow_provider_bitbucket.datasets.extract import Dataset

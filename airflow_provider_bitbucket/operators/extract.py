@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, XCom
-
-from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.hooks.frames import DATASETS
+from airflow_provider_bitbucket.operators.frames import BitbucketFrameOperator
 
 if TYPE_CHECKING:
     import pandas as pd
     from airflow.providers.common.compat.sdk import Context
 
 
-class BitbucketExtractOperator(BaseOperator):
+class BitbucketExtractOperator(BitbucketFrameOperator):
     """Read a dataset of one, several or all repositories, as a DataFrame or into a Parquet file.
 
     Rows whose moment (``updated_on`` of a pull request, ``created_on`` of a pipeline, ...) lies in ``[since, until)`` are read,
@@ -46,48 +42,24 @@ class BitbucketExtractOperator(BaseOperator):
     :raises BitbucketError: a repository can not be read
     """
 
-    template_fields = ("repositories", "since", "until", "bots", "output_path", "bitbucket_conn_id", "workspace", "run_as")
-    ui_color = "#deebff"
-
     def __init__(
         self,
         *,
         dataset: str = "pull_requests",
-        repositories: Sequence[str] | str | None = None,
-        since: Any = None,
-        until: Any = None,
         with_activity: bool = False,
         with_commits: bool = False,
         with_diffstat: bool = False,
-        bots: Collection[str] | str = (),
-        output_path: str | None = None,
-        bitbucket_conn_id: str = BitbucketHook.default_conn_name,
-        workspace: str | None = None,
-        run_as: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if dataset not in DATASETS:
             raise ValueError(f"There is no dataset {dataset!r}; expected one of {', '.join(DATASETS)}")
         self.dataset = dataset
-        self.repositories = repositories
-        self.since = since
-        self.until = until
         self.with_activity = with_activity
         self.with_commits = with_commits
         self.with_diffstat = with_diffstat
-        self.bots = bots
-        self.output_path = output_path
-        self.bitbucket_conn_id = bitbucket_conn_id
-        self.workspace = workspace
-        self.run_as = run_as
         if dataset != "pull_requests" and (given := [name for name in self._options() if (dataset, name) != ("reviews", "bots")]):
             raise ValueError(f"{', '.join(given)} belong to dataset 'pull_requests', not to {dataset!r}")
-
-    @cached_property
-    def hook(self) -> BitbucketHook:
-        """The hook."""
-        return BitbucketHook(self.bitbucket_conn_id, self.workspace, self.run_as)
 
     def execute(self, context: Context) -> pd.DataFrame | dict[str, Any]:
         """Read and publish."""
@@ -98,7 +70,7 @@ class BitbucketExtractOperator(BaseOperator):
             )
             self.log.info("Wrote %s rows of %s to %s.", f"{written['rows']:,}", self.dataset, self.output_path)
             return written
-        self._refuse_what_xcom_can_not_carry()
+        self.refuse_what_xcom_can_not_carry(self.dataset)
         frame = self.hook.get_df(self.dataset, self.repositories, self.since, self.until, **options)
         self.log.info("Read %s rows of %s.", f"{len(frame):,}", self.dataset)
         return frame
@@ -112,18 +84,3 @@ class BitbucketExtractOperator(BaseOperator):
             "bots": self.bots,
         }
         return {name: value for name, value in options.items() if value}
-
-    def _refuse_what_xcom_can_not_carry(self) -> None:
-        """Find out before a request is spent whether this Airflow can pass the DataFrame on, by passing it without rows."""
-        if not self.do_xcom_push or XCom.serialize_value.__module__ != "airflow.sdk.bases.xcom":
-            return  # a custom backend knows itself what it can carry, and trying it could leave something behind
-        empty = self.hook.empty_df(self.dataset)
-        try:
-            XCom.serialize_value(empty)
-        except Exception as error:
-            import pandas as pd
-
-            raise AirflowFailException(
-                f"This Airflow can not pass a DataFrame of pandas {pd.__version__} on by XCom ({type(error).__name__}: {error}). "
-                "Give output_path to write Parquet instead, or install pyarrow, and pandas<3 if this is Airflow 3.3.0 or older."
-            ) from error

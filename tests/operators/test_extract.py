@@ -15,7 +15,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_bitbucket.client import BitbucketNotFoundError
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
-from airflow_provider_bitbucket.operators import extract
+from airflow_provider_bitbucket.operators import frames
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
 from tests.stories import REVIEWER, after, asked, open_pull_request
 
@@ -160,10 +160,10 @@ def test_a_frame_that_nobody_passes_on_need_not_be_carried(bitbucket: BitbucketE
 
 
 def test_a_custom_xcom_backend_is_trusted_to_carry_a_frame(bitbucket: BitbucketEmulator, monkeypatch: pytest.MonkeyPatch):
-    class Backend(extract.XCom):  # type: ignore[misc, name-defined]  # Airflow's class is chosen by its configuration
+    class Backend(frames.XCom):  # type: ignore[misc, name-defined]  # Airflow's class is chosen by its configuration
         @staticmethod
         def serialize_value(value: Any, **_: Any) -> str:
             raise AssertionError("tried out, which could leave something behind")
 
-    monkeypatch.setattr(extract, "XCom", Backend)
+    monkeypatch.setattr(frames, "XCom", Backend)
     assert len(execute()) == 2

@@ -1,0 +1,198 @@
+"""Metrics by name: which datasets each is made of, how far back they have to be read, and how it is computed.
+
+For a period the right rows have to be read first. Pull requests of a period are those updated since it began: who reads only
+those updated *in* it loses what was merged then and commented on later. Deployments have to be read from the beginning, because
+what a deployment brought is told by what was there before; it costs the same. Commits are read from some time before, as they
+are older than their deployment. Cutting at the period is done here, by the moment that counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bitbucket.metrics import deployments, pipelines, pull_requests, repositories, reviews, test_reports
+from airflow_provider_bitbucket.metrics.changes import changes
+from airflow_provider_bitbucket.metrics.groups import between
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: How much older than the period the commits are that are deployed in it.
+COMMITS_BEFORE = timedelta(days=90)
+#: How long a pipeline may wait and run to be counted in the period in which it ends.
+PIPELINES_BEFORE = timedelta(days=7)
+
+_ALWAYS = timedelta.max
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a metric.
+
+    :param by: columns to group by
+    :param since: first moment; None: from the beginning
+    :param until: first moment that is too late; None: until now
+    :param bots: names and ids of machines that have an account of a person
+    """
+
+    by: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    bots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Read:
+    """A dataset that a metric is made of.
+
+    :param dataset: its name
+    :param before: how long before the period reading begins; ``timedelta.max``: from the beginning of all time
+    :param ends: whether reading ends with the period
+    :param when: option with which alone it is read; None: always
+    :param options: options with which it is read
+    :param passes: options of the metric that are passed on to it
+    """
+
+    dataset: str
+    before: timedelta = timedelta(0)
+    ends: bool = False
+    when: str | None = None
+    options: Mapping[str, Any] | None = None
+    passes: tuple[str, ...] = ()
+
+    def begin(self, since: datetime | None) -> datetime | None:
+        """Return where reading begins for a period."""
+        return None if since is None or self.before == _ALWAYS else since - self.before
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is made.
+
+    :param reads: what it is made of
+    :param compute: makes it of the frames by name of their dataset
+    :param by: columns it is grouped by unless others are asked for; None: it has rows of its own and is not grouped
+    """
+
+    reads: tuple[Read, ...]
+    compute: Callable[[Mapping[str, pd.DataFrame], Question], pd.DataFrame]
+    by: tuple[str, ...] | None = None
+
+    @property
+    def options(self) -> frozenset[str]:
+        """Names of its options, beside those that all have."""
+        return frozenset(name for read in self.reads for name in (*read.passes, read.when) if name and name != "bots")
+
+
+def _cycle_time(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.DataFrame:
+    brought = changes(frames["commits"], frames["deployments"]) if "deployments" in frames else None
+    times = pull_requests.pull_request_times(_of_people(frames["pull_requests"]), brought)
+    return pull_requests.summarize(between(times, "closed_on", asked.since, asked.until), asked.by)
+
+
+def _throughput(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.DataFrame:
+    return pull_requests.throughput(_of_people(frames["pull_requests"]), asked.by, asked.since, asked.until)
+
+
+def _review_load(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.DataFrame:
+    return reviews.review_load(frames["reviews"], asked.by, asked.since, asked.until)
+
+
+def _pipeline_health(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.DataFrame:
+    times = pipelines.pipeline_times(frames["pipelines"], frames.get("pipeline_steps"))
+    return pipelines.summarize(between(times, "completed_on", asked.since, asked.until), asked.by)
+
+
+def _flakiness(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.DataFrame:
+    return pipelines.flakiness(frames["pipelines"], asked.by)
+
+
+def _time_to_fix(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.DataFrame:
+    mains = frames["repositories"]["main_branch"].dropna().unique().tolist()
+    return between(pipelines.time_to_fix(frames["pipelines"], mains), "broken_on", asked.since, asked.until)
+
+
+def _test_health(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.DataFrame:
+    return test_reports.summarize(between(frames["test_reports"], "completed_on", asked.since, asked.until), asked.by)
+
+
+def _dora(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.DataFrame:
+    outcomes = deployments.deployment_outcomes(frames["deployments"])
+    brought = changes(frames["commits"], frames["deployments"])
+    return deployments.summarize(
+        between(outcomes, "completed_on", asked.since, asked.until),
+        between(brought, "deployed_on", asked.since, asked.until),
+        asked.by,
+    )
+
+
+def _deployment_frequency(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.DataFrame:
+    return deployments.deployment_frequency(frames["deployments"], asked.by, asked.since, asked.until)
+
+
+def _stale_pull_requests(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.DataFrame:
+    return repositories.stale_pull_requests(frames["pull_requests"], _now(asked))
+
+
+def _stale_branches(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.DataFrame:
+    return repositories.stale_branches(frames["branches"], frames["repositories"], frames["pull_requests"], _now(asked))
+
+
+def _repository_health(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.DataFrame:
+    return repositories.repository_health(
+        frames["repositories"],
+        frames["pull_requests"],
+        frames["branches"],
+        frames["commits"],
+        now=_now(asked),
+        bots=asked.bots,
+    )
+
+
+def _of_people(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[~frame["author_is_bot"].fillna(False).astype(bool)]
+
+
+def _now(asked: Question) -> datetime:
+    return asked.until or datetime.now(UTC)
+
+
+_WEEKLY = ("repository", "week")
+_PULL_REQUESTS = Read("pull_requests", passes=("with_diffstat", "bots"))
+_RUNS = Read("pipelines", before=PIPELINES_BEFORE, ends=True)
+_EVERY_PULL_REQUEST = Read("pull_requests", before=_ALWAYS)
+_EVERY_DEPLOYMENT = Read("deployments", before=_ALWAYS)
+_BRANCHES = Read("branches", before=_ALWAYS)
+_REPOSITORIES = Read("repositories", before=_ALWAYS)
+_COMMITS = Read("commits", before=COMMITS_BEFORE)
+
+#: The metrics by name; docs/metrics.md says what they are.
+METRICS: dict[str, Metric] = {
+    "cycle_time": Metric(
+        (
+            Read("pull_requests", options={"with_activity": True}, passes=("with_commits", "with_diffstat", "bots")),
+            Read("deployments", before=_ALWAYS, when="with_deployments"),
+            Read("commits", before=COMMITS_BEFORE, when="with_deployments"),
+        ),
+        _cycle_time,
+        _WEEKLY,
+    ),
+    "throughput": Metric((_PULL_REQUESTS,), _throughput, _WEEKLY),
+    "review_load": Metric((Read("reviews", passes=("bots",)),), _review_load, ("reviewer_id", "reviewer", "week")),
+    "pipeline_health": Metric(
+        (_RUNS, Read("pipeline_steps", before=PIPELINES_BEFORE, ends=True, when="with_steps")), _pipeline_health, _WEEKLY
+    ),
+    "flakiness": Metric((Read("pipelines", ends=True),), _flakiness, ("repository", "selector_type", "selector_pattern")),
+    "time_to_fix": Metric((_RUNS, _REPOSITORIES), _time_to_fix),
+    "test_health": Metric(
+        (Read("test_reports", before=PIPELINES_BEFORE, ends=True),), _test_health, ("repository", "step", "week")
+    ),
+    "dora": Metric((_EVERY_DEPLOYMENT, _COMMITS), _dora, _WEEKLY),
+    "deployment_frequency": Metric((_EVERY_DEPLOYMENT,), _deployment_frequency, ("repository",)),
+    "repository_health": Metric((_REPOSITORIES, _EVERY_PULL_REQUEST, _BRANCHES, Read("commits", ends=True)), _repository_health),
+    "stale_pull_requests": Metric((_EVERY_PULL_REQUEST,), _stale_pull_requests),
+    "stale_branches": Metric((_REPOSITORIES, _EVERY_PULL_REQUEST, _BRANCHES), _stale_branches),
+}

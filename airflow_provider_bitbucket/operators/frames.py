@@ -1,0 +1,79 @@
+"""What operators share whose result is a DataFrame: which repositories and time, and where the frame goes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import cached_property
+from typing import Any
+
+from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, XCom
+
+from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+
+
+class BitbucketFrameOperator(BaseOperator):
+    """Base of operators that return a DataFrame or write it to a Parquet file.
+
+    :param repositories: slugs, or one; None: all repositories of the workspace (templated)
+    :param since: first moment, ISO 8601 (templated); None, or a template that renders to nothing: from the beginning
+    :param until: first moment that is too late (templated); None: until now
+    :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person (templated)
+    :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/prs.parquet`` (templated); None: the
+        DataFrame is the task's XCom, which suits some ten thousand rows
+    :param bitbucket_conn_id: the connection (templated)
+    :param workspace: workspace to read in; default: the connection's (templated)
+    :param run_as: in whose name, as for :class:`~airflow_provider_bitbucket.hooks.bitbucket.BitbucketHook` (templated)
+    """
+
+    template_fields: Sequence[str] = (
+        *("repositories", "since", "until", "bots", "output_path"),
+        *("bitbucket_conn_id", "workspace", "run_as"),
+    )
+    ui_color = "#deebff"
+
+    def __init__(
+        self,
+        *,
+        repositories: Sequence[str] | str | None = None,
+        since: Any = None,
+        until: Any = None,
+        bots: Collection[str] | str = (),
+        output_path: str | None = None,
+        bitbucket_conn_id: str = BitbucketHook.default_conn_name,
+        workspace: str | None = None,
+        run_as: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.repositories = repositories
+        self.since = since
+        self.until = until
+        self.bots = bots
+        self.output_path = output_path
+        self.bitbucket_conn_id = bitbucket_conn_id
+        self.workspace = workspace
+        self.run_as = run_as
+
+    @cached_property
+    def hook(self) -> BitbucketHook:
+        """The hook."""
+        return BitbucketHook(self.bitbucket_conn_id, self.workspace, self.run_as)
+
+    def refuse_what_xcom_can_not_carry(self, dataset: str) -> None:
+        """Find out before a request is spent whether this Airflow can pass the DataFrame on, by passing it without rows.
+
+        :param dataset: whose dtypes the DataFrame has
+        :raises AirflowFailException: it can not; says what to do instead
+        """
+        if not self.do_xcom_push or XCom.serialize_value.__module__ != "airflow.sdk.bases.xcom":
+            return  # a custom backend knows itself what it can carry, and trying it could leave something behind
+        empty = self.hook.empty_df(dataset)
+        try:
+            XCom.serialize_value(empty)
+        except Exception as error:
+            import pandas as pd
+
+            raise AirflowFailException(
+                f"This Airflow can not pass a DataFrame of pandas {pd.__version__} on by XCom ({type(error).__name__}: {error}). "
+                "Give output_path to write Parquet instead, or install pyarrow, and pandas<3 if this is Airflow 3.3.0 or older."
+            ) from error

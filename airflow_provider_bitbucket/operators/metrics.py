@@ -1,0 +1,91 @@
+"""Compute a metric of Bitbucket data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bitbucket.hooks.metrics import check_metric
+from airflow_provider_bitbucket.operators.frames import BitbucketFrameOperator
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from airflow.providers.common.compat.sdk import Context
+
+
+class BitbucketMetricsOperator(BitbucketFrameOperator):
+    """Read what a metric is made of and compute it, as a DataFrame or into a Parquet file.
+
+    What happened in ``[since, until)`` counts, by the moment that the metric is about: the merge of a pull request, the end of
+    a pipeline or a deployment, the request for and the answer of a review. A DAG run computes its data interval with
+    ``since="{{ data_interval_start }}"`` and ``until="{{ data_interval_end }}"``; weeks and months that begin before ``since`` or
+    end after ``until`` are then not whole. docs/metrics.md has the definition, the choices and the cost of each metric.
+
+    :param metric: ``cycle_time``, ``throughput`` and ``review_load`` of pull requests; ``pipeline_health``, ``flakiness``,
+        ``time_to_fix`` and ``test_health`` of pipelines; ``dora`` and ``deployment_frequency``; ``repository_health``,
+        ``stale_pull_requests`` and ``stale_branches``, which are as of ``until``
+    :param group_by: columns to group by, or one, ``week`` and ``month`` among them (templated); default: repository and week,
+        or what docs/metrics.md says
+    :param with_commits: of ``cycle_time``: read the commits of pull requests too (coding time); one request for every one
+    :param with_diffstat: of ``cycle_time`` and ``throughput``: read the diffstats too (size); two requests for every pull request
+    :param with_deployments: of ``cycle_time``: read deployments and commits too (the way to production); one request for every
+        100 of them
+    :param with_steps: of ``pipeline_health``: read the steps too (queue time); one request for every pipeline
+    :param repositories: slugs, or one; None: all repositories of the workspace (templated)
+    :param since: first moment, ISO 8601 (templated); None, or a template that renders to nothing: from the beginning
+    :param until: first moment that is too late (templated); None: until now
+    :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person (templated).
+        Pull requests of machines are not in ``cycle_time`` and ``throughput``, nor their reviews in ``review_load``
+    :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/dora.parquet`` (templated); None: the
+        DataFrame is the task's XCom
+    :param bitbucket_conn_id: the connection (templated)
+    :param workspace: workspace to read in; default: the connection's (templated)
+    :param run_as: in whose name, as for :class:`~airflow_provider_bitbucket.hooks.bitbucket.BitbucketHook` (templated)
+    :return: the DataFrame; with ``output_path`` its ``path``, ``metric``, ``rows`` and ``columns``
+    :raises ValueError: no such metric, moment or column; an option of another metric
+    :raises BitbucketError: a repository can not be read
+    """
+
+    template_fields = (*BitbucketFrameOperator.template_fields, "group_by")
+
+    def __init__(
+        self,
+        *,
+        metric: str,
+        group_by: Sequence[str] | str | None = None,
+        with_commits: bool = False,
+        with_diffstat: bool = False,
+        with_deployments: bool = False,
+        with_steps: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.metric = metric
+        self.group_by = group_by
+        self.with_commits = with_commits
+        self.with_diffstat = with_diffstat
+        self.with_deployments = with_deployments
+        self.with_steps = with_steps
+        check_metric(metric, group_by, self._options())
+
+    def execute(self, context: Context) -> pd.DataFrame | dict[str, Any]:
+        """Read, compute and publish."""
+        if not self.output_path:
+            self.refuse_what_xcom_can_not_carry("pull_requests")  # metrics have no dtypes that it has not
+        frame = self.hook.get_metric_df(
+            self.metric, self.repositories, self.since, self.until, self.group_by, self.bots, **self._options()
+        )
+        if not self.output_path:
+            self.log.info("Computed %s rows of %s.", f"{len(frame):,}", self.metric)
+            return frame
+        self.hook.write_frame(frame, self.output_path)
+        self.log.info("Wrote %s rows of %s to %s.", f"{len(frame):,}", self.metric, self.output_path)
+        return {"path": self.output_path, "metric": self.metric, "rows": len(frame), "columns": list(frame.columns)}
+
+    def _options(self) -> dict[str, bool]:
+        return {
+            "with_commits": self.with_commits,
+            "with_diffstat": self.with_diffstat,
+            "with_deployments": self.with_deployments,
+            "with_steps": self.with_steps,
+        }

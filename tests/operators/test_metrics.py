@@ -1,0 +1,180 @@
+"""``BitbucketMetricsOperator`` in a real Airflow, and the metrics by name."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
+from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+from airflow_provider_bitbucket.metrics.catalog import METRICS, Question
+from airflow_provider_bitbucket.metrics.pull_requests import pull_request_times, summarize
+from airflow_provider_bitbucket.operators.metrics import BitbucketMetricsOperator
+from tests.stories import OWNER, REVIEWER, after, asked, deploy, open_pull_request, requested, run_pipelines
+
+Run = Callable[..., Any]
+WEEKS = {"since": NOW - timedelta(weeks=4), "until": NOW}
+
+
+@pytest.fixture
+def demo(bitbucket_demo: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketEmulator:
+    """Three months of a small company, and a connection."""
+    connect(bitbucket_demo.connection_json())
+    bitbucket_demo.reset_requests()
+    return bitbucket_demo
+
+
+@pytest.fixture
+def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketEmulator:
+    """An almost empty Bitbucket, and a connection."""
+    connect(bitbucket_emulator.connection_json())
+    return bitbucket_emulator
+
+
+def execute(metric: str, **parameters: Any) -> Any:
+    return BitbucketMetricsOperator(task_id="metric", metric=metric, **parameters).execute({})
+
+
+@pytest.mark.airflow
+def test_the_next_task_gets_the_metric_with_its_dtypes(demo: BitbucketEmulator, run_dag: Run):
+    from airflow.sdk import DAG, task
+
+    got: list[pd.DataFrame] = []
+    with DAG("metric_to_frame", schedule=None) as dag:
+
+        @task
+        def take(frame: pd.DataFrame) -> None:
+            got.append(frame)
+
+        take(BitbucketMetricsOperator(task_id="metric", metric="cycle_time", repositories="api", **WEEKS).output)
+    assert str(run_dag(dag).state) == "success"
+    pd.testing.assert_frame_equal(got[0], BitbucketHook().get_metric_df("cycle_time", "api", **WEEKS))
+    assert got[0]["merged"].sum() > 10
+
+
+@pytest.mark.airflow
+def test_parameters_are_templates_and_the_metric_can_go_to_a_file(demo: BitbucketEmulator, run_task: Run, tmp_path: Path):
+    done = run_task(
+        BitbucketMetricsOperator,
+        params={"folder": str(tmp_path), "day": "2026-10-05", "by": "month"},
+        metric="dora",
+        repositories=["api", "web"],
+        since="{{ params.day }}",
+        until="{{ params.get('until') }}",
+        group_by=["repository", "{{ params.by }}"],
+        output_path="file://{{ params.folder }}/dora.parquet",
+    )
+    assert done.state == "success", done.log
+    frame = pd.read_parquet(tmp_path / "dora.parquet")
+    assert done.value == {
+        "path": f"file://{tmp_path}/dora.parquet",
+        "metric": "dora",
+        "rows": len(frame),
+        "columns": list(frame.columns),
+    }
+    assert list(frame.columns[:2]) == ["repository", "month"]
+    assert frame["lead_time_median_seconds"].notna().any()
+    assert [path.name for path in tmp_path.iterdir()] == ["dora.parquet"]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_metric_has_rows_in_the_dtypes_of_none(demo: BitbucketEmulator, metric: str):
+    periods = {
+        "test_health": {"since": NOW - timedelta(days=2), "until": NOW},  # a request for every step
+        "stale_branches": {"until": NOW + timedelta(days=100)},  # the demo is not old enough
+    }
+    period = periods.get(metric, WEEKS)
+    options = dict.fromkeys(METRICS[metric].options, True)
+    frame = execute(metric, repositories="api", **period, **options)
+    assert len(frame), "the demo has something of everything"
+    asked = Question(METRICS[metric].by or (), until=NOW)
+    empty = METRICS[metric].compute(
+        {read.dataset: BitbucketHook().empty_df(read.dataset) for read in METRICS[metric].reads}, asked
+    )
+    assert list(frame.columns) == list(empty.columns)
+    known = {name: dtype for name, dtype in empty.dtypes.items() if dtype != "category"}
+    assert frame.dtypes[list(known)].to_dict() == known
+    if "week" in frame:
+        assert frame["week"].between(pd.Timestamp("2026-09-28", tz="UTC"), pd.Timestamp(NOW)).all()
+
+
+def test_cycle_time_is_that_of_the_functions(demo: BitbucketEmulator):
+    frame = execute("cycle_time", repositories="api", group_by="repository", bots="Robin Reviewer")
+    times = pull_request_times(BitbucketHook().get_pull_requests_df("api", with_activity=True, bots="Robin Reviewer"))
+    pd.testing.assert_frame_equal(frame, summarize(times[~times["author_is_bot"]], by=["repository"]))
+
+
+def test_what_was_merged_in_the_period_and_commented_on_later_counts(bitbucket: BitbucketEmulator):
+    """Merged after 2, 26 and 50 h; the middle one is commented on after the period, which moves its ``updated_on`` out of it."""
+    for hours in (2, 26, 50):
+        open_pull_request(bitbucket, (hours, "merge", OWNER), (60, "comment", REVIEWER))
+    period = {"since": after(24), "until": after(48)}
+    assert execute("cycle_time", group_by=[], **period)[["merged", "total_median_seconds"]].to_numpy().tolist() == [
+        [1, 26 * 3600]
+    ]
+    assert execute("throughput", group_by=[], **period)[["opened", "merged"]].to_numpy().tolist() == [[0, 1]]
+
+
+def test_a_pipeline_counts_in_the_period_in_which_it_ended(bitbucket: BitbucketEmulator):
+    run_pipelines(bitbucket, *[{"steps": [{"name": "Test", "seconds": 7200}]}] * 3)  # one an hour, two hours each
+    bitbucket.clock(advance=10_000)
+    period = {"since": NOW + timedelta(hours=2), "until": NOW + timedelta(hours=4)}
+    row = execute("pipeline_health", with_steps=True, **period).iloc[0]
+    assert (row["pipelines"], row["queue_p50_seconds"]) == (2, 10)
+
+
+def test_the_way_to_production_costs_lists_only(bitbucket: BitbucketEmulator):
+    deploy(bitbucket)
+    open_pull_request(bitbucket, (1, "merge", OWNER))
+    deploy(bitbucket)
+    bitbucket.reset_requests()
+    row = execute("cycle_time", repositories="api", with_deployments=True).iloc[0]
+    assert row["deploy_count"] == 1
+    lists = {"pullrequests": 1, "deployments": 1, "environments": 1, "commits": 1}
+    assert {name: times for name, times in requested(bitbucket).items() if name in lists} == lists
+    assert sum(requested(bitbucket).values()) <= 5  # and a timeline
+
+
+def test_a_metric_that_does_not_exist_is_refused_when_the_dag_is_parsed():
+    with pytest.raises(ValueError, match="no metric 'velocity'; expected one of cycle_time, "):
+        BitbucketMetricsOperator(task_id="metric", metric="velocity")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sentence"),
+    [
+        ({"metric": "dora", "with_steps": True}, "Metric 'dora' has no with_steps; it has no options"),
+        ({"metric": "cycle_time", "with_steps": True}, "it has with_commits, with_deployments, with_diffstat"),
+        ({"metric": "stale_branches", "group_by": ["week"]}, "Metric 'stale_branches' can not be grouped"),
+    ],
+)
+def test_what_a_metric_can_not_do_is_refused_when_the_dag_is_parsed(parameters: dict[str, Any], sentence: str):
+    with pytest.raises(ValueError, match=sentence):
+        BitbucketMetricsOperator(task_id="metric", **parameters)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"group_by": ["team"]}, {"since": "last week"}, {"since": "2026-11-02", "until": "2026-11-01"}]
+)
+def test_a_question_that_makes_no_sense_is_refused_before_any_request(bitbucket: BitbucketEmulator, wrong: dict[str, Any]):
+    for metric in ("cycle_time", "review_load", "dora", "deployment_frequency"):
+        with pytest.raises(ValueError, match=r"summarize by team|since"):
+            execute(metric, **wrong)
+    assert asked(bitbucket) == {}
+
+
+def test_a_frame_that_xcom_can_not_carry_is_refused_before_any_request(
+    bitbucket: BitbucketEmulator, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # as if it were not installed: Airflow needs it for a frame
+    with pytest.raises(AirflowFailException, match=r"can not pass a DataFrame of pandas .* Give output_path"):
+        execute("cycle_time")
+    assert asked(bitbucket) == {}
