@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 COMMITS_BEFORE = timedelta(days=90)
 #: How long a pipeline may wait and run to be counted in the period in which it ends.
 PIPELINES_BEFORE = timedelta(days=7)
+#: ... of which the test reports are read, where every step costs a request.
+TESTS_BEFORE = timedelta(days=1)
 
 _ALWAYS = timedelta.max
 
@@ -187,9 +189,7 @@ METRICS: dict[str, Metric] = {
     ),
     "flakiness": Metric((Read("pipelines", ends=True),), _flakiness, ("repository", "selector_type", "selector_pattern")),
     "time_to_fix": Metric((_RUNS, _REPOSITORIES), _time_to_fix),
-    "test_health": Metric(
-        (Read("test_reports", before=PIPELINES_BEFORE, ends=True),), _test_health, ("repository", "step", "week")
-    ),
+    "test_health": Metric((Read("test_reports", before=TESTS_BEFORE, ends=True),), _test_health, ("repository", "step", "week")),
     "dora": Metric((_EVERY_DEPLOYMENT, _COMMITS), _dora, _WEEKLY),
     "deployment_frequency": Metric((_EVERY_DEPLOYMENT,), _deployment_frequency, ("repository",)),
     "repository_health": Metric((_REPOSITORIES, _EVERY_PULL_REQUEST, _BRANCHES, Read("commits", ends=True)), _repository_health),

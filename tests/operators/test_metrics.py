@@ -87,10 +87,9 @@ def test_parameters_are_templates_and_the_metric_can_go_to_a_file(demo: Bitbucke
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_every_metric_has_rows_in_the_dtypes_of_none(demo: BitbucketEmulator, metric: str):
-    periods = {
-        "test_health": {"since": NOW - timedelta(days=2), "until": NOW},  # a request for every step
-        "stale_branches": {"until": NOW + timedelta(days=100)},  # the demo is not old enough
-    }
+    days = {"since": NOW - timedelta(days=4), "until": NOW}
+    periods = dict.fromkeys(("cycle_time", "throughput", "pipeline_health", "test_health"), days)  # a request for every row
+    periods["stale_branches"] = {"until": NOW + timedelta(days=100)}  # the demo is not old enough
     period = periods.get(metric, WEEKS)
     options = dict.fromkeys(METRICS[metric].options, True)
     frame = execute(metric, repositories="api", **period, **options)
