@@ -41,12 +41,15 @@ def events(
     parts = []
     for kind, moments in kinds.items():
         marks = {one: pd.Series(int(one == kind), index=frame.index, dtype="Int64") for one in kinds}
-        parts.append(between(frame.assign(happened_on=moments, **marks), "happened_on", since, until))
+        marked = frame.assign(happened_on=moments, **marks)
+        parts.append(between(marked[marked["happened_on"].notna()], "happened_on", since, until))
     return pd.concat(parts, ignore_index=True)
 
 
 def between(frame: pd.DataFrame, moment: str, since: datetime | None = None, until: datetime | None = None) -> pd.DataFrame:
-    """Return the rows whose moment lies in ``[since, until)``; a row without it is left out."""
+    """Return the rows whose moment lies in ``[since, until)``. One without it belongs to no interval, but to the whole."""
+    if since is None and until is None:
+        return frame
     is_inside = frame[moment].notna()
     if since is not None:
         is_inside &= frame[moment] >= since

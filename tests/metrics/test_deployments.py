@@ -294,6 +294,16 @@ def test_whatever_the_rows_nothing_is_negative_and_nothing_is_counted_twice(
     assert deployment_frequency(frame)["deployments"].sum() == summary["deployments"].sum()
 
 
+def test_the_example_in_the_docs_by_hand():
+    """a last week; b Monday 8:00 and c 10:00, deployed 14:00; d Tuesday 14:00, failed 15:00, deployed 17:00."""
+    rows = [deployment(1, "a", -24 * 7), deployment(2, "m", 6), deployment(3, "d", 31, "FAILED"), deployment(4, "d", 33)]
+    row = summarize(deployment_outcomes(deployed(*rows)), changes(LINE, deployed(*rows))).iloc[1]
+    assert (row["deployments"], row["deployment_days"], row["change_failure_rate"]) == (2, 2, pytest.approx(1 / 3))
+    assert (row["lead_time_count"], row["lead_time_median_seconds"]) == (3, 4 * HOUR)
+    assert row["lead_time_p90_seconds"] == pytest.approx(5.6 * HOUR)
+    assert row["recovery_median_seconds"] == 2 * HOUR
+
+
 def test_from_bitbucket_to_dora_without_a_step_by_hand(bitbucket_emulator: BitbucketEmulator):
     """Deployed, failed 2 minutes later, and deployed 3 minutes after that; each takes 30 s, and nothing was committed between."""
     deploy(bitbucket_emulator, seconds=120)

@@ -340,3 +340,7 @@ def test_the_example_in_the_docs_by_hand():
     """Monday: commit 9:00, opened as a draft 12:00, ready 14:00, comment 17:00; Tuesday: approval 10:00, merge 11:30."""
     parts = hours(commit=-3, review=5, approval=22, closed=23.5, draft=2, draft_before_review=2)
     assert parts == {"coding": 3, "pickup": 3, "review": 17, "merge": 1.5, "total": 24.5}
+    row = pull_request(commit=-3, review=5, closed=23.5, draft=2, draft_before_review=2, merge_commit="a" * 12)
+    brought = [{"repository": "acme/api", "hash": "a" * 40, "deployed_on": at(23.5 + 24)}]
+    times = pull_request_times(SCHEMA.frame([row]), CHANGES.frame(brought)).iloc[0]
+    assert (times["deploy_seconds"], times["to_production_seconds"]) == (24 * HOUR, 48.5 * HOUR)
