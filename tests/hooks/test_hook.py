@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 from airflow.sdk._shared.secrets_masker import redact
@@ -221,6 +222,25 @@ class TestTestConnection:
 
         assert not works
         assert "is not the Bitbucket API" in message
+
+    @pytest.mark.parametrize("auth_type", ["oauth", "api_token_per_user"])
+    def test_where_each_user_has_credentials_the_rest_is_tried_and_the_way_on_is_told(
+        self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None], auth_type: str, airflow_home: Path
+    ) -> None:
+        connect(bitbucket_emulator.connection_json(auth_type, default_user="zoe"))
+        works, message = BitbucketHook().test_connection()
+        assert works
+        assert "own settings are good; what they reach depends on the user" in message
+        assert {"oauth": "airflow bitbucket login", "api_token_per_user": "airflow connections add"}[auth_type] in message
+
+    def test_a_wrong_consumer_secret_is_found_without_a_user(
+        self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
+    ) -> None:
+        right = json.loads(bitbucket_emulator.connection_json("oauth"))
+        connect(json.dumps({**right, "password": "wrong"}))
+        works, message = BitbucketHook().test_connection()
+        assert not works
+        assert "Check key and secret" in message
 
     def test_a_wrong_field_is_told_like_everywhere_else(self, connect: Callable[..., None]) -> None:
         connect('{"conn_type": "bitbucket", "extra": {"auth_type": "oauth"}}')
