@@ -3,11 +3,17 @@
 Source: support.atlassian.com/bitbucket-cloud/docs/api-request-limits (rolling hour; counted per user, per access token,
 per OAuth consumer). Only access tokens and anonymous callers are told their limit (``X-RateLimit-*``), so requests are
 counted here.
+
+Other processes use up the same budget and can not be asked. A 429 tells that together it is spent: what this process has sent
+in the last hour is its share then. From there on a place becomes free for it when its own oldest request leaves the hour,
+which nobody else takes; beyond its share it asks now and then whether there is more again, rarely while the answer is no, and
+soon as often as it likes when others have stopped.
 """
 
 from __future__ import annotations
 
 import logging
+import random
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -20,6 +26,8 @@ log = logging.getLogger(__name__)
 WINDOW_SECONDS = 3600.0
 DEFAULT_LIMIT = 1000
 _SHORTEST_WAIT = 0.001  # below that it is rounding, not waiting
+#: Seconds until the first and until any further try beyond this process's share.
+_FIRST_TRY, _RAREST_TRY = 120.0, 1800.0
 
 
 class RateBudget:
@@ -39,6 +47,9 @@ class RateBudget:
         self.sent = 0
         self._sent: deque[float] = deque()
         self._refused_until = 0.0
+        self._share: int | None = None  # of this process, as a 429 showed; None: nobody else is known to use it
+        self._try_every = _FIRST_TRY
+        self._next_try = 0.0
         self._near_limit = False
         self._lock = threading.RLock()  # a signal handler may ask from within: it stops the pipeline of a killed task
         self.lower_cap(cap)
@@ -53,6 +64,12 @@ class RateBudget:
         """Requests that could be sent at once, as far as this process knows."""
         with self._lock:
             return 0 if self._wait()[0] else self.limit - len(self._sent)
+
+    @property
+    def free_in(self) -> float:
+        """Seconds until a request could be sent, as far as this process knows; 0 when one could be sent at once."""
+        with self._lock:
+            return self._wait()[0]
 
     def lower_cap(self, cap: int | None) -> None:
         """Take over a cap that is lower than the present one: of several clients the most cautious counts.
@@ -90,6 +107,8 @@ class RateBudget:
         with self._lock:
             seconds, why = self._wait()
             if anyway or not seconds:
+                if self._share is not None and len(self._sent) >= self._share:
+                    self._space_tries()
                 self._sent.append(self._clock.monotonic())
                 self.sent += 1
             return seconds, why
@@ -98,6 +117,39 @@ class RateBudget:
         """Hold all requests of this credential back: Bitbucket answered 429 to one of them."""
         with self._lock:
             self._refused_until = max(self._refused_until, self._clock.monotonic() + seconds)
+
+    def refused(self, seconds: float | None) -> None:
+        """Take in a 429: what was sent in the last hour is all that there is for this process.
+
+        :param seconds: until which Bitbucket refuses everything (``Retry-After``), None when it does not say
+        """
+        with self._lock:
+            self._wait()  # forgets what is older than an hour
+            if self._sent:
+                self._sent.pop()  # what is refused is not counted
+            soon = self._clock.monotonic() < self._next_try and self._share is not None
+            self._share = len(self._sent)
+            self._try_every = min(self._try_every * 2, _RAREST_TRY) if soon else self._try_every
+            if seconds is None:
+                self._space_tries()
+            else:
+                self._next_try = 0.0
+                self.pause(seconds + random.uniform(0, 1))  # noqa: S311 - jitter, no secret
+
+    def granted(self) -> None:
+        """Take in that a request was answered."""
+        with self._lock:
+            if self._share is None or len(self._sent) <= self._share:
+                return
+            self._share = len(self._sent)
+            self._try_every /= 4
+            self._next_try = min(self._next_try, self._clock.monotonic() + self._try_every)
+            if self._try_every < 1:
+                self._share, self._try_every = None, _FIRST_TRY  # there is more than this process can use
+
+    def _space_tries(self) -> None:
+        # Not all processes at once: they may well have been refused at the same moment.
+        self._next_try = self._clock.monotonic() + random.uniform(0.5, 1.0) * self._try_every  # noqa: S311 - jitter
 
     def learn(self, headers: Mapping[str, str]) -> None:
         """Take over what Bitbucket tells.
@@ -134,6 +186,10 @@ class RateBudget:
             used = f"Budget for {self.name} is used up ({self.limit:,} requests in the last hour)"
             # The limit may have been lowered meanwhile: then more than one place has to become free.
             waits.append((self._sent[-self.limit] + WINDOW_SECONDS - now, used))
+        if self._share is not None and len(self._sent) >= self._share:
+            free = self._sent[-self._share] + WINDOW_SECONDS if self._share else self._next_try
+            shared = f"Budget for {self.name} is used up by this process and others (429)"
+            waits.append((min(free, self._next_try) - now, shared))
         if self._near_limit and self._sent:
             # Others use it up too (other workers with the same token): go on at the pace that the hour allows for ever.
             waits.append((self._sent[-1] + WINDOW_SECONDS / self.limit - now, ""))

@@ -18,14 +18,13 @@ TRANSIENT_STATUSES = frozenset({429, 500, 502, 503, 504, 555})
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """How patient a request is. Time spent waiting for the request budget does not count.
+    """How patient a request is. Waiting for the request budget, also after a 429, counts for itself.
 
     :param attempts: tries at most, the first included
     :param max_seconds: no further try begins this long after the first
     :param first_wait: seconds of the first back-off, doubled each time; each wait is drawn between 0 and that
     :param longest_wait: seconds a back-off grows to
-    :param rate_limit_wait: seconds of the first back-off after a 429 without ``Retry-After``, doubled twice at most: the
-        window is an hour long, rolling and silent, so minutes are right
+    :param max_paced_seconds: no further try begins after so long a wait for the request budget: its window is an hour
     :param pace: wait when the request budget is used up; False: reads raise :class:`BitbucketRateLimitError` at once, and
         what changes something is sent nevertheless
     """
@@ -34,17 +33,14 @@ class RetryPolicy:
     max_seconds: float = 900.0
     first_wait: float = 1.0
     longest_wait: float = 60.0
-    rate_limit_wait: float = 60.0
+    max_paced_seconds: float = 4 * 3600.0
     pace: bool = True
 
     def wait_seconds(self, tries: int, error: BaseException | None) -> float:
         """Return how long to wait after so many tries that ended with this error."""
         if isinstance(error, BitbucketRateLimitError):
-            if error.retry_after is not None:
-                return error.retry_after + random.uniform(0, 1)  # noqa: S311 - jitter, no secret
-            longest = self.rate_limit_wait * min(2 ** (tries - 1), 4)
-        else:
-            longest = min(self.first_wait * 2 ** (tries - 1), self.longest_wait)
+            return 0.0  # the budget knows when the next request may be sent
+        longest = min(self.first_wait * 2 ** (tries - 1), self.longest_wait)
         return random.uniform(0, longest)  # noqa: S311 - jitter, no secret
 
 

@@ -38,6 +38,7 @@ class _Request:
 
     :param repeatable: whether it may be sent again when its answer was lost
     :param paced: seconds it waited for the request budget
+    :param tries: how often it failed, other than by 429 while it waits for the budget
     """
 
     method: str
@@ -49,6 +50,7 @@ class _Request:
     stream: bool
     repeatable: bool
     paced: float = field(default=0.0, init=False)
+    tries: int = field(default=0, init=False)
 
     @property
     def wants_json(self) -> bool:
@@ -151,16 +153,21 @@ class Session:
         def seconds_since_start() -> float:
             return self._clock.monotonic() - started - request.paced
 
+        def is_over(state: tenacity.RetryCallState) -> bool:
+            error = state.outcome and state.outcome.exception()
+            if policy.pace and isinstance(error, errors.BitbucketRateLimitError):
+                return request.paced + self.budget.free_in > policy.max_paced_seconds
+            request.tries += 1
+            return request.tries >= policy.attempts or seconds_since_start() + state.upcoming_sleep > policy.max_seconds
+
         def give_up(state: tenacity.RetryCallState) -> NoReturn:
             error: Any = state.outcome and state.outcome.exception()
-            tried = f" Gave up after {state.attempt_number} tries in {seconds_since_start():.0f} s."
+            tried = f" Gave up after {state.attempt_number} tries in {self._clock.monotonic() - started:.0f} s."
             raise error.with_message(error.message + tried * (state.attempt_number > 1)) from error.__cause__
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(is_transient),
-            stop=lambda state: (
-                state.attempt_number >= policy.attempts or seconds_since_start() + state.upcoming_sleep > policy.max_seconds
-            ),
+            stop=is_over,
             wait=lambda state: policy.wait_seconds(state.attempt_number, state.outcome.exception() if state.outcome else None),
             sleep=self._clock.sleep,
             before_sleep=lambda state: self._before_sleep(request, state),
@@ -236,6 +243,10 @@ class Session:
             allow_redirects=False,
             stream=request.stream,
         )
+        if response.status_code == 429:
+            self.budget.refused(retry_after(response.headers, self._clock.now()))
+        elif response.status_code < 400:
+            self.budget.granted()
         if response.status_code != 401:  # with which comes what nobody in particular is allowed: 60 an hour
             self.budget.learn(response.headers)
         self._announce(response)
@@ -299,8 +310,8 @@ class Session:
 
     def _before_sleep(self, request: _Request, state: tenacity.RetryCallState) -> None:
         error: Any = state.outcome and state.outcome.exception()
-        if isinstance(error, errors.BitbucketRateLimitError):
-            self.budget.pause(state.upcoming_sleep)  # the other threads of this credential would only be refused too
+        if isinstance(error, errors.BitbucketRateLimitError) and self.retries.pace:
+            return  # waits for its place in the budget, which says so
         log.warning(
             "%s %s: %s Try %d of %d in %.0f s.",
             request.method,

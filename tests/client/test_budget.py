@@ -14,6 +14,7 @@ from airflow_provider_bitbucket import client as bitbucket
 from airflow_provider_bitbucket.client import NO_RETRIES, AccessToken, ApiToken, BitbucketClient, Clock, OAuthClientCredentials
 from airflow_provider_bitbucket.client.budget import RateBudget
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from benchmarks.shared_budget import run
 from tests.client.timing import Time
 
 
@@ -218,4 +219,71 @@ def test_after_a_429_nobody_with_these_credentials_asks_before_its_time(
     client = make_client(clock=Clock(clock.monotonic, sleep, clock.now))
     bitbucket_emulator.fault("rate_limit")
     client.users.me()
-    assert left == [0]
+    assert set(left) == {0}
+
+
+class TestOthersUseItToo:
+    """Other processes with the same credentials, of which this one learns by 429 only."""
+
+    @pytest.fixture
+    def budget(self, time: Time) -> RateBudget:
+        """What is left of a budget of which this process has used 100 within 100 s, when it was refused for the first time."""
+        budget = RateBudget("ci", clock=time.clock)
+        for _ in range(100):
+            budget.acquire()
+            budget.granted()
+            time.seconds += 1
+        budget.acquire()
+        budget.refused(None)
+        return budget
+
+    def test_what_it_has_used_is_its_share_and_comes_back_when_the_hour_is_over(self, budget: RateBudget, time: Time) -> None:
+        budget.acquire()
+        budget.refused(None)  # the first try beyond its share is not granted either
+        refused = 1
+        while budget.acquire() >= 0 and time.seconds < 3600:
+            budget.refused(None)
+            refused += 1
+        assert refused <= 8, "it asks more and more rarely"
+        assert 3600 <= time.seconds <= 3620, "its own oldest request leaves the hour"
+        for _ in range(50):  # and one after the other the rest
+            budget.granted()
+            assert budget.acquire() <= 1.001
+
+    def test_when_the_others_have_stopped_it_soon_has_all(self, budget: RateBudget, time: Time) -> None:
+        began = time.seconds
+        for _ in range(2):
+            budget.acquire()
+            budget.refused(None)
+        for _ in range(20):
+            budget.acquire()
+            budget.granted()
+        assert time.seconds - began < 2000
+        assert budget.acquire() == 0
+        assert budget.remaining == 1000 - 121
+
+    def test_not_all_try_again_at_once(self, time: Time) -> None:
+        first = set()
+        for _ in range(20):
+            other = RateBudget("ci", clock=time.clock)
+            other.refused(None)
+            first.add(round(other.free_in, 3))
+        assert len(first) > 15
+        assert min(first) >= 60
+        assert max(first) <= 120
+
+    def test_a_process_that_comes_when_nothing_is_left_gets_its_part_in_time(self, time: Time) -> None:
+        budget = RateBudget("ci", clock=time.clock)
+        for _ in range(3):
+            budget.acquire()
+            budget.refused(None)
+        assert budget.acquire() > 120
+        budget.granted()
+        assert 0 < budget.acquire() <= 240
+
+
+@pytest.mark.slow
+def test_eight_processes_that_want_half_as_much_again_as_there_is_lose_no_work_and_are_rarely_refused() -> None:
+    result = run(spread=False)
+    assert result["done"] == 8 * (1500 // 8)
+    assert result["refused"] < 0.05 * (result["done"] + result["refused"])
