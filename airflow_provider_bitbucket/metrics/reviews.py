@@ -62,7 +62,7 @@ def review_load(
     happened = events(reviews, {"requested": reviews["requested_on"], "reviewed": reviews["first_response_on"]}, since, until)
     is_review = happened["reviewed"] == 1
     happened = happened.assign(
-        unanswered=(~is_review & happened["first_response_on"].isna()).astype("Int64"),
+        unanswered=happened["first_response_on"].isna().astype("Int64"),
         approved=(is_review & happened["approved_on"].notna()).astype("Int64"),
         comments=happened["comments"].where(is_review).astype("Int64"),
         response_seconds=happened["response_seconds"].where(is_review).astype("Float64"),

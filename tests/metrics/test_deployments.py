@@ -205,12 +205,12 @@ def test_with_incidents_a_failure_is_a_deployment_after_which_one_began():
 
 
 def test_the_frequency_counts_days_and_weeks_without_by_hand():
-    """Week 1: Monday twice and Tuesday; week 2: none; week 3: Monday. Days 2, 0, 1: median 1; 4 / 3 a week."""
+    """Week 1: Monday twice and Tuesday; week 2: none; week 3: Monday twice. Days 2, 0, 1: median 1; 5 / 3 a week."""
     rows = [deployment(1, "a", 0), deployment(2, "b", 1), deployment(3, "c", 24), deployment(4, "d", 14 * 24)]
-    rows.append(deployment(5, "e", 8 * 24, "FAILED"))
+    rows += [deployment(5, "e", 8 * 24, "FAILED"), deployment(6, "e", 14 * 24 + 1)]
     row = deployment_frequency(deployed(*rows)).iloc[0]
-    assert (row["repository"], row["weeks"], row["deployments"], row["weeks_with_deployment"]) == ("acme/api", 3, 4, 2)
-    assert (row["deployments_per_week"], row["days_per_week_median"]) == (pytest.approx(4 / 3), 1)
+    assert (row["repository"], row["weeks"], row["deployments"], row["weeks_with_deployment"]) == ("acme/api", 3, 5, 2)
+    assert (row["deployments_per_week"], row["days_per_week_median"]) == (pytest.approx(5 / 3), 1)
 
 
 @pytest.mark.parametrize(

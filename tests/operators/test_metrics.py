@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
 from datetime import timedelta
@@ -130,6 +131,17 @@ def test_a_pipeline_counts_in_the_period_in_which_it_ended(bitbucket: BitbucketE
     assert (row["pipelines"], row["queue_p50_seconds"]) == (2, 10)
 
 
+def test_a_deployment_before_the_period_draws_the_line_for_it(bitbucket: BitbucketEmulator):
+    """Deployed at 0 h; merged at 5 h and deployed at 12 h, with a commit of 0 h; the period begins at 6 h."""
+    deploy(bitbucket)
+    open_pull_request(bitbucket, (5, "merge", OWNER), opened=NOW)
+    bitbucket.clock(advance=12 * 3600 - 60)
+    deploy(bitbucket)
+    row = execute("dora", since=NOW + timedelta(hours=6), group_by=[]).iloc[0]
+    assert (row["deployments"], row["changes"]) == (1, 1)
+    assert row["lead_time_median_seconds"] == 12 * 3600 + 30  # 10 s to build, 10 s to test, 10 s to production
+
+
 def test_the_way_to_production_costs_lists_only(bitbucket: BitbucketEmulator):
     deploy(bitbucket)
     open_pull_request(bitbucket, (1, "merge", OWNER))
@@ -140,6 +152,14 @@ def test_the_way_to_production_costs_lists_only(bitbucket: BitbucketEmulator):
     lists = {"pullrequests": 1, "deployments": 1, "environments": 1, "commits": 1}
     assert {name: times for name, times in requested(bitbucket).items() if name in lists} == lists
     assert sum(requested(bitbucket).values()) <= 5  # and a timeline
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_metric_and_option_is_in_the_docs(metric: str):
+    page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+    names = {f"`{name}`" for name in (metric, *METRICS[metric].options)}
+    assert {name for name in names if name not in page} == set()
+    assert f"``{metric}``" in (inspect.getdoc(BitbucketMetricsOperator) or "")
 
 
 def test_a_metric_that_does_not_exist_is_refused_when_the_dag_is_parsed():
