@@ -54,6 +54,12 @@ class RateBudget:
         with self._lock:
             return 0 if self._wait()[0] else self.limit - len(self._sent)
 
+    @property
+    def free_in(self) -> float:
+        """Seconds until a request could be sent, as far as this process knows; 0 when one could be sent at once."""
+        with self._lock:
+            return self._wait()[0]
+
     def lower_cap(self, cap: int | None) -> None:
         """Take over a cap that is lower than the present one: of several clients the most cautious counts.
 
