@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: What all pollers of a credential may use of its requests an hour; the rest is for starting, stopping and explaining.
-SHARE_FOR_WAITING = 0.8
+#: What all pollers of a credential may use of its requests an hour, at once and spread over the hour: together 80 % of
+#: them in any hour. The rest is for starting, stopping and explaining.
+AT_ONCE, EVENLY = 0.2, 0.6
 #: From this on a longer interval is worth a line in the log.
 SLOW = 1.5
 #: How long a last look may take after the deadline; then the wait ends without it.
@@ -265,18 +266,20 @@ class _Poller:
 
 
 class _Line:
-    """The pollers of one credential stand in a line: one request at a time, so many an hour.
+    """The pollers of one credential stand in a line: one request at a time, and so many an hour.
 
-    One at a time is enough: the 10,000 an hour that Bitbucket grants at most are less than 3 a second.
+    One at a time is enough: the 10,000 an hour that Bitbucket grants at most are less than 3 a second. Of the hourly limit
+    waiting takes a part at once and a part evenly (a token bucket), so never more than both together in any hour.
     """
 
-    def __init__(self, key: Hashable, budget: RateBudget) -> None:
-        self._key = key
+    def __init__(self, budget: RateBudget) -> None:
         self._budget = budget
         self._pollers: dict[Hashable, _Poller] = {}
         self._turn = asyncio.Lock()
-        self._last = 0.0
         self._refusals = 0
+        self._demand = 0.0  # requests an hour that all pollers need
+        self._at_once = AT_ONCE * budget.limit  # requests that may be made without any spacing
+        self._filled_on = asyncio.get_running_loop().time()
         self._woken_at = 1.0
         #: By how much every interval is longer than it was asked for.
         self.stretch = 1.0
@@ -291,22 +294,25 @@ class _Line:
     def remove(self, key: Hashable, poller: _Poller) -> None:
         if self._pollers.get(key) is poller:
             del self._pollers[key]
-            self._stretch()
-        if not self._pollers and _lines.get(self._key) is self:
-            del _lines[self._key]
+            self.balance(poller, 0.0)
+
+    def balance(self, poller: _Poller, demand: float) -> None:
+        """Take in what a poller needs, in requests an hour."""
+        self._demand += demand - poller.demand
+        poller.demand = demand
+        self._adjust()
 
     async def ask(self, request: Callable[[], T]) -> T:
         """Make one request in a thread, when its turn has come."""
         from airflow_provider_bitbucket.client import BitbucketRateLimitError
 
-        loop = asyncio.get_running_loop()
         async with self._turn:
-            spaced = self._last + _HOUR / self._allowed - loop.time() if self.stretch > 1 else 0.0
+            self._adjust()
             free_in = self._budget.free_in
-            seconds = max(spaced, free_in if free_in <= _LONGEST_TURN else 0.0)
+            seconds = max((1 - self._at_once) * _HOUR / self._evenly, free_in if free_in <= _LONGEST_TURN else 0.0)
             if seconds > 0:
                 await asyncio.sleep(seconds)
-            self._last = loop.time()
+            self._at_once -= 1
             try:
                 answer = await asyncio.to_thread(request)
             except BitbucketRateLimitError as error:
@@ -315,27 +321,25 @@ class _Line:
             self._refusals = 0
             return answer
 
-    def balance(self, poller: _Poller, demand: float) -> None:
-        """Take in what a poller needs, in requests an hour."""
-        if demand != poller.demand:
-            poller.demand = demand
-            self._stretch()
-
     @property
     def why(self) -> str:
         """Why the intervals are stretched."""
-        needed = sum(poller.demand for poller in self._pollers.values())
         return (
-            f"All that wait here with {self._budget.name} would need {needed:,.0f} requests an hour; waiting may use "
-            f"{self._allowed:,.0f} of the {self._budget.limit:,} that Bitbucket allows."
+            f"All that wait here with {self._budget.name} would need {self._demand:,.0f} requests an hour; of the "
+            f"{self._budget.limit:,} that Bitbucket allows they get {self._evenly:,.0f}."
         )
 
     @property
-    def _allowed(self) -> float:
-        return SHARE_FOR_WAITING * self._budget.limit
+    def _evenly(self) -> float:
+        return EVENLY * self._budget.limit
 
-    def _stretch(self) -> None:
-        self.stretch = max(1.0, sum(poller.demand for poller in self._pollers.values()) / self._allowed)
+    def _adjust(self) -> None:
+        """Stretch all intervals when half of what may be used at once is gone, until it is all there again."""
+        now, full = asyncio.get_running_loop().time(), AT_ONCE * self._budget.limit
+        self._at_once = min(full, self._at_once + (now - self._filled_on) * self._evenly / _HOUR)
+        self._filled_on = now
+        near = self._at_once < full / 2 or (self.stretch > 1 and self._at_once < full)
+        self.stretch = max(1.0, self._demand / self._evenly) if near else 1.0
         if self.stretch > SLOW:
             self.slow = True
         elif self.stretch == 1.0:
@@ -357,12 +361,18 @@ class _Line:
             self._budget.pause(error.retry_after)
 
 
-_lines: dict[Hashable, _Line] = {}
+_lines: dict[tuple[asyncio.AbstractEventLoop, RateBudget], _Line] = {}
 
 
 def _line_of(client: BitbucketClient) -> _Line:
-    # The budget stands for the credential. By loop too: what waits in one can not be woken from another.
+    """Return the line of a client's credential, for which its budget stands.
+
+    It stays when nobody waits, because it knows what was used. Each event loop has its own: what waits in one can not be
+    woken from another.
+    """
+    for key in [key for key in _lines if key[0].is_closed()]:
+        del _lines[key]
     key = asyncio.get_running_loop(), client.budget
     if key not in _lines:
-        _lines[key] = _Line(key, client.budget)
+        _lines[key] = _Line(client.budget)
     return _lines[key]
