@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Hashable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 from airflow.providers.common.compat.sdk import AirflowException
@@ -180,23 +180,34 @@ class PipelineLooker:
         """Look; see :class:`~airflow_provider_bitbucket.triggers.polling.Looker`. Subjects are uuids or build numbers."""
         self._numbers = {key: number for key, number in self._numbers.items() if key in waiting}
         self._asked = {key: request for key, request in self._asked.items() if key in waiting}
-        missing, read, unread = set(due), set[int](), 1
-        while page := self._best_page(missing, waiting, read, unread):
-            unplaced = {key for key in missing if self._page(key, 0) == 0}
-            answers = self._read(page, waiting)
-            read.add(page)
-            # Where the unplaced stand is not known, but pages that show several of them are worth going on for.
-            unread = page + 1 if page == unread and len(unplaced & set(answers)) > 1 else 0
-            missing -= set(answers)
-            yield ("page", page), answers
-        # The longest not asked for comes first, so that one that always fails keeps nobody from being asked for.
-        for key in sorted(missing, key=lambda key: self._asked.get(key, 0)):
-            yield key, {key: self._ask(key)}
+        missing, read = dict.fromkeys(reversed(due)), set[int]()  # who came last is the newest: from there pages go down
+        # The page where those may stand whose numbers are not known yet; whether it was guessed from one of them, and whether
+        # such guesses help.
+        guess, from_one, lucky = 1, False, True
+        page = self._best_page(missing, waiting, read, guess)
+        while missing:
+            unplaced = {key for key in missing if not self._page(key, 0)}
+            source: Hashable
+            if page:
+                source, answers = ("page", page), self._read(page, waiting)
+                read.add(page)
+                if page == guess:
+                    found = len(unplaced & answers.keys()) > 1
+                    guess, from_one, lucky = (page + 1 if found else 0), False, found or not from_one
+            else:
+                # The longest not asked for, so that one that always fails keeps nobody from being asked for.
+                source = key = min(missing, key=lambda key: self._asked.get(key, 0))
+                answers = {key: self._ask(key)}
+                from_one = lucky and key in unplaced  # who waits together was often started together
+                guess = self._page(key, 0) if from_one else 0
+            missing = {key: None for key in missing if key not in answers}
+            page = self._best_page(missing, waiting, read, guess) if page or guess else 0
+            yield source, answers
 
-    def _best_page(self, missing: Collection[str], waiting: Collection[str], read: Collection[int], unread: int) -> int:
+    def _best_page(self, missing: Collection[str], waiting: Collection[str], read: Collection[int], guess: int) -> int:
         """Return the next page that is worth a request, 0 when none is."""
-        expected = Counter(self._page(key, unread) for key in waiting)
-        pages = {self._page(key, unread) for key in missing} - {0, *read}
+        expected = Counter(self._page(key, guess) for key in waiting)
+        pages = {self._page(key, guess) for key in missing} - {0, *read}
         return min((page for page in pages if expected[page] > 1), default=0)
 
     def _page(self, key: str, otherwise: int) -> int:

@@ -21,6 +21,9 @@ from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, S
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from weakref import WeakValueDictionary
+
+from asgiref.sync import sync_to_async
 
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import BitbucketClient, BitbucketError, BitbucketRateLimitError
@@ -98,8 +101,7 @@ async def wait(
     :param not_before: seconds before which no look is made for this wait's sake
     :return: what the watch returned; at its deadline it is asked for the last time
     """
-    key = looker, client.base_url, client.full_name(repository)
-    poller = _line_of(client).poller(key, lambda: looker(client, repository))
+    poller = _line_of(client).poller(looker, client, client.full_name(repository))
     waiter = poller.join(subject, watch, not_before)
     try:
         async with asyncio.timeout_at(waiter.deadline + LAST_LOOK_SECONDS) as patience:
@@ -150,7 +152,7 @@ class _Poller:
         #: Requests an hour, were nothing stretched.
         self.demand = 0.0
         # In a context of its own: what is logged here belongs to no single task.
-        self._task = self._loop.create_task(self._run(), context=contextvars.Context(), name=f"bitbucket-poller-{key}")
+        self._task = self._loop.create_task(self._run(), context=contextvars.Context(), name="bitbucket-poller")
 
     def join(self, subject: str, watch: Watch, not_before: float) -> _Waiter:
         now = self._loop.time()
@@ -219,8 +221,10 @@ class _Poller:
             unanswered = [one for one in due if one.since < started and not one.event.done()]
             for waiter in unanswered:
                 self._tell(waiter, error)
-            # Nor is anybody else to ask meanwhile, who happens to be due.
-            self._rest_until = self._loop.time() + min((one.pause for one in unanswered), default=0.0)
+            # Nor is anybody else to ask meanwhile, whose turn it would be, than the most impatient have learnt to.
+            hasty = min((one.watch.poll_interval for one in unanswered), default=0.0)
+            rest = max((one.pause for one in unanswered if one.watch.poll_interval == hasty), default=0.0)
+            self._rest_until = self._loop.time() + rest
         for waiter in due:
             waiter.since = max(waiter.since, started)  # not again at once, even if it was forgotten
         self._line.balance(self, self._requests_an_hour())
@@ -275,6 +279,7 @@ class _Line:
     def __init__(self, budget: RateBudget) -> None:
         self._budget = budget
         self._pollers: dict[Hashable, _Poller] = {}
+        self._clients: WeakValueDictionary[Hashable, BitbucketClient] = WeakValueDictionary()
         self._turn = asyncio.Lock()
         self._refusals = 0
         self._demand = 0.0  # requests an hour that all pollers need
@@ -286,9 +291,12 @@ class _Line:
         #: Whether that is worth telling.
         self.slow = False
 
-    def poller(self, key: Hashable, make: Callable[[], Looker]) -> _Poller:
+    def poller(self, looker: Callable[[BitbucketClient, str], Looker], client: BitbucketClient, full_name: str) -> _Poller:
+        who = client.auth.identity, client.base_url
+        key = looker, who, full_name
         if key not in self._pollers:
-            self._pollers[key] = _Poller(self, key, make())
+            client = self._clients.setdefault(who, client)  # one for all repositories, because it keeps connections open
+            self._pollers[key] = _Poller(self, key, looker(client, full_name))
         return self._pollers[key]
 
     def remove(self, key: Hashable, poller: _Poller) -> None:
@@ -314,7 +322,7 @@ class _Line:
                 await asyncio.sleep(seconds)
             self._at_once -= 1
             try:
-                answer = await asyncio.to_thread(request)
+                answer = await sync_to_async(request, thread_sensitive=False)()
             except BitbucketRateLimitError as error:
                 self._refused(error)
                 raise
@@ -340,16 +348,13 @@ class _Line:
         self._filled_on = now
         near = self._at_once < full / 2 or (self.stretch > 1 and self._at_once < full)
         self.stretch = max(1.0, self._demand / self._evenly) if near else 1.0
-        if self.stretch > SLOW:
-            self.slow = True
-        elif self.stretch == 1.0:
-            self.slow = False
-        # Who sleeps too long has to be woken; who sleeps too short will see.
-        if self.stretch < 0.9 * self._woken_at:
+        was_slow, self.slow = self.slow, self.stretch > SLOW or (self.slow and self.stretch > 1)
+        # Who sleeps too long has to be woken, and who has something to tell; who sleeps too short will see.
+        if self.slow != was_slow or self.stretch < 0.9 * self._woken_at:
             for poller in self._pollers.values():
                 poller.wake()
-        if not 0.9 * self._woken_at <= self.stretch <= self._woken_at:
             self._woken_at = self.stretch
+        self._woken_at = max(self._woken_at, self.stretch)
 
     def _refused(self, error: BitbucketRateLimitError) -> None:
         """Hold all requests of the credential back after a 429; what the own count refuses says by itself how long."""
