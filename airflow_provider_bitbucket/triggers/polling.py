@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import random
 import time
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -26,7 +27,7 @@ from weakref import WeakValueDictionary
 from asgiref.sync import sync_to_async
 
 if TYPE_CHECKING:
-    from airflow_provider_bitbucket.client import BitbucketClient, BitbucketError, BitbucketRateLimitError
+    from airflow_provider_bitbucket.client import BitbucketClient, BitbucketError
     from airflow_provider_bitbucket.client.budget import RateBudget
 
 T = TypeVar("T")
@@ -216,15 +217,17 @@ class _Poller:
                 for subject, answer in answers.items():
                     for waiter in [*self._waiters.get(subject, ())]:
                         waiter.source = source
-                        self._tell(waiter, answer)
+                        self._tell(waiter, answer, started)  # what a round takes does not make the interval longer
         except BitbucketError as error:
             unanswered = [one for one in due if one.since < started and not one.event.done()]
             for waiter in unanswered:
-                self._tell(waiter, error)
+                self._tell(waiter, error, self._loop.time())
             # Nor is anybody else to ask meanwhile, whose turn it would be, than the most impatient have learnt to.
             hasty = min((one.watch.poll_interval for one in unanswered), default=0.0)
             rest = max((one.pause for one in unanswered if one.watch.poll_interval == hasty), default=0.0)
             self._rest_until = self._loop.time() + rest
+            if error.status == 429:
+                self._line.hold_back(rest, error)
         for waiter in due:
             waiter.since = max(waiter.since, started)  # not again at once, even if it was forgotten
         self._line.balance(self, self._requests_an_hour())
@@ -237,7 +240,7 @@ class _Poller:
             shortest[waiter.source] = min(interval, shortest.get(waiter.source, interval))
         return sum(_HOUR / interval for interval in shortest.values())
 
-    def _tell(self, waiter: _Waiter, answer: Any) -> None:
+    def _tell(self, waiter: _Waiter, answer: Any, since: float) -> None:
         from airflow_provider_bitbucket.client import BitbucketError
 
         try:
@@ -247,7 +250,7 @@ class _Poller:
             event = waiter.context.run(take_in, answer)
         except Exception as error:  # fails this wait only
             event = error
-        waiter.since, waiter.pause = self._loop.time(), waiter.watch.pause
+        waiter.since, waiter.pause = since, waiter.watch.pause
         if event is not None:
             self._finish(waiter, event)
 
@@ -281,7 +284,6 @@ class _Line:
         self._pollers: dict[Hashable, _Poller] = {}
         self._clients: WeakValueDictionary[Hashable, BitbucketClient] = WeakValueDictionary()
         self._turn = asyncio.Lock()
-        self._refusals = 0
         self._demand = 0.0  # requests an hour that all pollers need
         self._at_once = AT_ONCE * budget.limit  # requests that may be made without any spacing
         self._filled_on = asyncio.get_running_loop().time()
@@ -312,8 +314,6 @@ class _Line:
 
     async def ask(self, request: Callable[[], T]) -> T:
         """Make one request in a thread, when its turn has come."""
-        from airflow_provider_bitbucket.client import BitbucketRateLimitError
-
         async with self._turn:
             self._adjust()
             free_in = self._budget.free_in
@@ -321,13 +321,7 @@ class _Line:
             if seconds > 0:
                 await asyncio.sleep(seconds)
             self._at_once -= 1
-            try:
-                answer = await sync_to_async(request, thread_sensitive=False)()
-            except BitbucketRateLimitError as error:
-                self._refused(error)
-                raise
-            self._refusals = 0
-            return answer
+            return await sync_to_async(request, thread_sensitive=False)()
 
     @property
     def why(self) -> str:
@@ -356,14 +350,13 @@ class _Line:
             self._woken_at = self.stretch
         self._woken_at = max(self._woken_at, self.stretch)
 
-    def _refused(self, error: BitbucketRateLimitError) -> None:
-        """Hold all requests of the credential back after a 429; what the own count refuses says by itself how long."""
-        from airflow_provider_bitbucket.client import RetryPolicy
+    def hold_back(self, seconds: float, error: BitbucketError) -> None:
+        """Hold all requests of the credential back after a 429, that other repositories are not refused one by one.
 
-        if error.status is not None:
-            self._refusals += 1
-            error.retry_after = RetryPolicy().wait_seconds(self._refusals, error)
-            self._budget.pause(error.retry_after)
+        :param seconds: that the poller rests which was refused; the others go on at some time before, unless told otherwise
+        """
+        told = getattr(error, "retry_after", None) or 0.0
+        self._budget.pause(max(told, random.uniform(0.5, 1.0) * seconds))  # noqa: S311 - jitter, no secret
 
 
 _lines: dict[tuple[asyncio.AbstractEventLoop, RateBudget], _Line] = {}
