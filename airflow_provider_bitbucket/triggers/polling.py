@@ -7,8 +7,9 @@ Airflow 3.3 has shared streams (``BaseEventTrigger.shared_stream_key``); this is
   registry beside it would be needed anyway, and that registry is all there is here.
 - Its key is made before the connection is read, so it can not tell credentials apart; and it can not bound what several
   repositories spend together of one hourly budget, because each stream is alone.
-- It wakes every trigger for every page; here only those are woken whose wait is over (``benchmarks/waiting.py`` has both
-  measured). A fault of the stream fails all its triggers, and an event trigger gives up triggerer queues.
+- It wakes every trigger for every page; here only those are woken whose wait is over. Measured with 1,000 triggers and 10
+  pages: 59 ms of CPU a round there, 7 ms here (``benchmarks/waiting.py``). A fault of the stream fails all its triggers,
+  and an event trigger gives up triggerer queues.
 - Airflow 3.1 and 3.2 have none, and two ways to wait would be one too many.
 """
 
@@ -210,10 +211,13 @@ class _Poller:
 
         started, stretch = self._loop.time(), self._line.stretch
         due = [one for one in self._all() if one.due(stretch) <= started]
-        steps = self._looker.look([*dict.fromkeys(one.subject for one in due)], frozenset(self._waiters))
+        missing = dict.fromkeys(one.subject for one in due)
+        steps = self._looker.look([*missing], frozenset(self._waiters))
         try:
-            while self._waiters and (step := await self._line.ask(lambda: next(steps, None))) is not None:
+            # Until all are answered, not until there are no more steps: to find that out would take a place in the line.
+            while missing and self._waiters and (step := await self._line.ask(lambda: next(steps, None))) is not None:
                 source, answers = step
+                missing = {subject: None for subject in missing if subject not in answers}
                 for subject, answer in answers.items():
                     for waiter in [*self._waiters.get(subject, ())]:
                         waiter.source = source

@@ -209,7 +209,7 @@ def test_each_wait_ends_at_its_own_deadline(bitbucket: BitbucketEmulator) -> Non
         for task, seconds in zip(tasks[:2], (1, 1.5), strict=True):
             event = await task
             assert event["status"] == "timeout"
-            assert seconds <= time.time() - now < seconds + 0.5
+            assert seconds <= time.time() - now < seconds + 3
             assert event["pipeline"]["build_number"]
         assert not tasks[2].done()
         tasks[2].cancel()
@@ -340,5 +340,19 @@ def test_a_fault_of_our_own_ends_the_waits_and_leaves_nobody_waiting_for_ever(
         with pytest.raises(KeyError):
             await waiting(make(uuid))
         assert pollers() == []
+
+    asyncio.run(scene())
+
+
+def test_a_round_takes_one_place_in_the_budget_for_each_request_and_no_more(bitbucket: BitbucketEmulator) -> None:
+    uuids = start(bitbucket, 2)
+
+    async def scene() -> None:
+        tasks = [waiting(make(uuid)) for uuid in uuids]
+        await looked(bitbucket, 10)
+        used = polling.AT_ONCE * 1000 - polling._line_of(await make(uuids[0])._client())._at_once
+        assert used <= asked(bitbucket, LIST) + asked(bitbucket, ONE)
+        for task in tasks:
+            task.cancel()
 
     asyncio.run(scene())
