@@ -32,13 +32,17 @@ class Auth(AuthBase):
     #: What to look at when Bitbucket answers 401.
     hint = ""
 
-    def __init__(self, counted_as: str) -> None:
-        """Set ``budget_key``, which tells request budgets apart without containing anything secret.
+    def __init__(self, counted_as: str, *signed_with: str) -> None:
+        """Set ``budget_key`` and ``identity``, which contain nothing secret.
+
+        ``budget_key`` tells request budgets apart. ``identity`` tells credentials apart: who has the same may do the same, so
+        that one may ask for the other.
 
         :param counted_as: what Bitbucket counts requests by
+        :param signed_with: what else the credentials consist of
         """
-        digest = hashlib.sha256(f"{self.kind}\0{counted_as}".encode()).hexdigest()
-        self.budget_key = digest[:32]
+        self.budget_key = _digest(self.kind, counted_as)
+        self.identity = _digest(self.kind, counted_as, *signed_with)
 
     @abstractmethod
     def secrets(self) -> list[str]:
@@ -63,6 +67,10 @@ class Auth(AuthBase):
         return f"<{type(self).__name__}>"
 
 
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
 def basic(user: str, password: str) -> str:
     """Return the text of a Basic header: everybody can read the password from it."""
     return base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
@@ -84,7 +92,7 @@ class ApiToken(Auth):
     def __init__(self, email: str, token: str) -> None:
         if not email or not token:
             raise ValueError(f"An API token needs the account e-mail and the token; {'token' if email else 'e-mail'} is empty")
-        super().__init__(email.lower())  # Bitbucket counts by user, whichever of their tokens is used
+        super().__init__(email.lower(), token)  # Bitbucket counts by user, whichever of their tokens is used
         self.email = email
         self._token = token
         self._header = basic(email, token)

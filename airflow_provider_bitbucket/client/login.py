@@ -107,7 +107,7 @@ class StoredLogin:
 
     def __init__(self, store: TokenStore, key: str) -> None:
         self._store = store
-        self._key = key
+        self.key = key
         self._next = f"{key}__next"
 
     def read(self, *, thoroughly: bool = False) -> Login | None:
@@ -115,7 +115,7 @@ class StoredLogin:
 
         :param thoroughly: look also for one whose writing was cut off; needed before a refresh, not before each use
         """
-        login = Login.from_text(self._store.read(self._key))
+        login = Login.from_text(self._store.read(self.key))
         if login and not thoroughly:
             return login
         newer = Login.from_text(self._store.read(self._next))
@@ -128,16 +128,16 @@ class StoredLogin:
         :raises OSError: the store does not take it
         """
         newest = self.read(thoroughly=True)
-        if newest and newest != Login.from_text(self._store.read(self._key)):
-            self._write_surely(self._key, newest.to_text())  # the last writing was cut off, and the other place is needed now
-        for key in (self._next, self._key):
+        if newest and newest != Login.from_text(self._store.read(self.key)):
+            self._write_surely(self.key, newest.to_text())  # the last writing was cut off, and the other place is needed now
+        for key in (self._next, self.key):
             self._write_surely(key, login.to_text())
         self._store.delete(self._next)
 
     def delete(self) -> None:
         """Forget the login."""
         self._store.delete(self._next)
-        self._store.delete(self._key)
+        self._store.delete(self.key)
 
     def _write_surely(self, key: str, text: str) -> None:
         problem = "what was written is not what is read"
@@ -168,7 +168,7 @@ class OAuthLogin(Auth):
     kind = "oauth"
 
     def __init__(self, consumer: OAuthConsumer, stored: StoredLogin, lease: Lease, *, user: str, hint: str) -> None:
-        super().__init__(consumer.key)  # Bitbucket counts by consumer, whoever granted it access
+        super().__init__(consumer.key, *consumer.secrets(), stored.key)  # counted by consumer, whoever granted it access
         self.consumer = consumer
         self.user = user
         self.hint = hint

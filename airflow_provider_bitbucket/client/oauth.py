@@ -217,7 +217,7 @@ class OAuthClientCredentials(Auth):
 
     def __init__(self, key: str, secret: str, *, on_secret: Callable[[str], None] = tell_nobody) -> None:
         self.consumer = OAuthConsumer(key, secret, on_secret=on_secret)
-        super().__init__(key)
+        super().__init__(key, secret)
         self._tokens: OAuthTokens | None = None
         self._renew_at = 0.0
         self._lock = threading.RLock()  # a signal handler may ask from within: it stops the pipeline of a killed task

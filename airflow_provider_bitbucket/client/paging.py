@@ -30,7 +30,7 @@ def by_next(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[Row]
     page = get(path, params)
     seen: set[str] = set()
     while True:
-        yield from _values(page, path)
+        yield from rows_of(page, path)
         link = page.get("next")
         if not link:
             return
@@ -49,7 +49,7 @@ def by_number(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[Ro
     number, before = 1, None
     while True:
         page = get(path, {**params, "page": number})
-        values = _values(page, path)
+        values = rows_of(page, path)
         if values and values == before:
             raise BitbucketServerError(f"The list {path} takes no page numbers: pages {number - 1} and {number} are the same.")
         yield from values
@@ -80,7 +80,13 @@ def each_once(
             yield row
 
 
-def _values(page: Row, path: str) -> list[Row]:
+def rows_of(page: Row, path: str) -> list[Row]:
+    """Return the values of a page.
+
+    :param page: the answer
+    :param path: of the list, for the error
+    :raises BitbucketError: it is no list
+    """
     values = page.get("values")
     if not isinstance(values, list):
         raise BitbucketError(f"{path} is not a list: its answer has no 'values'.")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Hashable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 from airflow.providers.common.compat.sdk import AirflowException
@@ -13,6 +14,7 @@ from asgiref.sync import sync_to_async
 
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.hooks.pipelines import stop_pipeline
+from airflow_provider_bitbucket.triggers import polling
 
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import BitbucketClient, BitbucketError, PipelineOutcome
@@ -86,6 +88,8 @@ class PipelineWatch:
         self.pause = min(poll_interval, max(deadline - time.time(), 0))
         self.log = log
         self._faults = 0
+        self._fault: tuple[type[BitbucketError], int | None] | None = None
+        self._last = "It could not be looked at in time."
         self.told = told
         self._summary: dict[str, Any] = {"uuid": pipeline}
 
@@ -103,7 +107,7 @@ class PipelineWatch:
         """Take in the state of the pipeline, wherever it was read."""
         if self._faults:
             self.log.info("Bitbucket answers again, after %d failed looks.", self._faults)
-        self._faults = 0
+        self._faults, self._fault = 0, None
         self._summary = outcome.summary()
         self._tell(outcome)
         if outcome.is_terminal:
@@ -111,7 +115,7 @@ class PipelineWatch:
         return self._again(self.poll_interval, outcome.reason)
 
     def failed(self, error: BitbucketError) -> PipelineEvent | None:
-        """Take in that a look failed."""
+        """Take in that a look failed; each kind of failure in a row is told once."""
         from airflow_provider_bitbucket.client.retry import is_transient
 
         if not is_transient(error):
@@ -120,9 +124,17 @@ class PipelineWatch:
         rarer = min(self.poll_interval * 2 ** min(self._faults, 10), max(SLOWEST_LOOK_SECONDS, self.poll_interval))
         pause = max(rarer, getattr(error, "retry_after", None) or 0)
         event = self._again(pause, f"Bitbucket could not be asked: {error}")
-        if event is None:
-            self.log.warning("Could not look at the pipeline; next look in %.0f s. %s", self.pause, error)
+        fault = type(error), error.status
+        if event is None and fault != self._fault:
+            self.log.warning(
+                "Could not look at the pipeline; next look in %.0f s, then less and less often. %s", self.pause, error
+            )
+        self._fault = fault
         return event
+
+    def gave_up(self) -> PipelineEvent:
+        """Return the event of a wait whose last look did not come back in time."""
+        return self._event("timeout", self._last)
 
     def _tell(self, outcome: PipelineOutcome) -> None:
         if outcome.reason == self.told:
@@ -134,6 +146,7 @@ class PipelineWatch:
             self.log.info("%s %s", outcome.reason, outcome.url)
 
     def _again(self, pause: float, last: str) -> PipelineEvent | None:
+        self._last = last
         left = self.deadline - time.time()
         if left <= 0:
             return self._event("timeout", last)
@@ -142,6 +155,111 @@ class PipelineWatch:
 
     def _event(self, status: WaitStatus, message: str) -> PipelineEvent:
         return PipelineEvent(status=status, pipeline=self._summary, message=message)
+
+
+class PipelineLooker:
+    """Looks at the pipelines of a repository that somebody waits for, with as few requests as either way allows.
+
+    A page of the list shows 100 pipelines, a single request one; both cost the same. So a page is read where at least two
+    of those waited for stand on it, and the others are asked for one by one, however old they are. Where a pipeline stands
+    follows from build numbers, which count without gaps; if they did not, it would be asked for singly.
+
+    :param client: made for one try per request
+    :param repository: slug, or ``workspace/slug``
+    """
+
+    def __init__(self, client: BitbucketClient, repository: str) -> None:
+        self._client = client
+        self._repository = repository
+        self._newest = 0  # build number at the top of the list
+        self._numbers: dict[str, int] = {}  # build numbers of those waited for, as soon as they were seen
+        self._asked: dict[str, int] = {}  # when each was asked for singly, in requests
+        self._requests = 0
+
+    def look(self, due: Sequence[str], waiting: Collection[str]) -> Iterator[polling.Step]:
+        """Look; see :class:`~airflow_provider_bitbucket.triggers.polling.Looker`. Subjects are uuids or build numbers."""
+        self._numbers = {key: number for key, number in self._numbers.items() if key in waiting}
+        self._asked = {key: request for key, request in self._asked.items() if key in waiting}
+        missing, read = dict.fromkeys(reversed(due)), set[int]()  # who came last is the newest: from there pages go down
+        # The page where those may stand whose numbers are not known yet; whether it was guessed from one of them, and whether
+        # such guesses help.
+        guess, from_one, lucky = 1, False, True
+        page = self._best_page(missing, waiting, read, guess)
+        while missing:
+            unplaced = {key for key in missing if not self._page(key, 0)}
+            source: Hashable
+            if page:
+                source, answers = ("page", page), self._read(page, waiting)
+                read.add(page)
+                if page == guess:
+                    found = len(unplaced & answers.keys()) > 1
+                    guess, from_one, lucky = (page + 1 if found else 0), False, found or not from_one
+            else:
+                # The longest not asked for, so that one that always fails keeps nobody from being asked for.
+                source = key = min(missing, key=lambda key: self._asked.get(key, 0))
+                answers = {key: self._ask(key)}
+                from_one = lucky and key in unplaced  # who waits together was often started together
+                guess = self._page(key, 0) if from_one else 0
+            missing = {key: None for key in missing if key not in answers}
+            page = self._best_page(missing, waiting, read, guess) if page or guess else 0
+            yield source, answers
+
+    def _best_page(self, missing: Collection[str], waiting: Collection[str], read: Collection[int], guess: int) -> int:
+        """Return the next page that is worth a request, 0 when none is."""
+        expected = Counter(self._page(key, guess) for key in waiting)
+        pages = {self._page(key, guess) for key in missing} - {0, *read}
+        return min((page for page in pages if expected[page] > 1), default=0)
+
+    def _page(self, key: str, otherwise: int) -> int:
+        """Return the page that a pipeline should stand on now."""
+        from airflow_provider_bitbucket.client.paging import LARGEST_PAGE
+
+        if not self._newest or key not in self._numbers:
+            return otherwise
+        return max(self._newest - self._numbers[key], 0) // LARGEST_PAGE + 1
+
+    def _read(self, page: int, waiting: Collection[str]) -> dict[str, Any]:
+        from airflow_provider_bitbucket.client.paging import LARGEST_PAGE
+
+        rows = self._client.pipelines.newest(self._repository, page)
+        if rows:
+            self._newest = rows[0]["build_number"] + (page - 1) * LARGEST_PAGE
+        answers = {}
+        for row in filter(_is_telling, rows):
+            for key in {str(row["uuid"]), str(row["build_number"])} & set(waiting):
+                self._numbers[key] = int(row["build_number"])
+                answers[key] = self._client.pipelines.evaluate(self._repository, row)
+        return answers
+
+    def _ask(self, key: str) -> PipelineOutcome | Exception:
+        """Ask for one pipeline; what is wrong with it alone is its answer, all else is raised."""
+        from airflow_provider_bitbucket.client.retry import is_transient
+
+        self._requests += 1
+        self._asked[key] = self._requests
+        try:
+            outcome = self._client.pipelines.outcome(self._repository, key)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            return error
+        self._numbers[key] = outcome.build_number
+        self._newest = max(self._newest, outcome.build_number)
+        return outcome
+
+
+def _is_telling(row: Mapping[str, Any]) -> bool:
+    """Say whether a row of the list tells as much of a pipeline as a request for it alone.
+
+    Nobody has recorded that it always does: what it leaves out of an end (who stopped it, which error) is asked for.
+    """
+    state = row.get("state") or {}
+    if not (row.get("uuid") and row.get("build_number") and state.get("name")):
+        return False
+    if state["name"] != "COMPLETED":
+        return True
+    result = state.get("result") or {}
+    return bool(result.get({"ERROR": "error", "STOPPED": "terminator"}.get(result.get("name", ""), "name")))
 
 
 class BitbucketPipelineTrigger(BaseTrigger):
@@ -201,8 +319,9 @@ class BitbucketPipelineTrigger(BaseTrigger):
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look until the pipeline ended or the deadline has passed, and fire one :class:`PipelineEvent`."""
-        yield TriggerEvent(await self._wait())  # type: ignore[no-untyped-call]  # Airflow leaves its signature untyped
+        """Wait until the pipeline ended or the deadline has passed, and fire one :class:`PipelineEvent`."""
+        _, event = await asyncio.gather(asyncio.sleep(FIRST_LOOK_SECONDS), self._wait())
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]  # Airflow leaves its signature untyped
 
     async def _wait(self) -> PipelineEvent:
         watch = PipelineWatch(
@@ -213,14 +332,13 @@ class BitbucketPipelineTrigger(BaseTrigger):
             log=self.log,
             told=self.told,
         )
-        await asyncio.sleep(max(FIRST_LOOK_SECONDS, watch.pause))
         try:
             client = await self._client()
         except AirflowException as error:
             return PipelineEvent(status="lost", pipeline={"uuid": self.pipeline}, message=str(error))
-        look = sync_to_async(watch.look, thread_sensitive=False)
-        while (event := await look(client)) is None:
-            await asyncio.sleep(watch.pause)
+        event: PipelineEvent = await polling.wait(
+            PipelineLooker, client, self.repository, self.pipeline, watch, not_before=FIRST_LOOK_SECONDS
+        )
         return event
 
     async def on_kill(self) -> None:

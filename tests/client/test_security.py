@@ -252,3 +252,12 @@ def test_the_log_of_a_finished_step_is_read_from_storage_without_credentials(
     step = client.pipelines.steps("api", uuid)[0]["uuid"]
     # The emulated storage is on another host (localhost), and refuses an Authorization header like the real one.
     assert b"Step result: SUCCESSFUL" in client.pipelines.log("api", uuid, step)
+
+
+def test_credentials_are_told_apart_where_budgets_are_not() -> None:
+    same, other = ApiToken("me@x.org", "s3cret"), ApiToken("me@x.org", "narrow")
+
+    assert same.budget_key == other.budget_key
+    assert same.identity != other.identity
+    assert same.identity == ApiToken("me@x.org", "s3cret").identity
+    assert all("s3cret" not in auth.identity for auth in AUTHS)

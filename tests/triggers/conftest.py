@@ -1,0 +1,23 @@
+"""Many waits at once in one event loop, against the emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.triggers import pipelines
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trigger's first look needs no patience."""
+    monkeypatch.setattr(pipelines, "FIRST_LOOK_SECONDS", 0)
+
+
+@pytest.fixture
+def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None], at_once: None) -> BitbucketEmulator:
+    """The emulator, with ``bitbucket_default`` leading to it."""
+    connect(bitbucket_emulator.connection_json())
+    return bitbucket_emulator

@@ -1,0 +1,166 @@
+"""With how few requests the pipelines of a repository are looked at, wherever they stand in its list."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import pytest
+
+from airflow_provider_bitbucket.client import NO_RETRIES, ApiToken, BitbucketClient, BitbucketError, PipelineOutcome
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.triggers.pipelines import PipelineLooker, _is_telling
+from tests.triggers.waits import LIST, ONE, asked, start
+
+
+class Counted:
+    """A looker and what it costs.
+
+    :param bitbucket: the emulator
+    """
+
+    def __init__(self, bitbucket: BitbucketEmulator) -> None:
+        client = BitbucketClient(ApiToken(*bitbucket.api_token), "acme", bitbucket.api_url, retries=NO_RETRIES)
+        self.bitbucket = bitbucket
+        self.looker = PipelineLooker(client, "api")
+
+    def look(self, due: Collection[str], waiting: Collection[str] | None = None) -> tuple[dict[str, Any], int, int]:
+        """Look once; return the answers, and the requests for pages and for single pipelines."""
+        self.bitbucket.reset_requests()
+        answers: dict[str, Any] = {}
+        for _, step in self.looker.look([*due], frozenset(waiting or due)):
+            answers.update(step)
+        return answers, asked(self.bitbucket, LIST), asked(self.bitbucket, ONE)
+
+    def cost(self, due: Collection[str], waiting: Collection[str] | None = None) -> tuple[int, int]:
+        """Look once; everybody due must be answered."""
+        answers, pages, singles = self.look(due, waiting)
+        assert set(due) <= set(answers)
+        return pages, singles
+
+
+@pytest.fixture
+def counted(bitbucket_emulator: BitbucketEmulator) -> Counted:
+    """A looker at ``api``."""
+    return Counted(bitbucket_emulator)
+
+
+def test_one_that_is_alone_is_asked_for_singly(counted: Counted) -> None:
+    (uuid,) = start(counted.bitbucket, 1)
+
+    assert counted.cost([uuid]) == (0, 1)
+    assert counted.cost([uuid]) == (0, 1)
+
+
+def test_a_page_answers_for_all_that_stand_on_it(counted: Counted) -> None:
+    uuids = start(counted.bitbucket, 100)
+
+    assert counted.cost(uuids) == (1, 0)
+    assert counted.cost(uuids[3:5]) == (1, 0)
+
+
+def test_a_page_that_is_read_for_one_answers_others_who_are_not_due_yet(counted: Counted) -> None:
+    uuids = start(counted.bitbucket, 3)
+    answers, pages, singles = counted.look(uuids[:1], uuids)
+
+    assert set(answers) == set(uuids)
+    assert (pages, singles) == (1, 0)
+
+
+def test_as_many_pages_as_the_waits_fill(counted: Counted) -> None:
+    uuids = start(counted.bitbucket, 350)
+
+    assert counted.cost(uuids) == (4, 0)
+    assert counted.cost(uuids) == (4, 0)
+
+
+def test_old_ones_are_asked_for_singly_and_do_not_cost_the_pages_above_them(counted: Counted) -> None:
+    old = start(counted.bitbucket, 350)
+    uuids = [old[0], old[150], *start(counted.bitbucket, 20)]
+    first = counted.cost(uuids)
+
+    assert sum(first) <= 5
+    assert counted.cost(uuids) == (1, 2)
+    assert counted.cost(uuids[:2], uuids) == (0, 2)
+
+
+def test_two_old_ones_on_one_page_cost_that_page_and_no_other(counted: Counted) -> None:
+    old = start(counted.bitbucket, 30)
+    start(counted.bitbucket, 300)
+    counted.cost(old[:2])
+
+    assert counted.cost(old[:2]) == (1, 0)
+
+
+def test_a_thousand_old_ones_after_a_restart_are_found_page_by_page(counted: Counted) -> None:
+    old = start(counted.bitbucket, 250)
+    start(counted.bitbucket, 400)
+    pages, singles = counted.cost(old)
+
+    assert singles == 1, "to find out where they stand"
+    assert pages <= 1 + 4
+    assert counted.cost(old) == (3, 0)
+
+
+def test_guessing_costs_little_when_they_stand_far_apart(counted: Counted) -> None:
+    old = start(counted.bitbucket, 900)[::100]
+    start(counted.bitbucket, 100)
+    pages, singles = counted.cost(old)
+
+    assert (pages, singles) <= (2, 9)
+    assert counted.cost(old) == (0, 9)
+
+
+def test_pipelines_that_are_started_meanwhile_push_the_others_down_the_list(counted: Counted) -> None:
+    uuids = start(counted.bitbucket, 100)
+    counted.cost(uuids)
+    start(counted.bitbucket, 50)
+
+    assert counted.cost(uuids) == (2, 0)
+
+
+def test_build_numbers_do_as_well_as_uuids_and_the_same_pipeline_can_be_waited_for_twice(counted: Counted) -> None:
+    uuids = start(counted.bitbucket, 2)
+    answers, pages, singles = counted.look([*uuids, "1"])
+
+    assert answers["1"] == answers[uuids[0]]
+    assert (pages, singles) == (1, 0)
+
+
+def test_the_list_tells_as_much_as_a_request_for_one(counted: Counted) -> None:
+    uuids = start(counted.bitbucket, 2)
+    counted.bitbucket.clock(advance=600)
+    answers, _, _ = counted.look(uuids)
+    outcome: PipelineOutcome = answers[uuids[0]]
+
+    assert outcome == counted.looker._client.pipelines.outcome("api", uuids[0])
+    assert outcome.summary() == counted.looker._client.pipelines.outcome("api", uuids[0]).summary()
+
+
+def test_what_a_row_leaves_out_of_an_end_is_asked_for() -> None:
+    def row(**state: Any) -> dict[str, Any]:
+        return {"uuid": "{a}", "build_number": 1, "state": state}
+
+    assert _is_telling(row(name="IN_PROGRESS", stage={"name": "PAUSED"}))
+    assert _is_telling(row(name="COMPLETED", result={"name": "FAILED"}))
+    assert _is_telling(row(name="COMPLETED", result={"name": "STOPPED", "terminator": {"display_name": "Dana"}}))
+    for result in ({"name": "STOPPED"}, {"name": "ERROR"}, {}, None):
+        assert not _is_telling(row(name="COMPLETED", result=result))
+    for broken in ({}, {"uuid": "{a}", "build_number": 1}, {"state": {"name": "PENDING"}}):
+        assert not _is_telling(broken)
+
+
+def test_one_that_always_fails_keeps_nobody_from_being_asked_for(counted: Counted) -> None:
+    old = start(counted.bitbucket, 900)[:900:150]
+    counted.cost(old)
+    counted.bitbucket.fault("server_error", count=None, path=old[0].strip("{}"))
+    answers: dict[str, Any] = {}
+
+    def look() -> None:
+        for _, step in counted.looker.look(old, frozenset(old)):
+            answers.update(step)
+
+    for _ in range(2):
+        with pytest.raises(BitbucketError):
+            look()
+    assert set(answers) == set(old[1:])
