@@ -56,6 +56,7 @@ class LocalAirflow:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._token = ""
         self.env = {
             **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")},
             "AIRFLOW_HOME": str(home),
@@ -139,13 +140,25 @@ class LocalAirflow:
                 process.wait(timeout=15)
         self.processes.clear()
 
+    def sign_in(self, user: str, password: str) -> None:
+        """Call the REST API in the name of a user from now on; needed where not everybody is an anonymous admin."""
+        body = {"username": user, "password": password}
+        self._token = self._call("POST", "/auth/token", body)["access_token"]
+
     def api(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Call Airflow's public REST API (path below ``/api/v2``) and return the JSON."""
+        return self._call(method, f"/api/v2{path}", body)
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         request = urllib.request.Request(  # noqa: S310 - our own server on this machine
-            f"{self.url}/api/v2{path}",
+            f"{self.url}{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json", "Accept": "application/json"},
+            headers={
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                **({"Authorization": f"Bearer {self._token}"} if self._token else {}),
+            },
         )
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above

@@ -21,7 +21,8 @@ SINCE = "{{ (dag_run.run_after - macros.timedelta(weeks=params.weeks)).isoformat
     schedule="0 6 * * 1",
     catchup=False,
     tags=["bitbucket", "example"],
-    params={"weeks": 13, "output": "file:///tmp/bitbucket-report"},
+    params={"bitbucket_conn_id": "bitbucket_default", "weeks": 13, "output": "file:///tmp/bitbucket-report"},
+    default_args={"bitbucket_conn_id": "{{ params.bitbucket_conn_id }}"},
     doc_md=__doc__,
 )
 def example_bitbucket_pull_request_report() -> None:

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 @dag(
     schedule=None,
     tags=["bitbucket", "example"],
-    params={"repository": "api", "branch": "main", "deploy": "deploy-production", "days": 14, "notify": 3},
+    params={
+        "bitbucket_conn_id": "bitbucket_default",
+        "repository": "api",
+        "branch": "main",
+        "deploy": "deploy-production",
+        "days": 14,
+        "notify": 3,
+    },
+    default_args={"bitbucket_conn_id": "{{ params.bitbucket_conn_id }}"},
     doc_md=__doc__,
 )
 def example_bitbucket_release() -> None:
@@ -51,7 +59,7 @@ def example_bitbucket_release() -> None:
     @task
     def tell(merged: list[int], pipeline: dict, params: dict | None = None) -> list[str]:
         """Comment on the released pull requests; the hook's client does what no operator covers."""
-        client = BitbucketHook().get_conn()
+        client = BitbucketHook(params["bitbucket_conn_id"]).get_conn()
         text = f"Released by [pipeline #{pipeline['build_number']}]({pipeline['url']})."
         links = []
         for number in merged[: params["notify"]]:

@@ -15,7 +15,13 @@ from airflow_provider_bitbucket.sensors.pipelines import BitbucketPipelineSensor
 @dag(
     schedule=None,
     tags=["bitbucket", "example"],
-    params={"repository": "api", "branch": "main", "custom_pipeline": "deploy-staging"},
+    params={
+        "bitbucket_conn_id": "bitbucket_default",
+        "repository": "api",
+        "branch": "main",
+        "custom_pipeline": "deploy-staging",
+    },
+    default_args={"bitbucket_conn_id": "{{ params.bitbucket_conn_id }}"},
     doc_md=__doc__,
 )
 def example_bitbucket_trigger_pipeline() -> None:
