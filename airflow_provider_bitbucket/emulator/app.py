@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import logging
 import re
 from collections import Counter, deque
@@ -84,7 +85,7 @@ class Surroundings:
         traffic.counts[f"{scope['method']} {template}"] += 1
         traffic.recent.append(entry)
         body = await _body_of(receive)
-        entry["body"] = "" if scope["path"].startswith("/site/") else body.decode("utf-8", "replace")
+        entry["body"] = "" if scope["path"].startswith("/site/") else _without_secured(body.decode("utf-8", "replace"))
         fault = await self._fault(scope)
         if fault and await self._struck(fault, scope, send, entry):
             return
@@ -186,6 +187,20 @@ class Surroundings:
             if path.startswith(API) == scope["path"].startswith(API) and route.matches(scope)[0] is Match.FULL:
                 return route_template(path)
         return str(scope["path"]).removeprefix(API)
+
+
+def _without_secured(body: str) -> str:
+    """Return a body without the values of the secured variables in it."""
+    if '"secured"' not in body:
+        return body
+
+    def hide(fields: dict[str, Any]) -> dict[str, Any]:
+        return {**fields, "value": "***"} if fields.get("secured") and "value" in fields else fields
+
+    try:
+        return json.dumps(json.loads(body, object_hook=hide))
+    except ValueError:
+        return ""  # nobody can tell what in it is secret
 
 
 async def _body_of(receive: Receive) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -50,6 +51,13 @@ def test_the_last_requests_are_kept_with_status_and_without_headers(bitbucket_em
     assert (first["method"], first["query"], first["status"]) == ("GET", "pagelen=5", 200)
     assert (second["body"], second["status"]) == ('{"name": "x"}', 400)
     assert set(first) == {"method", "path", "route", "query", "body", "status"}
+
+
+def test_the_kept_requests_do_not_tell_the_values_of_secured_variables(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+    variables = [{"key": "PASSWORD", "value": "hush", "secured": True}, {"key": "PLACE", "value": "here"}]
+    call(f"{API}/pipelines/", "POST", json={"target": {"type": "pipeline_ref_target"}, "variables": variables})
+    (kept,) = bitbucket_emulator.control("GET", "requests?recent=10")["recent"]
+    assert [one["value"] for one in json.loads(kept["body"])["variables"]] == ["***", "here"]
 
 
 def test_the_clock_stands_still_until_it_is_moved(bitbucket_emulator: BitbucketEmulator) -> None:
