@@ -33,6 +33,8 @@ EXAMPLES = (PIPELINES, RELEASE)
 CANARY = "no-secret-but-looked-for"
 #: Who the shared credentials act as; per user it is who triggered the run.
 ACTORS = {"api_token": "dana.demo", "access_token": "acme.access.token", "oauth_client_credentials": "acme.oauth.consumer"}
+#: Emulated seconds, 10 real ones: not over when the task looks, whatever else this machine does, and over soon after that.
+SPEED, LONG = 30, 300
 LOG = "connecting ...\nno space left on device"
 
 
@@ -40,8 +42,10 @@ LOG = "connecting ...\nno space left on device"
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """All runs of this module, side by side, because a real Airflow takes seconds for everything."""
     folder = tmp_path_factory.mktemp("auth-types")
-    with BitbucketEmulator("demo", speed=30) as bitbucket, site(bitbucket, folder / "airflow") as running:
-        broken = {"name": "Deploy", "seconds": 5, "result": "FAILED", "log": LOG}
+    with BitbucketEmulator("demo", speed=SPEED) as bitbucket, site(bitbucket, folder / "airflow") as running:
+        for custom in ("deploy-staging", "deploy-production"):
+            bitbucket.script("api", custom, steps=[{"name": "Deploy", "seconds": LONG}])
+        broken = {"name": "Deploy", "seconds": LONG, "result": "FAILED", "log": LOG}
         bitbucket.script("api", "broken", steps=[broken])
         until_told = {"steps": {"Deploy": {"seconds": 36000, "result": None}}}
         for auth_type in PER_USER:
