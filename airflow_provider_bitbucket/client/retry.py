@@ -54,4 +54,5 @@ def is_transient(error: BaseException) -> bool:
         return False
     if isinstance(error, BitbucketConnectionError):
         return lost.may_pass(error.__cause__)
-    return getattr(error, "status", None) in TRANSIENT_STATUSES
+    # Without a status, too: that of a budget which is known to be used up.
+    return isinstance(error, BitbucketRateLimitError) or getattr(error, "status", None) in TRANSIENT_STATUSES

@@ -11,6 +11,7 @@ import pytest
 
 from airflow_provider_bitbucket import client as bitbucket
 from airflow_provider_bitbucket.client import NO_RETRIES, ApiToken, BitbucketClient, Clock, RetryPolicy
+from airflow_provider_bitbucket.client.retry import is_transient
 from airflow_provider_bitbucket.client.session import retry_after
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from tests.client.timing import Time
@@ -196,6 +197,14 @@ def test_who_waits_by_itself_gets_the_error_at_once(
         client.workspaces.get()
     assert "Gave up" not in caught.value.message
     assert not waits
+
+
+def test_a_budget_that_is_known_to_be_used_up_passes_like_a_429(make_client: Callable[..., BitbucketClient]) -> None:
+    client = make_client(rate_limit=1, retries=NO_RETRIES)
+    client.users.me()
+    with pytest.raises(bitbucket.BitbucketRateLimitError) as caught:
+        client.users.me()
+    assert is_transient(caught.value), "a wait that takes it for a definite answer would lose its pipeline"
 
 
 def test_back_off_grows_with_full_jitter() -> None:

@@ -24,6 +24,7 @@ def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None
 def trigger(run_task: Callable[..., TaskRun], monkeypatch: pytest.MonkeyPatch) -> Trigger:
     """Run the operator in a DAG, on ``main`` of ``api`` unless told otherwise; waits in milliseconds."""
     monkeypatch.setattr("airflow_provider_bitbucket.triggers.pipelines.FIRST_LOOK_SECONDS", 0)
+    monkeypatch.setattr("airflow_provider_bitbucket.client.budget._FIRST_TRY", 0.02)
 
     def run(**parameters: Any) -> TaskRun:
         target = {} if {"branch", "tag", "commit", "pull_request"} & set(parameters) else {"branch": "main"}
