@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow.providers.common.compat.sdk import AirflowException
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
 
 class BitbucketConfigurationError(AirflowException):
@@ -23,3 +23,15 @@ class BitbucketPipelineTimeoutError(AirflowException):
 
 class BitbucketPipelineLostError(AirflowException):
     """Bitbucket no longer tells how the pipeline is doing (gone, or the credentials lost access)."""
+
+
+class BitbucketPipelinePausedError(AirflowException):
+    """The pipeline waits for a person, and the task was told not to; the message links to the page where to click."""
+
+
+class BitbucketPipelineNotStoppedError(AirflowException):
+    """Bitbucket took the request to stop a pipeline, and the pipeline is not over nevertheless."""
+
+
+class BitbucketAmbiguousStartError(AirflowFailException):
+    """It can not be told which of several pipelines the task has started; the message lists them. Not retried."""

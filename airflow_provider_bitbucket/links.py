@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 
 if TYPE_CHECKING:
-    from airflow.providers.common.compat.sdk import BaseOperator, TaskInstanceKey
+    from airflow.providers.common.compat.sdk import BaseOperator, Context, TaskInstanceKey
+
+    from airflow_provider_bitbucket.client import PipelineOutcome
 
 PIPELINE_URL_XCOM = "pipeline_url"
+PIPELINE_UUID_XCOM = "pipeline_uuid"
 
 
 class BitbucketPipelineLink(BaseOperatorLink):
@@ -22,3 +25,13 @@ class BitbucketPipelineLink(BaseOperatorLink):
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the address from XCom, or nothing when no pipeline was started."""
         return XCom.get_value(key=PIPELINE_URL_XCOM, ti_key=ti_key) or ""
+
+
+def push_pipeline(context: Context, outcome: PipelineOutcome) -> None:
+    """Leave the XComs that name a pipeline."""
+    for key, value in (
+        (PIPELINE_UUID_XCOM, outcome.uuid),
+        ("build_number", outcome.build_number),
+        (PIPELINE_URL_XCOM, outcome.url),
+    ):
+        context["ti"].xcom_push(key=key, value=value)

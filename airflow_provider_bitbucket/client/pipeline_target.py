@@ -80,3 +80,29 @@ def describe_target(target: Mapping[str, Any]) -> str:
     if target["type"] == "pipeline_pullrequest_target":
         return f"pull request {target['pullrequest']['id']}"
     return str(target["ref_name"]) if target["ref_type"] == "branch" else f"{target['ref_type']} {target['ref_name']}"
+
+
+def fits(asked: Mapping[str, Any], shown: Mapping[str, Any]) -> bool:
+    """Say whether a pipeline that shows a target may be the one that was asked for.
+
+    :param asked: as :func:`build_target` gives it
+    :param shown: the target of a pipeline; its selector is null until its definition has been read
+    """
+    if asked["type"] == "pipeline_commit_target":
+        same = str((shown.get("commit") or {}).get("hash")).startswith(asked["commit"]["hash"])
+    elif asked["type"] == "pipeline_pullrequest_target":
+        same = str((shown.get("pullrequest") or {}).get("id")) == asked["pullrequest"]["id"]
+    else:
+        same = all(shown.get(name) == asked[name] for name in ("ref_type", "ref_name"))
+    return same and shown.get("type") == asked["type"] and _selector_fits(asked.get("selector"), shown.get("selector"))
+
+
+def _selector_fits(asked: Mapping[str, str] | None, shown: Mapping[str, str] | None) -> bool:
+    if not shown:
+        return True
+    if not asked:  # Bitbucket chose what a push would run, which is never a custom one
+        return shown.get("type") != "custom"
+    # A pull request's pattern is chosen by Bitbucket too.
+    return shown.get("type") == asked["type"] and (
+        asked["type"] == "pull-requests" or shown.get("pattern") == asked.get("pattern")
+    )

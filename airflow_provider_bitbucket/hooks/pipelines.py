@@ -1,45 +1,67 @@
-"""Start, stop and explain a pipeline the way a task needs it."""
+"""Stop and explain a pipeline the way a task needs it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from airflow.providers.common.compat.sdk import AirflowFailException
+import time
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import BitbucketClient, PipelineOutcome
 
+# Bitbucket stops a pipeline some seconds after it was asked to. Who is killed in a worker has 5 seconds until Airflow kills
+# harder; everybody else waits until the pipeline has stopped, so that a retry does not find it still running.
+STOP_SECONDS_WHEN_KILLED = 3.0
+STOP_SECONDS = 20.0
+STOP_LOOK_SECONDS = 1.0
 
-def start_pipeline(client: BitbucketClient, repository: str, **what: Any) -> PipelineOutcome:
-    """Start a pipeline.
 
-    :param what: as for ``client.pipelines.trigger``
-    :raises AirflowFailException: the answer was lost, so a pipeline may or may not have been started; not retried,
-        because the next try could start a second one
-    :raises BitbucketError: Bitbucket refused
-    :raises ValueError: what is to run is not said, or said twice
+def stop_pipeline(client: BitbucketClient, repository: str, pipeline: str, *, killed: bool = False) -> str:
+    """Stop a pipeline and return what came of it as a sentence; nothing is raised.
+
+    :param killed: whether the task is being killed in a worker, so that there is little time to see it stop
     """
-    from airflow_provider_bitbucket.client import BitbucketAmbiguousError
-
-    try:
-        return client.pipelines.evaluate(repository, client.pipelines.trigger(repository, **what))
-    except BitbucketAmbiguousError as error:
-        name = client.full_name(repository)
-        raise AirflowFailException(
-            f"A pipeline may have been started in {name}, or not: {error} This is not tried again by itself, because that "
-            f"could start it twice. Look at {client.web_url}/{name}/pipelines for it; if it is not there, clear this task."
-        ) from error
-
-
-def stop_pipeline(client: BitbucketClient, repository: str, pipeline: str) -> str:
-    """Ask Bitbucket to stop a pipeline and return what came of it as a sentence; nothing is raised."""
     from airflow_provider_bitbucket.client import BitbucketError
 
     try:
-        stopping = client.pipelines.stop(repository, pipeline)
+        if not client.pipelines.stop(repository, pipeline):
+            return "It was over already."
     except BitbucketError as error:
         return f"It could not be stopped and may still be running: {error}"
-    return "Bitbucket was asked to stop it." if stopping else "It was over already."
+    try:
+        outcome = follow_stop(client, repository, pipeline, STOP_SECONDS_WHEN_KILLED if killed else STOP_SECONDS)
+    except BitbucketError:
+        return "Bitbucket was asked to stop it."
+    if outcome.is_terminal:
+        return "Bitbucket was asked to stop it, and it is over."
+    return f"Bitbucket was asked to stop it. {why_not_stopped(outcome)}"
+
+
+def follow_stop(client: BitbucketClient, repository: str, pipeline: str, seconds: float) -> PipelineOutcome:
+    """Look until a pipeline that was asked to stop is over, and return how it stands then, or after so many seconds.
+
+    One that is paused at a manual step never stops; that is known after a look.
+    """
+    from airflow_provider_bitbucket.client import PipelineStatus
+
+    give_up = time.monotonic() + seconds
+    while True:
+        time.sleep(min(STOP_LOOK_SECONDS, seconds))
+        outcome = client.pipelines.outcome(repository, pipeline)
+        over = outcome.is_terminal or outcome.status is PipelineStatus.PAUSED
+        if over or time.monotonic() + STOP_LOOK_SECONDS > give_up:
+            return outcome
+
+
+def why_not_stopped(outcome: PipelineOutcome) -> str:
+    """Say how a pipeline that was asked to stop stands."""
+    from airflow_provider_bitbucket.client import PipelineStatus
+
+    if outcome.status is PipelineStatus.PAUSED:
+        return (
+            f"Bitbucket does not stop a pipeline that waits at a manual step: #{outcome.build_number} is still paused. "
+            f"Somebody must stop it there: {outcome.url}"
+        )
+    return f"It has not stopped yet. {outcome.reason} {outcome.url}"
 
 
 def explain_failure(client: BitbucketClient, repository: str, pipeline: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -13,13 +12,24 @@ from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseOperator
 from airflow_provider_bitbucket.exceptions import (
     BitbucketPipelineFailedError,
     BitbucketPipelineLostError,
+    BitbucketPipelineNotStoppedError,
+    BitbucketPipelinePausedError,
     BitbucketPipelineTimeoutError,
 )
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
-from airflow_provider_bitbucket.hooks.pipelines import explain_failure, start_pipeline, stop_pipeline
-from airflow_provider_bitbucket.links import PIPELINE_URL_XCOM, BitbucketPipelineLink
+from airflow_provider_bitbucket.hooks.pipeline_search import OnAmbiguous
+from airflow_provider_bitbucket.hooks.pipeline_start import PipelineStart
+from airflow_provider_bitbucket.hooks.pipelines import (
+    explain_failure,
+    follow_stop,
+    stop_pipeline,
+    why_not_stopped,
+)
+from airflow_provider_bitbucket.links import BitbucketPipelineLink, push_pipeline
+from airflow_provider_bitbucket.operators.parameters import TARGETS, check_serializable, is_template, one_of, seconds
 from airflow_provider_bitbucket.triggers.pipelines import (
     BitbucketPipelineTrigger,
+    OnPaused,
     PipelineEvent,
     PipelineWatch,
     checked_event,
@@ -29,14 +39,15 @@ from airflow_provider_bitbucket.triggers.pipelines import (
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-TARGETS = ("branch", "tag", "commit", "pull_request")
+    from airflow_provider_bitbucket.client import PipelineOutcome
 
 
 class BitbucketTriggerPipelineOperator(BaseOperator):
     """Start a Bitbucket pipeline and, unless told otherwise, wait until it is done.
 
     The task fails when the pipeline does not end successfully; the error names the failed step, the end of its log and
-    the failed test cases. Killing the task, or running into a timeout, stops the pipeline.
+    the failed test cases. Killing the task, or running into a timeout, stops the pipeline. A task starts one pipeline, however
+    often its worker dies: a retry goes on with the one that is there, unless that has failed.
 
     XCom: ``pipeline_uuid``, ``build_number`` and ``pipeline_url`` right after the start, and as return value a small
     dictionary about the pipeline.
@@ -56,6 +67,12 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
     :param poll_interval: seconds between two looks at the pipeline
     :param timeout: seconds to wait before the pipeline is stopped and the task fails. ``execution_timeout`` is honoured
         too, also while deferred.
+    :param stop_on_timeout: False: after a timeout the pipeline goes on; a retry waits for it again
+    :param on_paused: ``fail``: do not wait for a pipeline that is paused at a manual step, or halted; it is left as it is
+    :param reuse_running: go on with a pipeline of the same target and selector that is running already, whoever started it and
+        with which variables ever. It is not stopped with the task.
+    :param on_ambiguous: when a start was lost and several pipelines, or one that is hardly it, could be what came of it:
+        ``fail`` with their list, or ``adopt_newest``
     :param bitbucket_conn_id: connection of type ``bitbucket``
     :param workspace: workspace of the repository; default: the connection's
     :param run_as: in whose name, where the connection has credentials for each user; default: who triggered the run, else the
@@ -91,6 +108,10 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float = 30,
         timeout: float = 24 * 60 * 60,
+        stop_on_timeout: bool = True,
+        on_paused: OnPaused = "wait",
+        reuse_running: bool = False,
+        on_ambiguous: OnAmbiguous = "fail",
         bitbucket_conn_id: str = BitbucketHook.default_conn_name,
         workspace: str | None = None,
         run_as: str | None = None,
@@ -107,15 +128,20 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         self.variables = variables
         self.wait_for_completion = wait_for_completion
         self.deferrable = deferrable
-        self.poll_interval = _seconds("poll_interval", poll_interval)
-        self.timeout = _seconds("timeout", timeout)
+        self.poll_interval = seconds("poll_interval", poll_interval)
+        self.timeout = seconds("timeout", timeout)
+        self.stop_on_timeout = stop_on_timeout
+        self.on_paused: OnPaused = one_of("on_paused", on_paused, OnPaused)
+        self.reuse_running = reuse_running
+        self.on_ambiguous: OnAmbiguous = one_of("on_ambiguous", on_ambiguous, OnAmbiguous)
         self.bitbucket_conn_id = bitbucket_conn_id
         self.workspace = workspace
         self.run_as = run_as
         self._running: str | None = None
+        self._killed = False
         given = {name: getattr(self, name) for name in TARGETS if getattr(self, name) is not None}
         # Templates may turn out empty: which of them is left is checked when they are rendered, before the start.
-        if not given or sum(not _is_template(value) for value in given.values()) > 1:
+        if not given or sum(not is_template(value) for value in given.values()) > 1:
             raise ValueError(f"{self.task_id}: give exactly one of {', '.join(TARGETS)}; given: {', '.join(given) or 'none'}")
 
     @property
@@ -130,7 +156,7 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         for variable in value if isinstance(value, list | tuple) else ():
             if isinstance(variable, Mapping) and variable.get("secured"):
                 secret = variable.get("value")
-                if isinstance(secret, str) and not _is_template(secret):
+                if isinstance(secret, str) and not is_template(secret):
                     mask_secret(secret)
 
     @cached_property
@@ -143,11 +169,13 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         return polling_hook(self.bitbucket_conn_id, self.workspace, self.run_as)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Start the pipeline and wait for it.
+        """Start the pipeline, or go on with the one that an earlier try started, and wait for it.
 
         :return: what is worth knowing about the pipeline, JSON-native
         :raises BitbucketPipelineFailedError: it ended and was not successful
+        :raises BitbucketPipelinePausedError: it waits for a person, and ``on_paused`` is ``fail``
         :raises BitbucketPipelineTimeoutError: it did not end in time, and was stopped
+        :raises BitbucketAmbiguousStartError: it can not be told which pipeline an interrupted start has left behind
         """
         trigger = BitbucketPipelineTrigger(
             bitbucket_conn_id=self.bitbucket_conn_id,
@@ -158,21 +186,12 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
             deadline=time.time() + self._time_limit(),
             stop_on_kill=True,
             run_as=self.hook.acting_user(),
+            on_paused=self.on_paused,
         )
-        _check_serializable(trigger)  # what can not be deferred must not be started
+        check_serializable(trigger)  # what can not be deferred must not be started
         look_with = self._polling.get_conn()  # now, because a kill may come at any time after the start
 
-        what = {name: getattr(self, name) for name in (*TARGETS, "custom_pipeline", "selector", "variables")}
-        given = {name: value for name, value in what.items() if value not in (None, "")}
-        outcome = start_pipeline(self.hook.get_conn(), self.repository, **given)
-        self._running = outcome.uuid
-        for key, value in (
-            ("pipeline_uuid", outcome.uuid),
-            ("build_number", outcome.build_number),
-            (PIPELINE_URL_XCOM, outcome.url),
-        ):
-            context["ti"].xcom_push(key=key, value=value)
-        self.log.info("Started pipeline #%s: %s", outcome.build_number, outcome.url)
+        outcome, own = self._start(context)
         if not self.wait_for_completion:
             self._running = None  # it is on its own now
             return outcome.summary()
@@ -180,25 +199,48 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         watch = self._watch(outcome.uuid, trigger.deadline)
         event = watch.look(look_with)  # one look before deferring: a broken bitbucket-pipelines.yml ends it at once
         if event is None and self.deferrable:
-            trigger.pipeline, trigger.told = outcome.uuid, watch.told
+            trigger.pipeline, trigger.told, trigger.stop_on_kill = outcome.uuid, watch.told, own
             # No timeout here: Airflow would fail the task without resuming it, and nobody would stop the pipeline.
-            self.defer(trigger=trigger, method_name="execute_complete")
+            self.defer(trigger=trigger, method_name="execute_complete", kwargs={"own": own})
         while event is None:
             time.sleep(watch.pause)
             event = watch.look(look_with)
-        return self._conclude(event)
+        return self._conclude(event, own)
 
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None, own: bool = True) -> dict[str, Any]:
         """Go on after the wait in the triggerer; returns and raises as :meth:`execute`."""
-        return self._conclude(checked_event(event))
+        return self._conclude(checked_event(event), own)
 
     def on_kill(self) -> None:
         """Stop the pipeline, if one was started and is not known to be over."""
+        self._killed = True
         if self._running:
-            said = stop_pipeline(self._polling.get_conn(), self.repository, self._running)
-            self.log.warning("The task was killed while its pipeline was running. %s", said)
+            self._stop_killed(self._running)
 
-    def _conclude(self, event: PipelineEvent) -> dict[str, Any]:
+    def _start(self, context: Context) -> tuple[PipelineOutcome, bool]:
+        what = {name: getattr(self, name) for name in (*TARGETS, "custom_pipeline", "selector", "variables")}
+        started = PipelineStart(
+            self.hook.get_conn(),
+            self.hook.full_name(self.repository),
+            {name: value for name, value in what.items() if value not in (None, "")},
+            context=context,
+            wait=self.wait_for_completion,
+            reuse_running=self.reuse_running,
+            on_ambiguous=self.on_ambiguous,
+            log=self.log,
+        ).start_once()
+        outcome = started.outcome
+        self._running = outcome.uuid if started.own else None
+        if self._killed and self._running:  # the kill came while Bitbucket had not answered yet
+            self._stop_killed(self._running)
+        push_pipeline(context, outcome)
+        return outcome, started.own
+
+    def _stop_killed(self, pipeline: str) -> None:
+        said = stop_pipeline(self._polling.get_conn(), self.repository, pipeline, killed=True)
+        self.log.warning("The task was killed while its pipeline was running. %s", said)
+
+    def _conclude(self, event: PipelineEvent, own: bool) -> dict[str, Any]:
         self._running = None
         uuid = event["pipeline"]["uuid"]
         if event["status"] == "timeout":
@@ -207,9 +249,12 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         client = self.hook.get_conn()
         match event["status"]:
             case "timeout":
-                self._give_up(event["message"], stop_pipeline(client, self.repository, uuid))
+                goes_on = not own or not self.stop_on_timeout
+                self._give_up(event["message"], "It goes on." if goes_on else stop_pipeline(client, self.repository, uuid))
             case "lost":
                 raise BitbucketPipelineLostError(f"{event['message']} The pipeline may still be running.")
+            case "paused":
+                raise BitbucketPipelinePausedError(f"{event['message']} {event['pipeline']['url']} It is left as it is.")
             case "failed":
                 why = explain_failure(client, self.repository, uuid)
                 raise BitbucketPipelineFailedError(f"{event['message']} {event['pipeline']['url']}\n{why}")
@@ -226,25 +271,66 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         return min(self.timeout, self.execution_timeout.total_seconds() if self.execution_timeout else self.timeout)
 
     def _watch(self, pipeline: str, deadline: float) -> PipelineWatch:
-        return PipelineWatch(self.repository, pipeline, poll_interval=self.poll_interval, deadline=deadline, log=self.log)
+        return PipelineWatch(
+            self.repository,
+            pipeline,
+            poll_interval=self.poll_interval,
+            deadline=deadline,
+            log=self.log,
+            on_paused=self.on_paused,
+        )
 
 
-def _is_template(value: Any) -> bool:
-    """Say whether a value is known only when the task runs."""
-    return "{{" in value or "{%" in value if isinstance(value, str) else not isinstance(value, int)
+class BitbucketStopPipelineOperator(BaseOperator):
+    """Stop a pipeline and wait until it is over. One that is over already is no failure.
 
+    Return value: the same small dictionary about the pipeline as :class:`BitbucketTriggerPipelineOperator` has.
 
-def _seconds(name: str, value: float) -> float:
-    if not isinstance(value, int | float) or value <= 0:
-        raise ValueError(f"{name} is {value!r}; expected seconds, more than 0")
-    return value
+    :param repository: slug of the repository, or ``workspace/slug``
+    :param pipeline: uuid or build number
+    :param timeout: seconds to wait until it is over. Bitbucket takes some to stop one.
+    :param bitbucket_conn_id: connection of type ``bitbucket``
+    :param workspace: workspace of the repository; default: the connection's
+    :param run_as: in whose name, as for :class:`BitbucketTriggerPipelineOperator`
+    """
 
+    template_fields = ("bitbucket_conn_id", "workspace", "run_as", "repository", "pipeline")
+    operator_extra_links = (BitbucketPipelineLink(),)
+    ui_color = "#deebff"
 
-def _check_serializable(trigger: BitbucketPipelineTrigger) -> None:
-    """Refuse parameters that could not be handed to the triggerer."""
-    _, kwargs = trigger.serialize()
-    for name, value in kwargs.items():
-        try:
-            json.dumps(value)
-        except TypeError:
-            raise TypeError(f"{name} is a {type(value).__name__}; expected a plain text or number") from None
+    def __init__(
+        self,
+        *,
+        repository: str,
+        pipeline: int | str,
+        timeout: float = 120,
+        bitbucket_conn_id: str = BitbucketHook.default_conn_name,
+        workspace: str | None = None,
+        run_as: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.repository = repository
+        self.pipeline = pipeline
+        self.timeout = seconds("timeout", timeout)
+        self.bitbucket_conn_id = bitbucket_conn_id
+        self.workspace = workspace
+        self.run_as = run_as
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Stop the pipeline.
+
+        :return: what is worth knowing about the pipeline, JSON-native
+        :raises BitbucketPipelineNotStoppedError: it is not over after ``timeout``, or paused, which nobody can stop by the API
+        :raises BitbucketError: Bitbucket refused
+        """
+        hook = BitbucketHook(self.bitbucket_conn_id, self.workspace, self.run_as)
+        client, name = hook.get_conn(), hook.full_name(self.repository)
+        asked = client.pipelines.stop(name, self.pipeline)
+        outcome = follow_stop(client, name, str(self.pipeline), self.timeout) if asked else None
+        outcome = outcome or client.pipelines.outcome(name, self.pipeline)
+        push_pipeline(context, outcome)
+        if not outcome.is_terminal:
+            raise BitbucketPipelineNotStoppedError(f"Bitbucket was asked to stop it. {why_not_stopped(outcome)}")
+        self.log.info("%s %s", outcome.reason if asked else f"It was over already. {outcome.reason}", outcome.url)
+        return outcome.summary()

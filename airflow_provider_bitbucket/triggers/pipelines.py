@@ -26,14 +26,16 @@ FIRST_LOOK_SECONDS = 10.0
 SLOWEST_LOOK_SECONDS = 300.0
 
 
-WaitStatus = Literal["succeeded", "failed", "timeout", "lost"]
+WaitStatus = Literal["succeeded", "failed", "paused", "timeout", "lost"]
+OnPaused = Literal["wait", "fail"]
 
 
 class PipelineEvent(TypedDict):
     """How a wait ended.
 
-    :param status: ``succeeded`` or ``failed``: the pipeline is over. ``timeout``: it was not over at the deadline.
-        ``lost``: Bitbucket gave a definite answer that makes waiting pointless (gone, no access).
+    :param status: ``succeeded`` or ``failed``: the pipeline is over. ``paused``: it waits for a person, and that was not to
+        be waited for. ``timeout``: it was not over at the deadline. ``lost``: Bitbucket gave a definite answer that makes
+        waiting pointless (gone, no access).
     :param pipeline: summary of the pipeline; only its ``uuid``, as given to the wait, when it was never seen
     :param message: a sentence for a person
     """
@@ -76,10 +78,19 @@ class PipelineWatch:
     :param deadline: Unix time at which the wait is given up
     :param log: the task's or trigger's logger; changes of the pipeline's state are told there, once each
     :param told: what was told already, by the watch before this one
+    :param on_paused: whether a pipeline that goes on only when a person does something is waited for
     """
 
     def __init__(
-        self, repository: str, pipeline: str, *, poll_interval: float, deadline: float, log: Any, told: str = ""
+        self,
+        repository: str,
+        pipeline: str,
+        *,
+        poll_interval: float,
+        deadline: float,
+        log: Any,
+        told: str = "",
+        on_paused: OnPaused = "wait",
     ) -> None:
         self.repository = repository
         self.pipeline = pipeline
@@ -91,6 +102,7 @@ class PipelineWatch:
         self._fault: tuple[type[BitbucketError], int | None] | None = None
         self._last = "It could not be looked at in time."
         self.told = told
+        self.on_paused = on_paused
         self._summary: dict[str, Any] = {"uuid": pipeline}
 
     def look(self, client: BitbucketClient) -> PipelineEvent | None:
@@ -112,6 +124,8 @@ class PipelineWatch:
         self._tell(outcome)
         if outcome.is_terminal:
             return self._event("succeeded" if outcome.is_successful else "failed", outcome.reason)
+        if outcome.needs_person and self.on_paused == "fail":
+            return self._event("paused", outcome.reason)
         return self._again(self.poll_interval, outcome.reason)
 
     def failed(self, error: BitbucketError) -> PipelineEvent | None:
@@ -275,6 +289,7 @@ class BitbucketPipelineTrigger(BaseTrigger):
         needs Airflow 3.3. Only who started a pipeline may ask for it.
     :param told: what the task's log says of the pipeline already
     :param run_as: in whose name, as the task found out; None where the connection has one credential for all
+    :param on_paused: ``wait`` or ``fail``, for a pipeline that goes on only when a person does something
     """
 
     def __init__(
@@ -289,6 +304,7 @@ class BitbucketPipelineTrigger(BaseTrigger):
         stop_on_kill: bool = False,
         told: str = "",
         run_as: str | None = None,
+        on_paused: OnPaused = "wait",
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # Airflow leaves its signature untyped
         self.bitbucket_conn_id = bitbucket_conn_id
@@ -300,6 +316,7 @@ class BitbucketPipelineTrigger(BaseTrigger):
         self.stop_on_kill = stop_on_kill
         self.told = told
         self.run_as = run_as
+        self.on_paused = on_paused
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return what the triggerer needs to make this trigger again."""
@@ -315,6 +332,7 @@ class BitbucketPipelineTrigger(BaseTrigger):
                 "stop_on_kill": self.stop_on_kill,
                 "told": self.told,
                 "run_as": self.run_as,
+                "on_paused": self.on_paused,
             },
         )
 
@@ -331,6 +349,7 @@ class BitbucketPipelineTrigger(BaseTrigger):
             deadline=self.deadline,
             log=self.log,
             told=self.told,
+            on_paused=self.on_paused,
         )
         try:
             client = await self._client()

@@ -120,7 +120,7 @@ def test_a_timeout_stops_the_pipeline(bitbucket: BitbucketEmulator, trigger: Tri
 
     assert isinstance(run.error, BitbucketPipelineTimeoutError)
     assert "was not over within 0 s" in str(run.error)
-    assert "Bitbucket was asked to stop it." in str(run.error)
+    assert "Bitbucket was asked to stop it" in str(run.error)
     assert result_after(bitbucket, 5) == "STOPPED"
 
 
@@ -181,7 +181,7 @@ def test_killing_a_waiting_task_stops_its_pipeline(bitbucket: BitbucketEmulator,
     with meanwhile(bitbucket, lambda seen: asked(bitbucket, LOOK) > 0, kill):
         run = trigger(deferrable=False)
 
-    assert "The task was killed while its pipeline was running. Bitbucket was asked to stop it." in run.log
+    assert "The task was killed while its pipeline was running. Bitbucket was asked to stop it" in run.log
     assert pipeline(bitbucket)["result"] == "STOPPED"
     assert run.state == "failed"
 

@@ -7,14 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.exceptions import (
     BitbucketPipelineLostError,
     BitbucketPipelineTimeoutError,
 )
-from tests.operators.waiting import LOOK, START, Trigger, asked, both_modes, meanwhile
+from tests.operators.waiting import LOOK, Trigger, asked, both_modes, meanwhile
 
 
 class TestUnplugged:
@@ -61,7 +60,7 @@ class TestUnplugged:
 
         assert isinstance(run.error, BitbucketPipelineTimeoutError)
         assert "Bitbucket could not be asked" in str(run.error)
-        assert "Bitbucket was asked to stop it." in str(run.error)
+        assert "Bitbucket was asked to stop it" in str(run.error)
 
     @both_modes
     def test_a_token_revoked_while_waiting_ends_the_wait_with_bitbuckets_words(
@@ -83,18 +82,6 @@ class TestUnplugged:
 
         assert isinstance(run.error, BitbucketPipelineLostError)
         assert "404" in str(run.error)
-
-    def test_a_lost_answer_to_the_start_is_not_repeated_and_says_where_to_look(
-        self, bitbucket: BitbucketEmulator, trigger: Trigger
-    ) -> None:
-        bitbucket.fault("lost_answer", method="POST")
-        run = trigger(retries=2)
-
-        assert isinstance(run.error, AirflowFailException)
-        assert run.state == "failed"  # no retry: it would start a second one
-        assert "A pipeline may have been started in acme/api, or not" in str(run.error)
-        assert f"{bitbucket.url}/acme/api/pipelines" in str(run.error)
-        assert asked(bitbucket, START) == 1
 
     @pytest.mark.parametrize(
         ("parameters", "said"),

@@ -1,0 +1,95 @@
+"""Find the pipeline that a start has left behind when nobody heard its answer.
+
+Bitbucket has no idempotency key, never tells variables, and takes no label, so a pipeline can not be marked as one's own. What
+can be known: it is newer than the newest one before the attempt, it has the target that was asked for, and its creator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bitbucket.client.errors import BitbucketError, BitbucketNotFoundError
+from airflow_provider_bitbucket.client.paging import LARGEST_PAGE
+from airflow_provider_bitbucket.client.pipeline_target import fits
+
+if TYPE_CHECKING:
+    from airflow_provider_bitbucket.client.bitbucket import BitbucketClient
+
+#: The status filter's words for what is not over.
+_UNFINISHED = ("PARSING", "PENDING", "PAUSED", "HALTED", "BUILDING")
+_STARTED_OTHERWISE = ("PUSH", "SCHEDULE", "PARENT_STEP")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in the list of a repository's pipelines.
+
+    :param newest: build number of the newest one, 0 when there is none; numbers count up, whatever clocks show
+    :param at: Bitbucket's time
+    """
+
+    newest: int
+    at: datetime
+
+
+def mark(client: BitbucketClient, repository: str) -> Mark:
+    """Note how far a repository's pipelines have come. Costs one request."""
+    path = f"{client.repository_path(repository)}/pipelines/"
+    try:
+        response = client.request("GET", path, params={"sort": "-created_on", "pagelen": 1})
+    except BitbucketNotFoundError:
+        return Mark(0, datetime.now(UTC))  # no such repository, or Pipelines are off: the start tells it in better words
+    date = response.headers.get("Date")
+    numbers = [int(row["build_number"]) for row in response.json().get("values") or ()]
+    return Mark(max(numbers, default=0), parsedate_to_datetime(date) if date else datetime.now(UTC))
+
+
+def started_since(
+    client: BitbucketClient, repository: str, target: Mapping[str, Any], newest: int, creator: str | None
+) -> list[dict[str, Any]]:
+    """Return the pipelines that somebody asked for since a mark and that may be the one looked for, newest first.
+
+    Costs one request for every 100 pipelines since. Filtered here, because the list's own filters miss one that is still being
+    parsed: it has no selector until then.
+
+    :param target: what was asked for, as :func:`~airflow_provider_bitbucket.client.pipeline_target.build_target` gives it
+    :param newest: build number that theirs are above
+    :param creator: uuid of the account that asked; None: anybody
+    """
+    found = []
+    for row in client.pipelines.list(repository):
+        if int(row["build_number"]) <= newest:
+            break
+        if _asked_for(row, creator) and fits(target, row.get("target") or {}):
+            found.append(row)
+    return found
+
+
+def unfinished(
+    client: BitbucketClient, repository: str, target: Mapping[str, Any], creator: str | None = None
+) -> list[dict[str, Any]]:
+    """Return the pipelines of a target that are not over, newest first. Costs one request; looks at the newest 100.
+
+    :param creator: only those that this account asked for; None: all, those of pushes and schedules too
+    """
+    newest = islice(client.pipelines.list(repository, status=_UNFINISHED), LARGEST_PAGE)
+    return [row for row in newest if (not creator or _asked_for(row, creator)) and fits(target, row.get("target") or {})]
+
+
+def own_account(client: BitbucketClient) -> str | None:
+    """Return the uuid of the account behind the credentials, None when Bitbucket does not tell (access tokens)."""
+    try:
+        return str(client.users.me()["uuid"])
+    except BitbucketError:
+        return None
+
+
+def _asked_for(row: Mapping[str, Any], creator: str | None) -> bool:
+    by = (row.get("creator") or {}).get("uuid")
+    # What a push or a schedule has started was asked for by nobody. A creator may be null.
+    return (row.get("trigger") or {}).get("name") not in _STARTED_OTHERWISE and (not creator or by in (None, creator))

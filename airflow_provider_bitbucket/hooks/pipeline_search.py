@@ -1,0 +1,139 @@
+"""Which of Bitbucket's pipelines is the one that a task has started, when the task does not know."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from airflow_provider_bitbucket.exceptions import BitbucketAmbiguousStartError
+
+if TYPE_CHECKING:
+    from airflow_provider_bitbucket.client import BitbucketClient, PipelineOutcome
+
+OnAmbiguous = Literal["fail", "adopt_newest"]
+
+# A start whose answer was lost may still be on its way, and a pipeline shows its selector only when its definition has been
+# read: the list is looked at so often, so far apart, before anything is concluded from it.
+LOOKS = 5
+LOOK_PAUSE_SECONDS = 5.0
+# A pipeline that was created later than this after the attempt is hardly its own, but somebody else's.
+_OWN_SECONDS = 60.0
+
+
+class Attempt(TypedDict):
+    """What is written down before a pipeline is started.
+
+    :param newest: build number of the repository's newest pipeline then
+    :param at: Bitbucket's time then, ISO
+    """
+
+    newest: int
+    at: str
+
+
+def target_of(what: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the target that parameters of ``client.pipelines.trigger`` stand for.
+
+    :raises ValueError: what is to run is not said, or said twice
+    """
+    from airflow_provider_bitbucket.client.pipeline_target import build_target
+
+    names = ("branch", "tag", "commit", "custom_pipeline", "selector")
+    number = what.get("pull_request")
+    return build_target(**{name: what.get(name) for name in names}, pull_request=None if number is None else int(number))
+
+
+def note_attempt(client: BitbucketClient, repository: str) -> Attempt:
+    """Note where a repository stands before a pipeline is started in it. Costs one request."""
+    from airflow_provider_bitbucket.client.pipeline_search import mark
+
+    place = mark(client, repository)
+    return Attempt(newest=place.newest, at=place.at.isoformat())
+
+
+def find_attempted(
+    client: BitbucketClient,
+    repository: str,
+    target: Mapping[str, Any],
+    attempt: Attempt,
+    *,
+    on_ambiguous: OnAmbiguous,
+    others: Collection[str] = (),
+) -> PipelineOutcome | None:
+    """Return the pipeline that an attempt has started, None when it has started none. Takes 20 seconds and six requests.
+
+    :param target: what was to be started
+    :param attempt: what was noted before
+    :param on_ambiguous: what to do when it can not be told which one it is
+    :param others: uuids of pipelines that are known to be somebody else's
+    :raises BitbucketAmbiguousStartError: it can not be told which one it is
+    """
+    from airflow_provider_bitbucket.client.pipeline_search import own_account, started_since
+
+    creator = own_account(client)
+    for look in range(LOOKS):
+        if look:
+            time.sleep(LOOK_PAUSE_SECONDS)
+        rows = started_since(client, repository, target, attempt["newest"], creator)
+    found = [client.pipelines.evaluate(repository, row) for row in rows if row["uuid"] not in others]
+    latest = datetime.fromisoformat(attempt["at"]) + timedelta(seconds=_OWN_SECONDS)
+    certain = len(found) == 1 and _created(found[0]) <= latest
+    return _chosen(found, certain, on_ambiguous, "whose answer was lost")
+
+
+def find_running(
+    client: BitbucketClient,
+    repository: str,
+    target: Mapping[str, Any],
+    *,
+    since: datetime | None,
+    certain: bool,
+    on_ambiguous: OnAmbiguous,
+    others: Collection[str] = (),
+) -> PipelineOutcome | None:
+    """Return the running pipeline that an earlier try of a task has started, where no try could leave word to the next.
+
+    Costs two requests.
+
+    :param since: when the earlier tries can have begun at the earliest; None: not known
+    :param certain: whether a single one can only be that of this task
+    :param others: uuids of pipelines that are known to be somebody else's
+    :raises BitbucketAmbiguousStartError: it can not be told which one it is
+    """
+    from airflow_provider_bitbucket.client.pipeline_search import own_account, unfinished
+
+    rows = unfinished(client, repository, target, own_account(client))
+    outcomes = [client.pipelines.evaluate(repository, row) for row in rows if row["uuid"] not in others]
+    if since is not None:
+        since -= timedelta(seconds=_OWN_SECONDS)  # our clock, not Bitbucket's
+        outcomes = [outcome for outcome in outcomes if _created(outcome) >= since]
+    return _chosen(outcomes, certain and len(outcomes) == 1, on_ambiguous, "of an earlier try")
+
+
+def find_reusable(client: BitbucketClient, repository: str, target: Mapping[str, Any]) -> PipelineOutcome | None:
+    """Return the newest pipeline of a target that is not over, whoever started it. Costs one request."""
+    from airflow_provider_bitbucket.client.pipeline_search import unfinished
+
+    rows = unfinished(client, repository, target)
+    return client.pipelines.evaluate(repository, rows[0]) if rows else None
+
+
+def _created(outcome: PipelineOutcome) -> datetime:
+    created = datetime.fromisoformat(outcome.pipeline["created_on"])
+    return created if created.tzinfo else created.replace(tzinfo=UTC)
+
+
+def _chosen(found: Sequence[PipelineOutcome], certain: bool, on_ambiguous: OnAmbiguous, which: str) -> PipelineOutcome | None:
+    """Return the newest, if there is any and it may be taken."""
+    if not found:
+        return None
+    if certain or on_ambiguous == "adopt_newest":
+        return found[0]
+    listed = "\n".join(f"  {one.url} of {one.pipeline['created_on']}: {one.reason}" for one in found)
+    raise BitbucketAmbiguousStartError(
+        f"It can not be told whether the start {which} is one of these:\n{listed}\nNothing else is started, because that could "
+        "run it twice, and this is not tried again by itself. Look at them; clear this task to start a new one, or let it "
+        'go on with the newest: on_ambiguous="adopt_newest".'
+    )

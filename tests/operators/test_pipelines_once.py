@@ -1,0 +1,305 @@
+"""One task, one pipeline: lost answers, retries and pressing the button twice, run by a real Airflow against the emulator."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_bitbucket.client import BitbucketAmbiguousError
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.exceptions import BitbucketAmbiguousStartError, BitbucketPipelineTimeoutError
+from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
+from tests.operators.waiting import START, STOP, Trigger, asked, both_modes, pipeline
+
+CUSTOM = {"type": "custom", "pattern": "nightly"}
+
+
+def count() -> int:
+    """How many pipelines there are."""
+    return len([*BitbucketHook().get_conn().pipelines.list("api")])
+
+
+def start_another(**what: Any) -> None:
+    """Start a pipeline in the same name as the task."""
+    BitbucketHook().get_conn().pipelines.trigger("api", **{"branch": "main", **what})
+
+
+class Record:
+    """Airflow's ``task_state_store``, as a dictionary."""
+
+    def __init__(self, **left: Any) -> None:
+        self.left = left
+
+    def get(self, key: str) -> Any:
+        return self.left.get(key)
+
+    def set(self, key: str, value: Any) -> None:
+        self.left[key] = value
+
+    def delete(self, key: str) -> None:
+        self.left.pop(key, None)
+
+
+class Tries:
+    """The tries of a task, without a scheduler between them.
+
+    :param record: what Airflow keeps; None: it is older than 3.3
+    """
+
+    def __init__(self, record: Record | None = None, *, max_active_runs: int = 16, **parameters: Any) -> None:
+        self.record = record
+        self.max_tries = 2
+        self.number = 0
+        self.map_index = -1
+        self.xcom: dict[str, Any] = {}
+        with DAG("tries", schedule=None, max_active_runs=max_active_runs) as self.dag:
+            self.task = BitbucketTriggerPipelineOperator(
+                task_id="task", retries=2, **{"repository": "api", "branch": "main", "poll_interval": 0.02, **parameters}
+            )
+
+    @property
+    def try_number(self) -> int:
+        return self.number
+
+    @property
+    def start_date(self) -> None:
+        return None
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.xcom[key] = value
+
+    def xcom_pull(self, task_ids: list[str], key: str) -> list[Any]:
+        return []
+
+    def run(self) -> Any:
+        """Run the next try."""
+        self.number += 1
+        context: Any = {"ti": self, "dag": self.dag, "task": self.task, "dag_run": self}
+        if self.record is not None:
+            context["task_state_store"] = self.record
+        return self.task.execute(context)
+
+    def clear(self) -> None:
+        """Clear the task, as a person does."""
+        self.max_tries = self.number + 2
+
+
+class TestLostAnswer:
+    @both_modes
+    def test_a_pipeline_whose_answer_was_lost_is_found_and_waited_for(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool
+    ) -> None:
+        bitbucket.clock(speed=20)
+        bitbucket.fault("lost_answer", method="POST")
+        run = trigger(deferrable=deferrable)
+
+        assert run.state == "success", run.error
+        assert run.value["build_number"] == 1
+        assert asked(bitbucket, START) == count() == 1
+
+    @pytest.mark.parametrize("fault", ["reset", "server_error"])
+    def test_a_start_that_never_reached_bitbucket_is_started_again(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger, fault: str
+    ) -> None:
+        bitbucket.fault(fault, method="POST")
+        run = trigger(wait_for_completion=False)
+
+        assert run.state == "success", run.error
+        assert (asked(bitbucket, START), count()) == (2, 1)
+
+    def test_starts_that_always_break_off_fail_the_task_with_nothing_started(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger
+    ) -> None:
+        bitbucket.fault("reset", count=None, method="POST")
+        run = trigger(wait_for_completion=False)
+
+        assert isinstance(run.error, BitbucketAmbiguousError)
+        assert (asked(bitbucket, START), count()) == (2, 0)
+
+    @pytest.mark.parametrize(
+        ("other", "own"),
+        [
+            ({"custom_pipeline": "nightly"}, {}),
+            ({}, {"custom_pipeline": "nightly"}),
+            ({"custom_pipeline": "nightly"}, {"custom_pipeline": "deploy-staging"}),
+        ],
+    )
+    def test_pipelines_of_other_selectors_are_not_mistaken_for_it(
+        self, bitbucket: BitbucketEmulator, other: dict[str, str], own: dict[str, str]
+    ) -> None:
+        bitbucket.script("api", "*", steps=[{"name": "Wait", "seconds": 600}], parsing_seconds=0)
+        record = Record()
+        tries = Tries(record, wait_for_completion=False, **own)
+        tries.run()
+        entry = record.left["bitbucket_pipeline"]
+        uuid = entry.pop("uuid")
+        record.left["bitbucket_pipeline"] = {**entry, "attempt": {"newest": 0, "at": bitbucket.clock().isoformat()}}
+        start_another(**other)
+        bitbucket.clock(advance=30)
+
+        assert tries.run()["uuid"] == uuid
+        assert count() == 2
+
+    def test_more_than_one_that_fits_fails_with_their_list_and_is_not_retried(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger
+    ) -> None:
+        tries = self.two_that_fit(bitbucket)
+        with pytest.raises(BitbucketAmbiguousStartError) as raised:
+            tries.run()
+
+        for number in (1, 2):
+            assert f"{bitbucket.url}/acme/api/pipelines/results/{number} of 2026-11-02T08:00" in str(raised.value)
+        assert count() == 2
+
+    def test_the_newest_that_fits_is_taken_when_that_is_asked_for(self, bitbucket: BitbucketEmulator) -> None:
+        tries = self.two_that_fit(bitbucket, on_ambiguous="adopt_newest")
+
+        assert tries.run()["build_number"] == 2
+        assert count() == 2
+
+    def test_one_that_was_started_much_later_is_hardly_the_own_one(self, bitbucket: BitbucketEmulator) -> None:
+        tries = Tries(self.interrupted(bitbucket), wait_for_completion=False)
+        bitbucket.clock(advance=300)
+        start_another()
+        with pytest.raises(BitbucketAmbiguousStartError, match="results/1 of 2026-11-02T08:05"):
+            tries.run()
+
+    def test_pushes_schedules_and_other_people_are_not_mistaken_for_it(self, bitbucket: BitbucketEmulator) -> None:
+        record = self.interrupted(bitbucket)
+        client = BitbucketHook().get_conn()
+        client.request("POST", f"{client.repository_path('api')}/src", data={"branch": "main", "README.md": "pushed"})
+        assert count() == 1, "the push has started one"
+        tries = Tries(record, wait_for_completion=False)
+
+        assert tries.run()["build_number"] == 2
+
+    def interrupted(self, bitbucket: BitbucketEmulator) -> Record:
+        """What a try leaves that was killed during its start."""
+        target = {"type": "pipeline_ref_target", "ref_type": "branch", "ref_name": "main"}
+        attempt = {"newest": 0, "at": bitbucket.clock().isoformat()}
+        asked_for = {"repository": "acme/api", "target": target}
+        return Record(bitbucket_pipeline={"max_tries": 2, "asked": asked_for, "attempt": attempt})
+
+    def two_that_fit(self, bitbucket: BitbucketEmulator, **parameters: Any) -> Tries:
+        start_another()
+        start_another()
+        return Tries(self.interrupted(bitbucket), wait_for_completion=False, **parameters)
+
+
+@pytest.mark.usefixtures("bitbucket", "trigger")
+class TestRetries:
+    def failing_then_good(self, bitbucket: BitbucketEmulator) -> None:
+        bitbucket.script("api", "*", steps=[{"name": "Build", "seconds": 5}], outcomes=[{"result": "FAILED"}, {}])
+        bitbucket.clock(speed=1000)
+
+    def test_a_retry_after_a_failed_pipeline_starts_a_new_one(self, bitbucket: BitbucketEmulator, trigger: Trigger) -> None:
+        self.failing_then_good(bitbucket)
+        run = trigger(retries=1, retry_delay=timedelta(0))
+
+        assert count() == 2 or run.state == "up_for_retry"
+
+    def test_a_retry_goes_on_with_the_pipeline_that_was_not_over_in_time(self, bitbucket: BitbucketEmulator) -> None:
+        tries = Tries(Record(), timeout=0.1, stop_on_timeout=False)
+        with pytest.raises(BitbucketPipelineTimeoutError, match="It goes on"):
+            tries.run()
+        assert not asked(bitbucket, STOP)
+        tries.task.timeout = 60
+        bitbucket.clock(speed=1000)
+
+        assert tries.run()["build_number"] == 1
+        assert count() == 1
+
+    def test_a_retry_after_a_successful_pipeline_starts_none(self, bitbucket: BitbucketEmulator) -> None:
+        bitbucket.clock(speed=1000)
+        tries = Tries(Record())
+        first = tries.run()
+
+        assert tries.run() == first  # the worker died before it could tell
+        assert count() == 1
+
+    def test_a_cleared_task_starts_a_new_one(self, bitbucket: BitbucketEmulator) -> None:
+        bitbucket.clock(speed=1000)
+        tries = Tries(Record())
+        tries.run()
+        tries.clear()
+
+        assert tries.run()["build_number"] == 2
+
+    def test_another_target_after_rendering_is_another_pipeline(self, bitbucket: BitbucketEmulator) -> None:
+        tries = Tries(Record(), wait_for_completion=False)
+        tries.run()
+        tries.task.branch, tries.task.custom_pipeline = "main", "nightly"
+
+        assert tries.run()["build_number"] == 2
+
+    def test_a_start_that_bitbucket_refused_leaves_nothing_to_look_for(self, bitbucket: BitbucketEmulator) -> None:
+        record = Record()
+        tries = Tries(record, branch="mian")
+        with pytest.raises(Exception, match="mian"):
+            tries.run()
+
+        assert not record.left
+
+
+@pytest.mark.usefixtures("trigger")
+class TestRetriesBeforeAirflow33:
+    """Where no try can leave word to the next."""
+
+    def test_a_retry_goes_on_with_the_only_one_that_is_running(self, bitbucket: BitbucketEmulator) -> None:
+        tries = Tries(max_active_runs=1, wait_for_completion=False)
+        tries.run()
+
+        assert tries.run()["build_number"] == 1
+        assert count() == 1
+
+    def test_a_retry_does_not_take_what_may_be_another_runs(self, bitbucket: BitbucketEmulator) -> None:
+        tries = Tries(max_active_runs=16, wait_for_completion=False)
+        tries.run()
+        with pytest.raises(BitbucketAmbiguousStartError, match="of an earlier try is one of these:\n.*results/1"):
+            tries.run()
+
+    def test_a_retry_after_a_failed_pipeline_starts_a_new_one(self, bitbucket: BitbucketEmulator) -> None:
+        tries = Tries(wait_for_completion=False)
+        tries.run()
+        bitbucket.control("POST", "pipelines/acme/api/1/finish", {"result": "FAILED"})
+
+        assert tries.run()["build_number"] == 2
+
+    def test_a_cleared_task_does_not_look_back(self, bitbucket: BitbucketEmulator) -> None:
+        tries = Tries(wait_for_completion=False)
+        tries.run()
+        tries.clear()
+
+        assert tries.run()["build_number"] == 2
+
+
+class TestReuse:
+    def test_a_running_pipeline_of_the_same_target_is_used_and_never_stopped(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger
+    ) -> None:
+        start_another()
+        run = trigger(reuse_running=True, timeout=0.1)
+
+        assert "It goes on." in str(run.error)
+        assert run.xcom["build_number"] == count() == 1
+        assert not asked(bitbucket, STOP)
+
+    def test_one_that_is_over_or_another_is_not_used(self, bitbucket: BitbucketEmulator, trigger: Trigger) -> None:
+        start_another()
+        bitbucket.control("POST", "pipelines/acme/api/1/finish", {"result": "SUCCESSFUL"})
+        start_another(custom_pipeline="nightly")
+        bitbucket.clock(advance=10)  # until then its selector is not shown
+        run = trigger(reuse_running=True, wait_for_completion=False)
+
+        assert run.value["build_number"] == 3
+        assert pipeline(bitbucket, 3)["result"] is None
+
+
+@pytest.mark.parametrize("name", ["on_paused", "on_ambiguous"])
+def test_policies_are_words(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} is 'no'; expected one of"):
+        BitbucketTriggerPipelineOperator(task_id="t", repository="api", branch="main", **{name: "no"})  # type: ignore[arg-type]  # wrong on purpose
