@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import re
+import time
 from collections import Counter, deque
 from email.utils import format_datetime
 from typing import Any
@@ -94,7 +95,7 @@ class Surroundings:
         traffic.by_credential[credential.user.nickname if credential else "nobody"] += 1
         entry["status"] = start["status"]
         if fault and fault.kind == "late_answer":
-            await asyncio.sleep(fault.latency)
+            await self._hold(fault)
         if fault and fault.kind == "lost_answer":
             _abort(send)
             return
@@ -109,11 +110,20 @@ class Surroundings:
     async def _fault(self, scope: Scope) -> Fault | None:
         clock = self.app.state.bitbucket.clock
         for fault in self.app.state.faults:
-            if fault.strikes(scope["method"], scope["path"], clock):
+            if self._is_on(fault) and fault.strikes(scope["method"], scope["path"], clock):
                 if fault.kind != "latency":
                     return fault  # type: ignore[no-any-return]  # app.state is untyped
-                await asyncio.sleep(fault.latency)
+                await self._hold(fault)
         return None
+
+    async def _hold(self, fault: Fault) -> None:
+        """Wait as long as a fault says, or until it is cleared."""
+        until = time.monotonic() + fault.latency
+        while (left := until - time.monotonic()) > 0 and self._is_on(fault):
+            await asyncio.sleep(min(left, 0.05))
+
+    def _is_on(self, fault: Fault) -> bool:
+        return any(one is fault for one in self.app.state.faults)
 
     async def _struck(self, fault: Fault, scope: Scope, send: Send, entry: dict[str, Any]) -> bool:
         """Answer in place of Bitbucket; False when the request has to take effect first."""

@@ -67,10 +67,11 @@ async def add_fault(request: Request) -> dict[str, Any]:
 
 
 @router.delete("/faults")
-async def clear_faults(request: Request) -> list[Any]:
-    """Switch all faults off."""
-    request.app.state.faults.clear()
-    return []
+async def clear_faults(request: Request, path: str | None = None) -> list[dict[str, Any]]:
+    """Switch faults off, all or those for a path; what they hold up goes on. Returns those that are left."""
+    left = [fault for fault in request.app.state.faults if path is not None and fault.path != path]
+    request.app.state.faults = left  # another list: a request that is held up goes on through the old one
+    return [fault.shown() for fault in left]
 
 
 @router.get("/clock")

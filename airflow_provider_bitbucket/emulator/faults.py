@@ -33,7 +33,7 @@ class Fault:
     :param after: lets so many matching requests pass first
     :param status: of ``server_error``
     :param html: whether ``server_error`` has an HTML body
-    :param latency: real seconds, of ``latency`` and ``late_answer``
+    :param latency: real seconds, of ``latency`` and ``late_answer``; clearing the fault ends it sooner
     """
 
     kind: str

@@ -250,9 +250,12 @@ class BitbucketEmulator:
         """
         self.control("POST", "faults", {"kind": kind, **options})
 
-    def clear_faults(self) -> None:
-        """Switch all faults off."""
-        self.control("DELETE", "faults")
+    def clear_faults(self, path: str | None = None) -> None:
+        """Switch faults off; what they hold up goes on.
+
+        :param path: only those with this ``path``, as given to :meth:`fault`
+        """
+        self.control("DELETE", f"faults?{urlencode({'path': path})}" if path else "faults")
 
     def clock(self, **change: Any) -> datetime:
         """Change the clock by ``speed=``, ``set=`` (an instant) or ``advance=`` (seconds) and return the emulated time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -56,6 +57,19 @@ def test_a_late_answer_comes_after_the_effect(bitbucket_emulator: BitbucketEmula
     before = time.monotonic()
     assert call(f"{API}/refs/branches", "POST", json=BRANCH).status_code == 201
     assert time.monotonic() - before >= 0.3
+
+
+@pytest.mark.parametrize("kind", ["latency", "late_answer"])
+def test_what_is_held_up_goes_on_when_the_fault_is_cleared(bitbucket_emulator: BitbucketEmulator, call: Call, kind: str) -> None:
+    bitbucket_emulator.fault(kind, latency=30, path="/refs/branches$")
+    bitbucket_emulator.fault("server_error", path="/other")
+    with ThreadPoolExecutor() as pool:
+        held = pool.submit(call, f"{API}/refs/branches")
+        while not bitbucket_emulator.control("GET", "faults")[0]["struck"]:
+            pass
+        bitbucket_emulator.clear_faults(path="/refs/branches$")
+        assert held.result(timeout=10).status_code == 200
+    assert [one["path"] for one in bitbucket_emulator.control("GET", "faults")] == ["/other"]
 
 
 def test_a_reset_does_nothing_and_a_lost_answer_did_it(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:

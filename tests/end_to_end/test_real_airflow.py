@@ -84,6 +84,20 @@ def test_marking_a_deferred_task_as_failed_stops_its_pipeline_but_a_restart_of_t
     wait_until(lambda: result() == "STOPPED", seconds=90, what="the pipeline is stopped")
 
 
+def test_marking_a_task_as_failed_in_the_worker_stops_its_pipeline(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> None:
+    bitbucket.script("api", "*", steps=[{"name": "Wait", "seconds": 3600}])
+    run = airflow.trigger("once_blocking")
+    wait_until(lambda: "Pipeline #" in airflow.log("once_blocking", run, "run"), seconds=90, what="the task waits")
+    number = airflow.xcom("once_blocking", run, "run", "build_number")
+    airflow.api("PATCH", f"/dags/once_blocking/dagRuns/{run}/taskInstances/run", {"new_state": "failed"})
+
+    def result() -> str | None:
+        shown: str | None = bitbucket.control("GET", f"pipelines/acme/api/{number}")["result"]
+        return shown
+
+    wait_until(lambda: result() == "STOPPED", seconds=90, what="the pipeline is stopped")
+
+
 def test_no_secret_is_in_anything_airflow_wrote(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> None:
     """After the runs above: logs of tasks, triggerer and all components, and the database."""
     email, token = bitbucket.api_token
