@@ -111,7 +111,7 @@ class Matrix:
         """Switch the faults of a case on and start its run."""
         method, _ = case.held or ("POST", "")
         for number, fault in enumerate(case.faults):
-            # Who lets go of the request clears the first fault only, by its path; the second one has another, of the same meaning.
+            # Letting go of the request clears the first fault only, by its path; the second one says the same otherwise.
             self.bitbucket.fault(**fault, method=method, path=held_path(case) if number == 0 else f"(?:{held_path(case)})")
         self.runs[case.name] = self.airflow.trigger(case.dag, {"repository": case.name})
 

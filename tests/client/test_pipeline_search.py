@@ -1,0 +1,95 @@
+"""Finding the pipeline that a start has left behind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
+from airflow_provider_bitbucket.client.pipeline_search import mark, own_account, started_since, unfinished
+from airflow_provider_bitbucket.client.pipeline_target import build_target, fits
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+
+HASH = "a" * 40
+
+
+def target(**what: Any) -> dict[str, Any]:
+    """A target as it is asked for."""
+    nothing: dict[str, Any] = dict.fromkeys(("branch", "tag", "commit", "pull_request", "custom_pipeline", "selector"))
+    return build_target(**{**nothing, **what})
+
+
+@pytest.fixture
+def client(bitbucket_emulator: BitbucketEmulator) -> BitbucketClient:
+    return BitbucketClient(ApiToken(*bitbucket_emulator.api_token), "acme", bitbucket_emulator.api_url)
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown", "same"),
+    [
+        ({"branch": "main"}, {"ref_name": "main", "selector": {"type": "branches", "pattern": "ma*"}}, True),
+        ({"branch": "main"}, {"ref_name": "main", "selector": None}, True),
+        ({"branch": "main"}, {"ref_name": "main", "selector": {"type": "custom", "pattern": "x"}}, False),
+        ({"branch": "main"}, {"ref_name": "dev"}, False),
+        ({"tag": "main"}, {"ref_name": "main"}, False),
+        ({"branch": "main", "custom_pipeline": "x"}, {"ref_name": "main", "selector": {"type": "custom", "pattern": "x"}}, True),
+        ({"branch": "main", "custom_pipeline": "x"}, {"ref_name": "main", "selector": {"type": "custom", "pattern": "y"}}, False),
+        ({"branch": "main", "custom_pipeline": "x"}, {"ref_name": "main", "selector": {"type": "default"}}, False),
+    ],
+)
+def test_a_branch_fits_with_its_selector(asked: dict[str, Any], shown: dict[str, Any], same: bool) -> None:
+    assert fits(target(**asked), {"type": "pipeline_ref_target", "ref_type": "branch", **shown}) is same
+
+
+def test_a_commit_fits_by_its_hash_also_a_short_one() -> None:
+    custom = {"type": "custom", "pattern": "x"}
+    shown = {"type": "pipeline_commit_target", "commit": {"hash": HASH}, "selector": custom}
+    assert fits(target(commit="a" * 12, custom_pipeline="x"), shown)
+    assert not fits(target(commit="b" * 12, custom_pipeline="x"), shown)
+
+
+def test_a_pull_request_fits_by_its_number() -> None:
+    selector = {"type": "pull-requests", "pattern": "feature/*"}
+    shown = {"type": "pipeline_pullrequest_target", "pullrequest": {"id": 3}, "selector": selector}
+    assert fits(target(pull_request=3), shown)
+    assert not fits(target(pull_request=4), shown)
+
+
+def test_only_what_is_newer_than_the_mark_and_of_the_same_creator_is_found(
+    client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
+) -> None:
+    assert mark(client, "api").newest == 0
+    client.pipelines.trigger("api", branch="main")
+    place = mark(client, "api")
+    assert (place.newest, place.at) == (1, bitbucket_emulator.clock())
+    own = client.pipelines.trigger("api", branch="main")["uuid"]
+    other = BitbucketClient(ApiToken(*bitbucket_emulator.api_tokens["robin.reviewer"]), "acme", bitbucket_emulator.api_url)
+    theirs = other.pipelines.trigger("api", branch="main")["uuid"]
+
+    def found(creator: str | None) -> list[str]:
+        return [row["uuid"] for row in started_since(client, "api", target(branch="main"), place.newest, creator)]
+
+    assert found(own_account(client)) == [own]
+    assert found(None) == [theirs, own]
+
+
+def test_unfinished_ones_are_found_whoever_started_them(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
+    for _ in range(2):
+        client.pipelines.trigger("api", branch="main")
+    bitbucket_emulator.control("POST", "pipelines/acme/api/1/finish", {"result": "FAILED"})
+    assert [row["build_number"] for row in unfinished(client, "api", target(branch="main"))] == [2]
+
+
+def test_who_may_not_be_told_their_account_is_nobody(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
+    from airflow_provider_bitbucket.client import AccessToken
+
+    token = BitbucketClient(AccessToken(bitbucket_emulator.access_token), "acme", bitbucket_emulator.api_url)
+    assert own_account(token) is None
+
+
+def test_where_pipelines_are_off_the_mark_leaves_it_to_the_start_to_say_so(
+    client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
+) -> None:
+    bitbucket_emulator.control("POST", "repositories", {"repository": "api", "pipelines_enabled": False})
+    assert mark(client, "api").newest == 0
