@@ -93,6 +93,8 @@ class Surroundings:
         credential = scope.get("state", {}).get("credential")
         traffic.by_credential[credential.user.nickname if credential else "nobody"] += 1
         entry["status"] = start["status"]
+        if fault and fault.kind == "late_answer":
+            await asyncio.sleep(fault.latency)
         if fault and fault.kind == "lost_answer":
             _abort(send)
             return
@@ -115,7 +117,7 @@ class Surroundings:
 
     async def _struck(self, fault: Fault, scope: Scope, send: Send, entry: dict[str, Any]) -> bool:
         """Answer in place of Bitbucket; False when the request has to take effect first."""
-        if fault.kind in ("lost_answer", "truncated"):
+        if fault.kind in ("late_answer", "lost_answer", "truncated"):
             return False
         if fault.kind == "reset":
             entry["status"] = 0

@@ -14,6 +14,7 @@ KINDS = (
     "server_error",  # ``status``, as HTML or JSON
     "reset",  # the connection is reset before anything happened
     "latency",  # ``latency`` real seconds before the request is looked at
+    "late_answer",  # the request takes effect, and is answered ``latency`` real seconds later
     "lost_answer",  # the request takes effect, then the connection is reset
     "truncated",  # half of the body, then the connection is closed
     "html",  # an HTML page with status 200 in place of JSON
@@ -32,7 +33,7 @@ class Fault:
     :param after: lets so many matching requests pass first
     :param status: of ``server_error``
     :param html: whether ``server_error`` has an HTML body
-    :param latency: real seconds, of ``latency``
+    :param latency: real seconds, of ``latency`` and ``late_answer``
     """
 
     kind: str

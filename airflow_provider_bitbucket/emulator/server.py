@@ -243,7 +243,8 @@ class BitbucketEmulator:
     def fault(self, kind: str, **options: Any) -> None:
         """Switch a fault on.
 
-        :param kind: ``rate_limit``, ``server_error``, ``reset``, ``latency``, ``lost_answer``, ``truncated`` or ``html``
+        :param kind: ``rate_limit``, ``server_error``, ``reset``, ``latency``, ``late_answer``, ``lost_answer``,
+            ``truncated`` or ``html``
         :param options: the other fields of :class:`~airflow_provider_bitbucket.emulator.faults.Fault`: ``count`` (1 by
             default), ``seconds`` (emulated, in place of ``until``), ``method``, ``path``, ``after``, ``status``, ...
         """

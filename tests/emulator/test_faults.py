@@ -51,6 +51,13 @@ def test_server_errors_come_as_a_page_or_as_json(bitbucket_emulator: BitbucketEm
     assert (json.status_code, json.json()["type"]) == (status, "error")
 
 
+def test_a_late_answer_comes_after_the_effect(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+    bitbucket_emulator.fault("late_answer", latency=0.3)
+    before = time.monotonic()
+    assert call(f"{API}/refs/branches", "POST", json=BRANCH).status_code == 201
+    assert time.monotonic() - before >= 0.3
+
+
 def test_a_reset_does_nothing_and_a_lost_answer_did_it(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     bitbucket_emulator.fault("reset")
     with pytest.raises(requests.ConnectionError):

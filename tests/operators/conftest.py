@@ -26,9 +26,9 @@ def trigger(run_task: Callable[..., TaskRun], monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("airflow_provider_bitbucket.triggers.pipelines.FIRST_LOOK_SECONDS", 0)
     monkeypatch.setattr("airflow_provider_bitbucket.client.budget._FIRST_TRY", 0.02)
     monkeypatch.setattr("airflow_provider_bitbucket.hooks.pipeline_search.LOOK_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr("airflow_provider_bitbucket.hooks.pipelines.STOP_SECONDS", 0.05)
+    monkeypatch.setattr("airflow_provider_bitbucket.hooks.pipelines.STOP_SECONDS", 0.2)
     monkeypatch.setattr("airflow_provider_bitbucket.hooks.pipelines.STOP_SECONDS_WHEN_KILLED", 0.05)
-    monkeypatch.setattr("airflow_provider_bitbucket.hooks.pipelines.STOP_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("airflow_provider_bitbucket.hooks.pipelines.STOP_LOOK_SECONDS", 0.05)
 
     def run(**parameters: Any) -> TaskRun:
         target = {} if {"branch", "tag", "commit", "pull_request"} & set(parameters) else {"branch": "main"}

@@ -1,0 +1,69 @@
+"""A task's tries one after the other, with what Airflow keeps between them and without a scheduler."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.providers.common.compat.sdk import DAG
+
+from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
+
+
+class Record:
+    """Airflow's ``task_state_store``, as a dictionary."""
+
+    def __init__(self, **left: Any) -> None:
+        self.left = left
+
+    def get(self, key: str) -> Any:
+        return self.left.get(key)
+
+    def set(self, key: str, value: Any) -> None:
+        self.left[key] = value
+
+    def delete(self, key: str) -> None:
+        self.left.pop(key, None)
+
+
+class Tries:
+    """The tries of a task, without a scheduler between them.
+
+    :param record: what Airflow keeps; None: it is older than 3.3
+    """
+
+    def __init__(self, record: Record | None = None, *, max_active_runs: int = 16, **parameters: Any) -> None:
+        self.record = record
+        self.max_tries = 2
+        self.number = 0
+        self.map_index = -1
+        self.xcom: dict[str, Any] = {}
+        with DAG("tries", schedule=None, max_active_runs=max_active_runs) as self.dag:
+            self.task = BitbucketTriggerPipelineOperator(
+                task_id="task", retries=2, **{"repository": "api", "branch": "main", "poll_interval": 0.02, **parameters}
+            )
+
+    @property
+    def try_number(self) -> int:
+        return self.number
+
+    @property
+    def start_date(self) -> None:
+        return None
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.xcom[key] = value
+
+    def xcom_pull(self, task_ids: list[str], key: str) -> list[Any]:
+        return []
+
+    def run(self) -> Any:
+        """Run the next try."""
+        self.number += 1
+        context: Any = {"ti": self, "dag": self.dag, "task": self.task, "dag_run": self}
+        if self.record is not None:
+            context["task_state_store"] = self.record
+        return self.task.execute(context)
+
+    def clear(self) -> None:
+        """Clear the task, as a person does."""
+        self.max_tries = self.number + 2
