@@ -89,6 +89,13 @@ class Dataset:
                 f"{client.budget.remaining:,}",
             )
 
+    def sources(self, client: BitbucketClient, repositories: Sequence[str] | str | None = None) -> list[str]:
+        """Return what it is read from: full names of repositories, or the slugs of workspaces that list it at once.
+
+        :param repositories: as for :meth:`records`; None costs one request for every 100, unless the workspace lists it
+        """
+        return self._sources(client, repositories)[1]
+
     def _sources(
         self, client: BitbucketClient, repositories: Sequence[str] | str | None
     ) -> tuple[Callable[..., Iterator[Any]], list[str]]:

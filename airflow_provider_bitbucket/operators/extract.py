@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_bitbucket.hooks.assets import tell_outlets
 from airflow_provider_bitbucket.hooks.frames import DATASETS
 from airflow_provider_bitbucket.operators.frames import BitbucketFrameOperator
 
@@ -63,16 +65,18 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
 
     def execute(self, context: Context) -> pd.DataFrame | dict[str, Any]:
         """Read and publish."""
-        options = self._options()
+        options, began = self._options(), datetime.now(UTC)
         if self.output_path:
             written = self.hook.write_parquet(
                 self.dataset, self.output_path, self.repositories, self.since, self.until, **options
             )
             self.log.info("Wrote %s rows of %s to %s.", f"{written['rows']:,}", self.dataset, self.output_path)
+            tell_outlets(self, context, self.dataset, written["rows"], self.until, began)
             return written
         self.refuse_what_xcom_can_not_carry(self.dataset)
         frame = self.hook.get_df(self.dataset, self.repositories, self.since, self.until, **options)
         self.log.info("Read %s rows of %s.", f"{len(frame):,}", self.dataset)
+        tell_outlets(self, context, self.dataset, len(frame), self.until, began)
         return frame
 
     def _options(self) -> dict[str, Any]:
