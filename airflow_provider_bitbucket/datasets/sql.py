@@ -132,7 +132,9 @@ class SqlTable:
         dialect = connection.dialect
         table = dialect.identifier_preparer.format_table(self._table)
         definition = sa.schema.CreateColumn(column).compile(dialect=dialect)
-        connection.execute(sa.DDL("ALTER TABLE %(name)s ADD %(definition)s", context={"name": table, "definition": definition}))
+        context = {"name": table, "definition": definition}
+        added = sa.DDL("ALTER TABLE %(name)s ADD %(definition)s", context=context)  # type: ignore[no-untyped-call]  # it has no types
+        connection.execute(added)
         log.info("Added column %s to table %s.", column.name, self.name)
 
     @contextmanager
@@ -158,7 +160,7 @@ class SqlTable:
         return column == source
 
     def _row(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        # No database of those tried takes a NUL in a text, and a commit message can have one.
+        # PostgreSQL takes no NUL in a text, and one in a title must not stop all loads from now on.
         values = {name: value.replace("\x00", "") if isinstance(value, str) else value for name, value in row.items()}
         return {self.key: _digest([values[name] for name in self._schema.key]), **values}
 
@@ -179,7 +181,9 @@ class SqlTable:
         else:
             import sqlalchemy as sa
 
-            connection.execute(table.delete().where(table.c[self.key] == sa.bindparam("given")), [{"given": row[self.key]} for row in rows])
+            connection.execute(
+                table.delete().where(table.c[self.key] == sa.bindparam("given")), [{"given": row[self.key]} for row in rows]
+            )
             connection.execute(table.insert(), rows)
 
     def _is_newer(self, given: Any) -> sa.ColumnElement[bool] | None:

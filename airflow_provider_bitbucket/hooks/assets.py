@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import Asset
@@ -28,4 +28,4 @@ def tell_outlets(operator: BaseOperator, context: Context, dataset: str, rows: i
     for outlet in operator.outlets:
         if isinstance(outlet, Asset):
             extra = context["outlet_events"][outlet].extra
-            extra.update({"dataset": dataset, "rows": rows, "watermark": watermark.isoformat()})
+            extra.update({"dataset": dataset, "rows": rows, "watermark": watermark.astimezone(UTC).isoformat()})

@@ -94,9 +94,7 @@ class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
             )
         return client.full_name(repository)
 
-    def list_repositories(
-        self, project: str | None = None, name: str | None = None, updated_since: Moment = None
-    ) -> list[str]:
+    def list_repositories(self, project: str | None = None, name: str | None = None, updated_since: Moment = None) -> list[str]:
         """Return the slugs of the workspace's repositories that fit all that is asked for; one request for every 100 that do.
 
         :param project: key of the project that they are in

@@ -46,9 +46,14 @@ class Database:
             found = sa.Table(table or self.table, sa.MetaData(), autoload_with=connection)
             return [dict(row) for row in connection.execute(found.select().order_by(*found.primary_key)).mappings()]
 
-    def execute(self, statement: str) -> None:
+    def insert(self, **row: Any) -> None:
         with self.engine.begin() as connection:
-            connection.execute(sa.text(statement))
+            connection.execute(sa.Table(self.table, sa.MetaData(), autoload_with=connection).insert(), row)
+
+    def execute(self, statement: str) -> None:
+        """Execute a statement on ``{table}``."""
+        with self.engine.begin() as connection:
+            connection.execute(sa.text(statement.format(table=self.table)))
 
 
 @pytest.fixture
@@ -65,7 +70,7 @@ def database(request: pytest.FixtureRequest, connect: Callable[..., None]) -> It
         return
     connect(request.getfixturevalue("postgres_url"), "warehouse")
     database = Database(sql_engine("warehouse"), f"bitbucket_test_{next(_numbers)}")
-    drop = f"DROP TABLE IF EXISTS {database.table}"
+    drop = "DROP TABLE IF EXISTS {table}"
     database.execute(drop)
     yield database
     database.execute(drop)
@@ -138,7 +143,9 @@ def test_moments_are_utc_and_numbers_are_numbers_in_postgres(postgres_url: str, 
         types = {one["name"]: str(one["type"]) for one in sa.inspect(engine).get_columns("bitbucket_test_types")}
         with engine.connect() as connection:
             zones = connection.execute(
-                sa.text("SELECT data_type FROM information_schema.columns WHERE table_name='bitbucket_test_types' AND column_name='created_on'")
+                sa.text(
+                    "SELECT data_type FROM information_schema.columns WHERE table_name='bitbucket_test_types' AND column_name='created_on'"
+                )
             ).scalar()
     finally:
         with engine.begin() as connection:
@@ -204,9 +211,8 @@ def test_replace_removes_what_is_gone_of_the_repositories_that_are_read_and_of_n
     load(database, "branches")
     gone = database.rows()[-1]
     other = {**gone, "branches_key": "1", "repository": "acme/other"}
-    with database.engine.begin() as connection:
-        table = sa.Table(database.table, sa.MetaData(), autoload_with=connection)
-        connection.execute(table.insert(), [other, {**gone, "branches_key": "2", "name": "gone"}])
+    database.insert(**other)
+    database.insert(**{**gone, "branches_key": "2", "name": "gone"})
     load(database, "branches", mode="replace", repositories=repositories)
     assert sorted((row["repository"], row["name"]) for row in database.rows()) == [
         ("acme/api", "feature/1"),
@@ -223,9 +229,8 @@ def test_replacing_the_list_of_a_workspace_removes_the_repositories_that_are_gon
     for slug in ("web", "old"):
         client.request("POST", f"/repositories/acme/{slug}", json={})
     load(database, "repositories")
-    statement = f"INSERT INTO {database.table} (repositories_key, repository) VALUES ('{{0}}', '{{0}}')"
     for name in ("acme2/web", "acmes/web", "other/acme/web"):
-        database.execute(statement.format(name))
+        database.insert(repositories_key=name, repository=name)
     client.request("DELETE", "/repositories/acme/old")
     assert load(database, "repositories", mode="replace")["rows"] == 2
     others = ["acme2/web", "acmes/web", "other/acme/web"]
@@ -264,14 +269,16 @@ def test_two_tasks_that_write_the_same_rows_to_a_table_that_is_not_there_both_su
 
 def test_columns_that_a_later_version_brings_are_added(bitbucket: BitbucketEmulator, database: Database):
     whole = Dataset("pull_requests").schema
-    older = Schema(whole.dataset, whole.key, [one for one in whole.columns if one.name not in ("title", "created_on", "is_draft")])
+    older = Schema(
+        whole.dataset, whole.key, [one for one in whole.columns if one.name not in ("title", "created_on", "is_draft")]
+    )
     SqlTable(older, database.engine, database.table).prepare()
     load(database)
     assert [(row["title"], row["is_draft"]) for row in database.rows()] == [("Add search", False)] * 2
 
 
 def test_a_table_that_is_for_something_else_is_refused_before_any_request(bitbucket: BitbucketEmulator, database: Database):
-    database.execute(f"CREATE TABLE {database.table} (id INTEGER, repository VARCHAR(9))")
+    database.execute("CREATE TABLE {table} (id INTEGER, repository VARCHAR(9))")
     with pytest.raises(ValueError, match="has no column pull_requests_key, so it was not made for dataset 'pull_requests'"):
         load(database)
     assert asked(bitbucket) == {}
@@ -325,9 +332,7 @@ def test_a_database_without_an_upsert_of_its_own_gets_the_same_rows(sqlite: Data
 
 def test_a_connection_of_a_type_that_nobody_knows_names_the_package(bitbucket: BitbucketEmulator, connect: Callable[..., None]):
     connect('{"conn_type": "exasol", "host": "h"}', "warehouse")
-    with pytest.raises(
-        AirflowOptionalProviderFeatureException, match="type 'exasol', for which a package is missing"
-    ):
+    with pytest.raises(AirflowOptionalProviderFeatureException, match="type 'exasol', for which a package is missing"):
         BitbucketHook().write_sql("pull_requests", "prs", "warehouse")
 
 
@@ -355,14 +360,14 @@ def test_a_worker_without_the_extra_parses_the_dag_and_says_what_is_missing(conn
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == (
         "AirflowOptionalProviderFeatureException Connection 'warehouse' is of type 'sqlite', for which a package is missing "
-        "(Unknown hook type \"sqlite\"). Install 'airflow-provider-bitbucket[sql]' and Airflow's provider of that database, such as "
-        "apache-airflow-providers-postgres."
+        "(Unknown hook type \"sqlite\"). Install 'airflow-provider-bitbucket[sql]' and Airflow's provider of that database, "
+        "such as apache-airflow-providers-postgres."
     )
 
 
 def test_an_error_of_the_database_does_not_show_what_rows_hold(bitbucket: BitbucketEmulator, database: Database):
     load(database)
-    database.execute(f"DELETE FROM {database.table}")
+    database.execute("DELETE FROM {table}")
     table = SqlTable(Dataset("pull_requests").schema, database.engine, database.table)
     row: dict[str, Any] = {"title": "our secret plan", "repository": "acme/api", "id": "not a number"}
     with pytest.raises(sa.exc.SQLAlchemyError) as caught:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import runpy
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +94,30 @@ def test_a_workspace_of_fifty_repositories_is_spread_over_mapped_tasks(connect: 
 
 
 @pytest.mark.airflow
+def test_the_example_loads_a_workspace_and_tells_who_waits_for_it_once(bitbucket: BitbucketEmulator, run_dag: Run, query: Query):
+    from airflow.models.asset import AssetEvent, AssetModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    open_pull_request(bitbucket, title="Of last night", opened=datetime.now(UTC) - timedelta(hours=5))
+    client_of(bitbucket).request("POST", "/repositories/acme/web", json={})
+    example = runpy.run_path(str(Path(__file__).parents[2] / "example_dags" / "example_bitbucket_to_sql.py"))
+    dag = example["example_bitbucket_to_sql"]()
+    assert str(run_dag(dag).state) == "success"
+    assert query("SELECT title FROM bitbucket_pull_requests") == [("Of last night",)]
+    assert query("SELECT name FROM bitbucket_branches ORDER BY name") == [
+        ("feature/1",),
+        ("feature/2",),
+        ("feature/3",),
+        ("main",),
+    ]
+    with create_session() as session:
+        named = AssetModel.name == "bitbucket_pull_requests"
+        event = session.scalars(select(AssetEvent).join(AssetModel, AssetModel.id == AssetEvent.asset_id).where(named)).one()
+    assert event.extra["rows"] == 1
+
+
+@pytest.mark.airflow
 @pytest.mark.parametrize("operator", ["extract", "sql"])
 def test_who_waits_for_the_asset_learns_how_many_rows_there_are_and_until_when(
     bitbucket: BitbucketEmulator, run_dag: Run, query: Query, tmp_path: Path, operator: str
@@ -110,7 +136,9 @@ def test_who_waits_for_the_asset_learns_how_many_rows_there_are_and_until_when(
             BitbucketExtractOperator(output_path=f"file://{tmp_path}/prs.parquet", **common)
     assert str(run_dag(dag).state) == "success"
     with create_session() as session:
-        event = session.scalars(select(AssetEvent).join(AssetModel).where(AssetModel.name == asset.name)).one()
+        event = session.scalars(
+            select(AssetEvent).join(AssetModel, AssetModel.id == AssetEvent.asset_id).where(AssetModel.name == asset.name)
+        ).one()
     assert event.extra["rows"] == 1
     assert event.extra["dataset"] == "pull_requests"
     assert event.extra["watermark"] == "2026-10-01T22:00:00+00:00"
@@ -131,10 +159,11 @@ def workspace(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None
     """Repositories api, Web-Shop, web-admin (in project OPS) and quoted."""
     connect(bitbucket_emulator.connection_json())
     client = client_of(bitbucket_emulator)
-    client.post("/workspaces/acme/projects", json={"key": "OPS", "name": "Operations"})
-    for slug, body in {"Web-Shop": {}, "web-admin": {"project": {"key": "OPS"}}, "quoted": {"name": 'a "b\\'}}.items():
+    for slug, body in {"Web-Shop": {}, "web-admin": {}, "quoted": {"name": 'a "b\\'}}.items():
         bitbucket_emulator.clock(advance=3600)
         client.request("POST", f"/repositories/acme/{slug}", json=body)
+    made = {one.slug: one for one in bitbucket_emulator.state.repositories()}["web-admin"]
+    made.project = {**made.project, "key": "OPS", "name": "Operations"}
     return bitbucket_emulator
 
 
