@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -134,25 +134,16 @@ def test_what_is_read_back_from_a_table_is_the_dataset(database: Database, frame
     pd.testing.assert_frame_equal(read.astype("object"), expected.astype("object"), check_dtype=False)
 
 
-def test_moments_are_utc_and_numbers_are_numbers_in_postgres(postgres_url: str, connect: Callable[..., None]):
+def test_moments_have_their_zone_and_numbers_are_numbers_in_postgres(postgres_url: str, connect: Callable[..., None]):
     connect(postgres_url, "warehouse")
-    engine = sql_engine("warehouse")
-    table = SqlTable(Dataset("pull_requests").schema, engine, "bitbucket_test_types")
-    table.prepare()
-    try:
-        types = {one["name"]: str(one["type"]) for one in sa.inspect(engine).get_columns("bitbucket_test_types")}
-        with engine.connect() as connection:
-            zones = connection.execute(
-                sa.text(
-                    "SELECT data_type FROM information_schema.columns WHERE table_name='bitbucket_test_types' AND column_name='created_on'"
-                )
-            ).scalar()
-    finally:
-        with engine.begin() as connection:
-            connection.execute(sa.text("DROP TABLE bitbucket_test_types"))
-    assert zones == "timestamp with time zone"
+    database = Database(sql_engine("warehouse"), "bitbucket_test_types")
+    SqlTable(Dataset("pull_requests").schema, database.engine, database.table).prepare()
+    columns = {column["name"]: column["type"] for column in sa.inspect(database.engine).get_columns(database.table)}
+    database.execute("DROP TABLE {table}")
+    assert columns["created_on"].timezone
     names = ("id", "is_draft", "draft_seconds", "title", "state", "pull_requests_key")
-    assert [types[name] for name in names] == ["BIGINT", "BOOLEAN", "DOUBLE PRECISION", "TEXT", "VARCHAR(255)", "VARCHAR(32)"]
+    types = ["BIGINT", "BOOLEAN", "DOUBLE PRECISION", "TEXT", "VARCHAR(255)", "VARCHAR(32)"]
+    assert [str(columns[name]) for name in names] == types
 
 
 def test_the_same_interval_again_gives_the_same_rows(bitbucket: BitbucketEmulator, database: Database):
@@ -191,17 +182,30 @@ def test_a_repository_that_can_not_be_read_leaves_the_table_as_it_was(bitbucket:
     assert database.rows() == before
 
 
-def test_a_failure_in_the_middle_of_writing_leaves_the_table_as_it_was(bitbucket: BitbucketEmulator, database: Database):
+KILLED = """
+import os, signal, sys
+import sqlalchemy as sa
+from airflow_provider_bitbucket.datasets.extract import Dataset
+from airflow_provider_bitbucket.datasets.sql import SqlTable
+url, table = sys.argv[1:]
+schema = Dataset("pull_requests").schema
+
+def batches():
+    yield [{**dict.fromkeys(schema.names), "repository": "acme/api", "id": number} for number in range(1, 1000)]
+    os.kill(os.getpid(), signal.SIGKILL)
+
+SqlTable(schema, sa.create_engine(url), table).write(batches(), ["acme/api"])
+"""
+
+
+def test_a_worker_killed_in_the_middle_of_writing_leaves_the_table_as_it_was(bitbucket: BitbucketEmulator, database: Database):
     load(database)
-    before, schema = database.rows(), Dataset("pull_requests").schema
-
-    def batches() -> Iterator[list[dict[str, Any]]]:
-        yield [{**dict.fromkeys(schema.names), "repository": "acme/api", "id": 3}]
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        SqlTable(schema, database.engine, database.table).write(batches(), ["acme/api"])
+    before = database.rows()
+    url = database.engine.url.render_as_string(hide_password=False)
+    killed = subprocess.run([sys.executable, "-c", KILLED, url, database.table], capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert database.rows() == before
+    assert load(database)["rows"] == 2
 
 
 @pytest.mark.parametrize("repositories", [None, "api"])
@@ -323,8 +327,7 @@ def test_a_database_without_an_upsert_of_its_own_gets_the_same_rows(sqlite: Data
     table.prepare()
     sqlite.engine.dialect.name = "some other"
     rows = [{**dict.fromkeys(schema.names), "repository": "acme/api", "hash": f"{number}"} for number in range(3)]
-    with suppress(sa.exc.DBAPIError):
-        table.write([rows])
+    table.write([rows])
     table.write([[{**rows[0], "message": "changed"}]])
     sqlite.engine.dialect.name = "sqlite"
     assert sorted((row["hash"], row["message"]) for row in sqlite.rows("commits")) == [("0", "changed"), ("1", None), ("2", None)]
