@@ -37,6 +37,7 @@ class RateBudget:
         self._clock = clock
         #: Requests of this process so far, repeated ones included.
         self.sent = 0
+        self._here = threading.local()
         self._sent: deque[float] = deque()
         self._refused_until = 0.0
         self._near_limit = False
@@ -53,6 +54,11 @@ class RateBudget:
         """Requests that could be sent at once, as far as this process knows."""
         with self._lock:
             return 0 if self._wait()[0] else self.limit - len(self._sent)
+
+    @property
+    def sent_here(self) -> int:
+        """Requests of the calling thread so far, repeated ones included: what a piece of work cost among others."""
+        return getattr(self._here, "sent", 0)
 
     def lower_cap(self, cap: int | None) -> None:
         """Take over a cap that is lower than the present one: of several clients the most cautious counts.
@@ -92,6 +98,7 @@ class RateBudget:
             if anyway or not seconds:
                 self._sent.append(self._clock.monotonic())
                 self.sent += 1
+                self._here.sent = self.sent_here + 1
             return seconds, why
 
     def pause(self, seconds: float) -> None:

@@ -191,7 +191,7 @@ class BitbucketFramesMixin:
         """
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        from airflow_provider_bitbucket.datasets.extract import write_parquet
+        from airflow_provider_bitbucket.datasets.parquet import write_parquet
 
         chosen, records = self._records(dataset, repositories, since, until, options)
         rows = write_parquet(chosen, records, ObjectStoragePath(path))
@@ -204,7 +204,7 @@ class BitbucketFramesMixin:
         """
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        from airflow_provider_bitbucket.datasets.extract import write_frame
+        from airflow_provider_bitbucket.datasets.parquet import write_frame
 
         write_frame(frame, ObjectStoragePath(path))
 
