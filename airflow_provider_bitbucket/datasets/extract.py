@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -66,7 +66,6 @@ class Dataset:
         *,
         workers: int = WORKERS,
         on_repository_error: str = "fail",
-        watermarks: Mapping[str, datetime] | None = None,
         **options: Any,
     ) -> Reading:
         """Return the records of repositories in their order, several repositories being read at a time, and what they cost.
@@ -77,18 +76,16 @@ class Dataset:
         :param until: first moment that is too late; None: until now
         :param workers: how many repositories are read at the same time
         :param on_repository_error: ``fail`` or ``skip`` when one can not be read
-        :param watermarks: full name -> first moment, for repositories that have one of their own in place of ``since``
         :param options: those of the dataset's ``read``
         :raises BitbucketError: the repositories of the workspace can not be listed
         """
         source, names = self._sources(client, repositories)
-        firsts = watermarks or {}
 
-        def read(name: str) -> Iterator[Any]:
-            records: Iterator[Any] = source(client, name, since=firsts.get(name, since), until=until, **options)
+        def read(name: str, begin: datetime | None) -> Iterator[Any]:
+            records: Iterator[Any] = source(client, name, since=begin, until=until, **options)
             return records
 
-        return Reading(self.name, read, names, client.budget, workers=workers, on_repository_error=on_repository_error)
+        return Reading(self, read, names, since, client.budget, workers=workers, on_repository_error=on_repository_error)
 
     def _sources(
         self, client: BitbucketClient, repositories: Sequence[str] | str | None

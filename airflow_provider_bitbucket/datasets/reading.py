@@ -19,7 +19,10 @@ from airflow_provider_bitbucket.client import BitbucketAuthError, BitbucketError
 from airflow_provider_bitbucket.datasets.spool import Room, Spool
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from airflow_provider_bitbucket.client.budget import RateBudget
+    from airflow_provider_bitbucket.datasets.extract import Dataset
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +59,10 @@ class RepositoryResult:
         return {name: value for name, value in asdict(self).items() if name != "began_on"} | {"seconds": round(self.seconds, 1)}
 
 
+class TooManyRowsError(ValueError):
+    """There are more rows than were wanted at once."""
+
+
 class _Stopped(Exception):
     """Nobody wants the rest."""
 
@@ -63,9 +70,10 @@ class _Stopped(Exception):
 class Reading:
     """The records of repositories, in their order, and what became of each. Read once.
 
-    :param dataset: its name, for the log
-    :param read: yields the records of a repository
+    :param dataset: what they are records of
+    :param read: yields the records of a repository since a moment
     :param repositories: full names
+    :param since: first moment; None: from the beginning
     :param budget: the request budget that it runs under
     :param workers: how many repositories are read at the same time
     :param on_repository_error: ``fail``: the first repository that can not be read ends it all; ``skip``: it is left out, all
@@ -75,9 +83,10 @@ class Reading:
 
     def __init__(
         self,
-        dataset: str,
-        read: Callable[[str], Iterator[Any]],
+        dataset: Dataset,
+        read: Callable[[str, datetime | None], Iterator[Any]],
         repositories: Sequence[str],
+        since: datetime | None,
         budget: RateBudget,
         *,
         workers: int = WORKERS,
@@ -90,6 +99,8 @@ class Reading:
         self.dataset = dataset
         #: What became of each repository, in order.
         self.results = [RepositoryResult(name) for name in repositories]
+        #: First moment of each repository; may be changed before they are read.
+        self.since = dict.fromkeys(repositories, since)
         self._read = read
         self._budget = budget
         self._workers = min(workers, len(self.results))
@@ -102,6 +113,20 @@ class Reading:
     def skipped(self) -> list[RepositoryResult]:
         """Repositories that were left out."""
         return [one for one in self.results if one.error]
+
+    def frame(self, max_rows: int | None = None) -> pd.DataFrame:
+        """Read and return the frame.
+
+        :param max_rows: how many rows it may have; reading ends as soon as there are more
+        :raises TooManyRowsError: there are more
+        """
+        return self.dataset.frame(self if max_rows is None else self._at_most(max_rows))
+
+    def _at_most(self, rows: int) -> Iterator[Any]:
+        for number, record in enumerate(self, 1):
+            if number > rows:
+                raise TooManyRowsError(f"{self.dataset.name} has more than {rows:,} rows")
+            yield record
 
     def __iter__(self) -> Iterator[Any]:
         """Yield the records.
@@ -120,7 +145,7 @@ class Reading:
         if self.skipped:
             log.warning(
                 "%s: %d of %d repositories could not be read and were left out: %s",
-                self.dataset,
+                self.dataset.name,
                 len(self.skipped),
                 len(self.results),
                 ", ".join(one.repository for one in self.skipped),
@@ -178,7 +203,7 @@ class Reading:
         began, sent = time.monotonic(), self._budget.sent_here
         result.began_on = datetime.now(UTC)
         try:
-            for record in self._read(result.repository):
+            for record in self._read(result.repository, self.since[result.repository]):
                 result.rows += 1
                 yield record
                 if self._stop.is_set():
@@ -186,8 +211,8 @@ class Reading:
         except (_Stopped, GeneratorExit):
             raise
         except Exception as error:
-            error.add_note(f"This happened while reading {self.dataset} of {result.repository}.")
-            log.error("%s of %s can not be read: %s", self.dataset, result.repository, error)
+            error.add_note(f"This happened while reading {self.dataset.name} of {result.repository}.")
+            log.error("%s of %s can not be read: %s", self.dataset.name, result.repository, error)
             result.rows, result.error = 0, str(error) or type(error).__name__
             raise
         finally:
@@ -218,7 +243,7 @@ class Reading:
             while not done.wait(PROGRESS_SECONDS):
                 log.info(
                     "%s: %d of %d repositories begun, %s rows, %s requests in %.0f s; %s requests of this hour are left.",
-                    self.dataset,
+                    self.dataset.name,
                     sum(one.began_on is not None for one in self.results),
                     len(self.results),
                     f"{sum(one.rows for one in self.results):,}",
@@ -236,7 +261,7 @@ class Reading:
     def _log_cost(self, at: int, result: RepositoryResult) -> None:
         log.info(
             "%s of %s (%d of %d): %s rows, %d requests, %.1f s; %s requests of this hour are left.",
-            self.dataset,
+            self.dataset.name,
             result.repository,
             at,
             len(self.results),
