@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets import DATASETS
+from airflow_provider_bitbucket.datasets.intervals import OVERLAP
 from airflow_provider_bitbucket.datasets.reading import WORKERS, Reading
 from airflow_provider_bitbucket.datasets.schema import Schema
 
@@ -35,6 +36,12 @@ class Dataset:
         """Its columns."""
         schema: Schema = self._module.SCHEMA
         return schema
+
+    @property
+    def overlap(self) -> timedelta:
+        """How much of what was read before is read again when reading goes on: rows of the same key replace each other."""
+        overlap: timedelta = getattr(self._module, "OVERLAP", OVERLAP)
+        return overlap
 
     def frame(self, records: Iterable[Any]) -> pd.DataFrame:
         """Return records as a frame."""
@@ -85,7 +92,7 @@ class Dataset:
             records: Iterator[Any] = source(client, name, since=begin, until=until, **options)
             return records
 
-        return Reading(self, read, names, since, client.budget, workers=workers, on_repository_error=on_repository_error)
+        return Reading(self, read, names, since, until, client.budget, workers=workers, on_repository_error=on_repository_error)
 
     def _sources(
         self, client: BitbucketClient, repositories: Sequence[str] | str | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from threading import Condition, Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client import BitbucketAuthError, BitbucketError
+from airflow_provider_bitbucket.datasets import TooManyRowsError
 from airflow_provider_bitbucket.datasets.spool import Room, Spool
 
 if TYPE_CHECKING:
@@ -59,10 +60,6 @@ class RepositoryResult:
         return {name: value for name, value in asdict(self).items() if name != "began_on"} | {"seconds": round(self.seconds, 1)}
 
 
-class TooManyRowsError(ValueError):
-    """There are more rows than were wanted at once."""
-
-
 class _Stopped(Exception):
     """Nobody wants the rest."""
 
@@ -74,6 +71,7 @@ class Reading:
     :param read: yields the records of a repository since a moment
     :param repositories: full names
     :param since: first moment; None: from the beginning
+    :param until: first moment that is too late; None: until now
     :param budget: the request budget that it runs under
     :param workers: how many repositories are read at the same time
     :param on_repository_error: ``fail``: the first repository that can not be read ends it all; ``skip``: it is left out, all
@@ -87,6 +85,7 @@ class Reading:
         read: Callable[[str, datetime | None], Iterator[Any]],
         repositories: Sequence[str],
         since: datetime | None,
+        until: datetime | None,
         budget: RateBudget,
         *,
         workers: int = WORKERS,
@@ -101,6 +100,7 @@ class Reading:
         self.results = [RepositoryResult(name) for name in repositories]
         #: First moment of each repository; may be changed before they are read.
         self.since = dict.fromkeys(repositories, since)
+        self._until = until
         self._read = read
         self._budget = budget
         self._workers = min(workers, len(self.results))
@@ -113,6 +113,20 @@ class Reading:
     def skipped(self) -> list[RepositoryResult]:
         """Repositories that were left out."""
         return [one for one in self.results if one.error]
+
+    @property
+    def read_until(self) -> dict[str, datetime]:
+        """Up to when the repositories that could be read are known now: what changed later is for the next time."""
+        read = {one.repository: one.began_on for one in self.results if one.began_on and not one.error}
+        return {name: min(began, self._until or began) for name, began in read.items()}
+
+    def go_on_from(self, read_until: Mapping[str, datetime]) -> None:
+        """Read what is new since a time before: an overlap is read again, because clocks differ and answers come late.
+
+        :param read_until: what :attr:`read_until` was then; repositories that are not in it are read as they would be
+        """
+        for name, moment in read_until.items():
+            self.since[name] = moment - self.dataset.overlap
 
     def frame(self, max_rows: int | None = None) -> pd.DataFrame:
         """Read and return the frame.

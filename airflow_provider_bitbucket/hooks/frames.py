@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.datasets import DATASETS
+from airflow_provider_bitbucket.datasets import DATASETS, TooManyRowsError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Moment = datetime | str | None
 
-__all__ = ["DATASETS", "BitbucketFramesMixin"]
+__all__ = ["DATASETS", "BitbucketFramesMixin", "TooManyRowsError"]
 
 
 class BitbucketFramesMixin:
