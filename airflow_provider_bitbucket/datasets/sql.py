@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,11 +12,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.datasets.extract import Dataset, write_parquet
+from airflow_provider_bitbucket.datasets.parquet import write_parquet
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Schema
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
+
+    from airflow_provider_bitbucket.datasets.reading import Reading
 
 log = logging.getLogger(__name__)
 
@@ -28,19 +29,20 @@ _SQLITE_WAIT_SECONDS = 300
 _MYSQL = ("mysql", "mariadb")
 
 
-def write_sql(dataset: Dataset, records: Iterable[Any], table: SqlTable, replaced: Sequence[str] = ()) -> dict[str, int]:
-    """Write records to a table and return how many rows there are of each repository, or workspace.
+def write_sql(reading: Reading, table: SqlTable, *, replace: bool = False) -> int:
+    """Write what is read to a table and return the number of rows.
 
-    They are read to their end first, into a file, so that no transaction is open while Bitbucket is asked. Then all are
-    written in one: after a crash, or a repository that can not be read, the table is as it was.
+    It is read to its end first, into a file, so that no transaction is open while Bitbucket is asked. Then all is written in
+    one: after a crash, or a repository that can not be read, the table is as it was.
 
-    :param replaced: full names of repositories, or slugs of workspaces, whose rows make way for these
+    :param replace: delete what the table has of the repositories, or workspaces, that could be read
     """
     import pyarrow.parquet as pq
 
     with TemporaryDirectory(prefix="bitbucket-sql-") as folder:
         file = Path(folder) / "rows.parquet"
-        write_parquet(dataset, records, file)
+        write_parquet(reading.dataset, reading, file)
+        replaced = [one.repository for one in reading.results if replace and not one.error]
         with pq.ParquetFile(file) as parquet:
             return table.write((batch.to_pylist() for batch in parquet.iter_batches(_BATCH)), replaced)
 
@@ -86,15 +88,15 @@ class SqlTable:
         except DBAPIError:  # it may be that another task has just done the same; then there is nothing left to do
             self._prepare()
 
-    def write(self, batches: Iterable[Sequence[Mapping[str, Any]]], replaced: Sequence[str] = ()) -> dict[str, int]:
-        """Write rows in one transaction and return how many there are of each repository, or workspace.
+    def write(self, batches: Iterable[Sequence[Mapping[str, Any]]], replaced: Sequence[str] = ()) -> int:
+        """Write rows in one transaction and return their number.
 
         A row takes the place of the one with the same key.
 
         :param batches: rows by column names
         :param replaced: repositories, or workspaces, whose rows are deleted before
         """
-        counts: Counter[str] = Counter()
+        written = 0
         with self._transaction() as connection:
             for source in replaced:
                 connection.execute(self._table.delete().where(self._is_of(source)))
@@ -103,8 +105,8 @@ class SqlTable:
                 rows = {row[self.key]: row for row in map(self._row, batch)}
                 # In the order of keys, so that no two writers wait for each other.
                 self._upsert(connection, [rows[key] for key in sorted(rows)])
-                counts.update(row[self._schema.key[0]] for row in rows.values())
-        return dict(counts)
+                written += len(rows)
+        return written
 
     def _prepare(self) -> None:
         import sqlalchemy as sa

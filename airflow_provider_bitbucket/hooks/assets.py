@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import Asset
@@ -10,22 +10,19 @@ from airflow.providers.common.compat.sdk import Asset
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
 
+    from airflow_provider_bitbucket.datasets.reading import Reading
 
-def tell_outlets(operator: BaseOperator, context: Context, dataset: str, rows: int, until: object, began: datetime) -> None:
+
+def tell_outlets(operator: BaseOperator, context: Context, reading: Reading, rows: int) -> None:
     """Attach ``dataset``, ``rows`` and ``watermark`` to the event of every asset among a task's outlets.
 
-    The watermark is the moment up to which what was published is complete, ISO 8601 in UTC.
+    The watermark is the moment up to which what was published is complete, ISO 8601 in UTC; None when no repository was read.
 
-    :param dataset: what was read
+    :param reading: what was read, to its end
     :param rows: how many rows there were
-    :param until: first moment that was not asked for, as it was given; nothing: all was asked for
-    :param began: when the reading began; what happened after that may be missing
     """
-    from airflow_provider_bitbucket.datasets.extract import interval
-
-    _, end = interval(None, until)
-    watermark = min(end, began) if end else began
+    watermark = min(reading.read_until.values(), default=None)
+    told = watermark.astimezone(UTC).isoformat() if watermark else None
     for outlet in operator.outlets:
         if isinstance(outlet, Asset):
-            extra = context["outlet_events"][outlet].extra
-            extra.update({"dataset": dataset, "rows": rows, "watermark": watermark.astimezone(UTC).isoformat()})
+            context["outlet_events"][outlet].extra.update({"dataset": reading.dataset.name, "rows": rows, "watermark": told})

@@ -12,6 +12,7 @@ from airflow_provider_bitbucket.hooks.frames import BitbucketFramesMixin
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from airflow_provider_bitbucket.datasets.reading import Reading
     from airflow_provider_bitbucket.hooks.frames import Moment
 
 #: What makes way for a row: the row with the same key, or all rows of the same repository.
@@ -44,29 +45,33 @@ class BitbucketSqlMixin(BitbucketFramesMixin):
         :param until: first moment that is too late; None: until now
         :param mode: ``upsert``: a row takes the place of the one with the same key; ``replace``: what is read takes the place
             of all rows of the same repositories, so that it allows of no ``since`` and ``until``
-        :param options: further parameters of the dataset, as for :meth:`get_df`
-        :return: ``table``, ``dataset``, ``rows``, and ``repositories``: how many rows each has that has some; ``members`` tells
-            it of workspaces
+        :param options: further parameters of :meth:`read` and of the dataset
+        :return: ``table``, ``dataset``, ``rows``, ``repositories`` (what each cost) and ``skipped``
         :raises ValueError: no such mode, dataset or moment; the table is there for something else
         :raises AirflowOptionalProviderFeatureException: a package for this database is missing; names it
         :raises BitbucketError: a repository can not be read; nothing was written
         """
-        from airflow_provider_bitbucket.datasets.extract import Dataset, interval
+        return self.save_sql(self.read(dataset, repositories, since, until, **options), table, sql_conn_id, mode)
+
+    def save_sql(self, reading: Reading, table: str, sql_conn_id: str, mode: str = "upsert") -> dict[str, Any]:
+        """Read and write to a table, as :meth:`write_sql` does."""
         from airflow_provider_bitbucket.datasets.sql import SqlTable, write_sql
 
         check_mode(mode)
-        chosen, bounds = Dataset(dataset), interval(since, until)
-        if mode == "replace" and any(bounds):
+        if mode == "replace" and (reading.until or any(reading.since.values())):
             raise ValueError(
-                f"mode 'replace' leaves only what is read of a repository, but since ({since}) and until ({until}) leave out the "
-                "rest of it; give mode 'upsert', or neither"
+                "mode 'replace' keeps only what is read of a repository, and since and until leave out the rest of it"
             )
-        target = SqlTable(chosen.schema, sql_engine(sql_conn_id), table)
-        target.prepare()  # before the first request is spent
-        _, records = self._records(dataset, repositories, since, until, options)
-        replaced = chosen.sources(self.get_conn(), repositories) if mode == "replace" else ()
-        counts = write_sql(chosen, records, target, replaced)
-        return {"table": table, "dataset": dataset, "rows": sum(counts.values()), "repositories": counts}
+        target = SqlTable(reading.dataset.schema, sql_engine(sql_conn_id), table)
+        target.prepare()  # before the requests are spent
+        rows = write_sql(reading, target, replace=mode == "replace")
+        return {
+            "table": table,
+            "dataset": reading.dataset.name,
+            "rows": rows,
+            "repositories": [one.as_dict() for one in reading.results],
+            "skipped": [one.repository for one in reading.skipped],
+        }
 
 
 def check_mode(mode: str) -> None:

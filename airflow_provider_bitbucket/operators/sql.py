@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.hooks.assets import tell_outlets
@@ -28,8 +27,9 @@ class BitbucketToSqlOperator(BitbucketExtractOperator):
     :param mode: ``upsert``: a row takes the place of the one with the same key. ``replace``: what is read takes the place of all
         rows of the same repositories, for what can vanish, such as branches; it allows of no ``since`` and ``until``
     :param dataset: as there, as are ``repositories``, ``since``, ``until``, ``with_activity``, ``with_commits``,
-        ``with_diffstat``, ``bots``, ``bitbucket_conn_id``, ``workspace`` and ``run_as``
-    :return: ``table``, ``dataset``, ``rows``, and ``repositories``: how many rows each has that has some
+        ``with_diffstat``, ``bots``, ``on_repository_error``, ``bitbucket_conn_id``, ``workspace`` and ``run_as``
+    :return: ``table``, ``dataset``, ``rows``, ``repositories`` (a list of ``repository``, ``rows``, ``requests``, ``seconds``,
+        ``error``) and ``skipped`` (names)
     :raises ValueError: no such dataset, mode or moment; an option of another dataset; the table is there for something else
     :raises AirflowOptionalProviderFeatureException: a package for this database is missing; names it
     :raises BitbucketError: a repository can not be read
@@ -43,6 +43,8 @@ class BitbucketToSqlOperator(BitbucketExtractOperator):
     def __init__(self, *, sql_conn_id: str, table: str, mode: str = "upsert", **kwargs: Any) -> None:
         if "output_path" in kwargs:
             raise ValueError("output_path belongs to BitbucketExtractOperator; this one writes to a table")
+        if mode == "replace":  # what is there now, and not what happened in the data interval
+            kwargs = {"since": None, "until": None, **kwargs}
         super().__init__(**kwargs)
         check_mode(mode)
         self.sql_conn_id = sql_conn_id
@@ -51,17 +53,8 @@ class BitbucketToSqlOperator(BitbucketExtractOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read and write."""
-        began = datetime.now(UTC)
-        written = self.hook.write_sql(
-            self.dataset,
-            self.table,
-            self.sql_conn_id,
-            self.repositories,
-            self.since,
-            self.until,
-            self.mode,
-            **self._options(),
-        )
+        reading = self._reading(context, None)
+        written = self.hook.save_sql(reading, self.table, self.sql_conn_id, self.mode)
         self.log.info("Wrote %s rows of %s to table %s.", f"{written['rows']:,}", self.dataset, self.table)
-        tell_outlets(self, context, self.dataset, written["rows"], self.until, began)
+        tell_outlets(self, context, reading, written["rows"])
         return written

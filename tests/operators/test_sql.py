@@ -61,7 +61,8 @@ def test_parameters_are_templates_and_the_task_returns_what_it_wrote(bitbucket: 
         with_activity=True,
     )
     assert done.state == "success", done.log
-    assert done.value == {"table": "prs", "dataset": "pull_requests", "rows": 1, "repositories": {"acme/api": 1}}
+    assert (done.value["table"], done.value["dataset"], done.value["rows"]) == ("prs", "pull_requests", 1)
+    assert [(one["repository"], one["rows"]) for one in done.value["repositories"]] == [("acme/api", 1)]
     assert query("SELECT repository, id, approvals, first_review_kind FROM prs") == [("acme/api", 2, 1, "approval")]
 
 
