@@ -234,7 +234,7 @@ class Pipelines(Resource):
         Costs one request for the steps and up to three for each failed step (three steps at most). What can not be read is
         said, not raised: the pipeline's failure is the news.
 
-        :param log_lines: how many lines of each log
+        :param log_lines: how many lines of each log; 0: do not read it
         """
         try:
             steps = self.steps(repository, outcome.uuid)
@@ -253,6 +253,8 @@ class Pipelines(Resource):
             lines += [f"  failed test: {name}" for name in self._failed_tests(repository, outcome, step["uuid"])]
         except BitbucketError as error:
             lines.append(f"  its test report could not be read: {error.message}")
+        if not log_lines:
+            return "\n".join(lines)
         try:
             text = self.log(repository, outcome.uuid, step["uuid"], last=_TAIL_BYTES).decode("utf-8", "replace")
             lines += [f"  | {line}" for line in text.splitlines()[-log_lines:]]

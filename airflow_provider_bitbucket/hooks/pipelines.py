@@ -64,11 +64,12 @@ def why_not_stopped(outcome: PipelineOutcome) -> str:
     return f"It has not stopped yet. {outcome.reason} {outcome.url}"
 
 
-def explain_failure(client: BitbucketClient, repository: str, pipeline: str) -> str:
-    """Return why a pipeline failed: step, end of its log, failed test cases; nothing is raised."""
+def explain_failure(client: BitbucketClient, repository: str, pipeline: str, *, logs: bool = True) -> str:
+    """Return why a pipeline failed: step, end of its log (``logs``), failed test cases; nothing is raised."""
     from airflow_provider_bitbucket.client import BitbucketError
 
     try:
-        return client.pipelines.failure_details(repository, client.pipelines.outcome(repository, pipeline))
+        outcome = client.pipelines.outcome(repository, pipeline)
+        return client.pipelines.failure_details(repository, outcome, **({} if logs else {"log_lines": 0}))
     except BitbucketError as error:
         return f"Its steps could not be read: {error}"

@@ -25,6 +25,7 @@ from airflow_provider_bitbucket.hooks.pipelines import (
     stop_pipeline,
     why_not_stopped,
 )
+from airflow_provider_bitbucket.hooks.step_logs import LogSteps, StepLogs
 from airflow_provider_bitbucket.links import BitbucketPipelineLink, push_pipeline
 from airflow_provider_bitbucket.operators.parameters import TARGETS, check_serializable, is_template, one_of, seconds
 from airflow_provider_bitbucket.triggers.pipelines import (
@@ -73,6 +74,9 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         with which variables ever. It is not stopped with the task.
     :param on_ambiguous: when a start was lost and several pipelines, or one that is hardly it, could be what came of it:
         ``fail`` with their list, or ``adopt_newest``
+    :param log_steps: ``failed``: when it is over, what became of each step, and in the error the end of the failed steps' logs.
+        ``all``: all steps' logs too; a wait in the worker shows them as they grow, at a request for the steps and one for each
+        running step every ``poll_interval``. ``none``: neither
     :param bitbucket_conn_id: connection of type ``bitbucket``
     :param workspace: workspace of the repository; default: the connection's
     :param run_as: in whose name, where the connection has credentials for each user; default: who triggered the run, else the
@@ -112,6 +116,7 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         on_paused: OnPaused = "wait",
         reuse_running: bool = False,
         on_ambiguous: OnAmbiguous = "fail",
+        log_steps: LogSteps = "failed",
         bitbucket_conn_id: str = BitbucketHook.default_conn_name,
         workspace: str | None = None,
         run_as: str | None = None,
@@ -134,6 +139,7 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         self.on_paused: OnPaused = one_of("on_paused", on_paused, OnPaused)
         self.reuse_running = reuse_running
         self.on_ambiguous: OnAmbiguous = one_of("on_ambiguous", on_ambiguous, OnAmbiguous)
+        self.log_steps: LogSteps = one_of("log_steps", log_steps, LogSteps)
         self.bitbucket_conn_id = bitbucket_conn_id
         self.workspace = workspace
         self.run_as = run_as
@@ -202,10 +208,12 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
             trigger.pipeline, trigger.told, trigger.stop_on_kill = outcome.uuid, watch.told, own
             # No timeout here: Airflow would fail the task without resuming it, and nobody would stop the pipeline.
             self.defer(trigger=trigger, method_name="execute_complete", kwargs={"own": own})
+        steps = self._step_logs(outcome.summary())
         while event is None:
+            steps.look()
             time.sleep(watch.pause)
             event = watch.look(look_with)
-        return self._conclude(event, own)
+        return self._conclude(event, own, steps)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None, own: bool = True) -> dict[str, Any]:
         """Go on after the wait in the triggerer; returns and raises as :meth:`execute`."""
@@ -240,13 +248,15 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         said = stop_pipeline(self._polling.get_conn(), self.repository, pipeline, killed=True)
         self.log.warning("The task was killed while its pipeline was running. %s", said)
 
-    def _conclude(self, event: PipelineEvent, own: bool) -> dict[str, Any]:
+    def _conclude(self, event: PipelineEvent, own: bool, steps: StepLogs | None = None) -> dict[str, Any]:
         self._running = None
         uuid = event["pipeline"]["uuid"]
         if event["status"] == "timeout":
             # It may have ended while the task waited for a worker to go on in; past its deadline a watch always decides.
             event = self._watch(uuid, deadline=0).look(self._polling.get_conn()) or event
         client = self.hook.get_conn()
+        if event["status"] in ("succeeded", "failed"):
+            (steps or self._step_logs(event["pipeline"])).finish()
         match event["status"]:
             case "timeout":
                 goes_on = not own or not self.stop_on_timeout
@@ -256,9 +266,13 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
             case "paused":
                 raise BitbucketPipelinePausedError(f"{event['message']} {event['pipeline']['url']} It is left as it is.")
             case "failed":
-                why = explain_failure(client, self.repository, uuid)
+                why = explain_failure(client, self.repository, uuid, logs=self.log_steps != "none")
                 raise BitbucketPipelineFailedError(f"{event['message']} {event['pipeline']['url']}\n{why}")
         return event["pipeline"]
+
+    def _step_logs(self, pipeline: dict[str, Any]) -> StepLogs:
+        client = self._polling.get_conn()
+        return StepLogs(client, self.repository, pipeline["uuid"], pipeline["url"], log=self.log, mode=self.log_steps)
 
     def _give_up(self, last: str, stopped: str) -> NoReturn:
         message = f"The pipeline was not over within {self._time_limit():.0f} s. {last} {stopped}"
