@@ -45,6 +45,7 @@ class RateBudget:
         self._clock = clock
         #: Requests of this process so far, repeated ones included.
         self.sent = 0
+        self._here = threading.local()
         self._sent: deque[float] = deque()
         self._refused_until = 0.0
         self._share: int | None = None  # of this process, as a 429 showed; None: nobody else is known to use it
@@ -70,6 +71,11 @@ class RateBudget:
         """Seconds until a request could be sent, as far as this process knows; 0 when one could be sent at once."""
         with self._lock:
             return self._wait()[0]
+
+    @property
+    def sent_here(self) -> int:
+        """Requests of the calling thread so far, repeated ones included: what a piece of work cost among others."""
+        return getattr(self._here, "sent", 0)
 
     def lower_cap(self, cap: int | None) -> None:
         """Take over a cap that is lower than the present one: of several clients the most cautious counts.
@@ -111,6 +117,7 @@ class RateBudget:
                     self._space_tries()
                 self._sent.append(self._clock.monotonic())
                 self.sent += 1
+                self._here.sent = self.sent_here + 1
             return seconds, why
 
     def pause(self, seconds: float) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
+from airflow_provider_bitbucket.client import bbql
 from airflow_provider_bitbucket.client.resource import Resource
 from airflow_provider_bitbucket.client.urls import segment
 
@@ -25,6 +27,27 @@ class Repositories(Resource):
         path = f"/repositories/{segment(self._client.workspace_slug(workspace))}"
         params = {"q": q, "sort": sort, "fields": fields}
         return self._client.paginate(path, {name: value for name, value in params.items() if value is not None})
+
+    def find(
+        self,
+        workspace: str | None = None,
+        *,
+        project: str | None = None,
+        name: str | None = None,
+        updated_since: datetime | None = None,
+        fields: str | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the repositories that fit all that is asked for, oldest first. Costs one request for every 100 that do.
+
+        :param workspace: slug, by default the client's
+        :param project: key of the project that they are in
+        :param name: text that their names contain, in capitals or not
+        :param updated_since: moment since which they changed
+        :param fields: partial response
+        """
+        conditions = {"project.key =": project, "name ~": name, "updated_on >=": updated_since}
+        asked = (f"{field} {bbql.quote(value)}" for field, value in conditions.items() if value is not None)
+        return self.list(workspace, q=bbql.all_of(*asked) or None, fields=fields)
 
     def get(self, repository: str) -> dict[str, Any]:
         """Return a repository."""

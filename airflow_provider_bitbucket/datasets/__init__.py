@@ -23,4 +23,8 @@ DATASETS = (
     "build_statuses",
 )
 
-__all__ = ["DATASETS"]
+__all__ = ["DATASETS", "TooManyRowsError"]
+
+
+class TooManyRowsError(ValueError):
+    """There are more rows than were wanted at once."""

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from airflow_provider_bitbucket.datasets import DATASETS
-from airflow_provider_bitbucket.datasets.intervals import chunks
+from airflow_provider_bitbucket.datasets.intervals import OVERLAP
+from airflow_provider_bitbucket.datasets.reading import WORKERS, Reading
 from airflow_provider_bitbucket.datasets.schema import Schema
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from airflow_provider_bitbucket.client import BitbucketClient
-
-log = logging.getLogger(__name__)
-
-#: Rows turned into a piece of a Parquet file at a time, so that memory does not grow with their number.
-_BATCH = 5_000
 
 
 class Dataset:
@@ -45,6 +37,12 @@ class Dataset:
         schema: Schema = self._module.SCHEMA
         return schema
 
+    @property
+    def overlap(self) -> timedelta:
+        """How much of what was read before is read again when reading goes on: rows of the same key replace each other."""
+        overlap: timedelta = getattr(self._module, "OVERLAP", OVERLAP)
+        return overlap
+
     def frame(self, records: Iterable[Any]) -> pd.DataFrame:
         """Return records as a frame."""
         frame: pd.DataFrame = self._module.to_frame(records)
@@ -58,36 +56,43 @@ class Dataset:
         until: datetime | None = None,
         **options: Any,
     ) -> Iterator[Any]:
-        """Yield the records of repositories one after the other, with a log line for each of what it cost.
+        """Yield the records of repositories in their order, as :meth:`read` gives them.
 
-        :param repositories: slugs or ``workspace/slug``, or one of them; None: all of the workspace, at one more request for
-            every 100, unless the dataset comes from the workspace in one list
-        :param options: those of the dataset's ``read``
+        :param options: those of :meth:`read` and of the dataset
         :raises BitbucketError: a repository can not be read; the log and a note of the error name it, and nothing of the
             others should be published
         """
-        read, names = self._sources(client, repositories)
-        for at, name in enumerate(names, 1):
-            began, sent, rows = time.monotonic(), client.budget.sent, 0
-            try:
-                for record in read(client, name, since=since, until=until, **options):
-                    rows += 1
-                    yield record
-            except Exception as error:
-                error.add_note(f"This happened while reading {self.name} of {name}.")
-                log.error("%s of %s can not be read: %s", self.name, name, error)
-                raise
-            log.info(
-                "%s of %s (%d of %d): %s rows, %d requests, %.1f s; %s requests of this hour are left.",
-                self.name,
-                name,
-                at,
-                len(names),
-                f"{rows:,}",
-                client.budget.sent - sent,
-                time.monotonic() - began,
-                f"{client.budget.remaining:,}",
-            )
+        yield from self.read(client, repositories, since, until, **options)
+
+    def read(
+        self,
+        client: BitbucketClient,
+        repositories: Sequence[str] | str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        *,
+        workers: int = WORKERS,
+        on_repository_error: str = "fail",
+        **options: Any,
+    ) -> Reading:
+        """Return the records of repositories in their order, several repositories being read at a time, and what they cost.
+
+        :param repositories: slugs or ``workspace/slug``, or one of them; None: all of the workspace, at one more request for
+            every 100, unless the dataset comes from the workspace in one list
+        :param since: first moment; None: from the beginning
+        :param until: first moment that is too late; None: until now
+        :param workers: how many repositories are read at the same time
+        :param on_repository_error: ``fail`` or ``skip`` when one can not be read
+        :param options: those of the dataset's ``read``
+        :raises BitbucketError: the repositories of the workspace can not be listed
+        """
+        source, names = self._sources(client, repositories)
+
+        def read(name: str, begin: datetime | None) -> Iterator[Any]:
+            records: Iterator[Any] = source(client, name, since=begin, until=until, **options)
+            return records
+
+        return Reading(self, read, names, since, until, client.budget, workers=workers, on_repository_error=on_repository_error)
 
     def _sources(
         self, client: BitbucketClient, repositories: Sequence[str] | str | None
@@ -102,34 +107,6 @@ class Dataset:
         return read_workspace, list(dict.fromkeys(name.partition("/")[0] for name in names))
 
 
-def write_parquet(dataset: Dataset, records: Iterable[Any], path: Any) -> int:
-    """Write records to a Parquet file and return their number.
-
-    The file is written beside its place and moved there when it is whole, so a crash leaves the old file or none. Memory
-    does not grow with the number of rows. ``pandas.read_parquet`` gives the dtypes of the schema back.
-
-    :param path: an ``ObjectStoragePath`` or ``pathlib.Path``; what was there is replaced
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    schema, rows = dataset.schema.arrow(), 0
-    with _in_one_piece(path) as file, pq.ParquetWriter(file, schema) as writer:
-        for batch in chunks(records, _BATCH):
-            writer.write_table(pa.Table.from_pandas(dataset.frame(batch), schema=schema, preserve_index=False))
-            rows += len(batch)
-    return rows
-
-
-def write_frame(frame: pd.DataFrame, path: Any) -> None:
-    """Write a frame that is there to a Parquet file, likewise.
-
-    :param path: an ``ObjectStoragePath`` or ``pathlib.Path``; what was there is replaced
-    """
-    with _in_one_piece(path) as file:
-        frame.to_parquet(file, index=False)
-
-
 def interval(since: object, until: object) -> tuple[datetime | None, datetime | None]:
     """Return an interval given by moments as people and templates write them.
 
@@ -142,20 +119,6 @@ def interval(since: object, until: object) -> tuple[datetime | None, datetime | 
     if begin and end and end < begin:
         raise ValueError(f"until ({until}) lies before since ({since})")
     return begin, end
-
-
-@contextmanager
-def _in_one_piece(path: Any) -> Iterator[Any]:
-    """Open a file beside its place, and move it there when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.parent / f".{path.name}.{uuid4().hex}.part"
-    try:
-        with beside.open("wb") as file:
-            yield file
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
 
 
 def _names(client: BitbucketClient, repositories: Sequence[str] | str | None) -> list[str]:

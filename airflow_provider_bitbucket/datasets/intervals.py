@@ -10,7 +10,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 #: Bitbucket gives some lists newest first but does not promise it, so they are read this far beyond the moment asked for.
-_OVERLAP = timedelta(hours=1)
+OVERLAP = timedelta(hours=1)
 
 
 def moment(value: datetime | str | None) -> datetime | None:
@@ -35,7 +35,7 @@ def chunks(rows: Iterable[T], size: int) -> Iterator[list[T]]:
 def passed(dates: Iterable[datetime | None], since: datetime) -> bool:
     """Say whether a whole page is older than a moment, so that no later page is expected to have anything newer."""
     newest = max(filter(None, dates), default=None)
-    return newest is not None and newest < since - _OVERLAP
+    return newest is not None and newest < since - OVERLAP
 
 
 def back_to(

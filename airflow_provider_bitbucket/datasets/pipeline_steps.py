@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _TRIGGER = "pipeline_step_trigger_"
 
+OVERLAP = pipelines.OVERLAP
+
 SCHEMA = Schema(
     "pipeline_steps",
     ("repository", "build_number", "uuid"),

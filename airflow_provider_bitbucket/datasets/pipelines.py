@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import BitbucketClient
 
 log = logging.getLogger(__name__)
+
+#: A pipeline stays in the interval in which it was created, and is not over then.
+OVERLAP = timedelta(days=1)
 
 SCHEMA = Schema(
     "pipelines",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client import BitbucketBadRequestError, BitbucketNotFoundError, BitbucketServerError
@@ -13,6 +15,7 @@ from airflow_provider_bitbucket.datasets.intervals import moment
 from airflow_provider_bitbucket.datasets.people import Account
 from airflow_provider_bitbucket.datasets.pull_request_activity import timelines
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.spool import Room, Spool
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,20 +121,18 @@ def read(
     """
     name = client.full_name(repository)
     machines = frozenset([bots] if isinstance(bots, str) else bots)
-    listed = [
+    listed = (
         row
         for row in client.pull_requests.list(repository, updated_since=since)
         if until is None or datetime.fromisoformat(row["updated_on"]) < until
-    ]
-    created = {row["id"]: datetime.fromisoformat(row["created_on"]) for row in listed}
-    entries = timelines(client, repository, created) if with_activity else {}
-    for row in listed:
+    )
+    for row, entries in _with_timelines(client, repository, listed) if with_activity else ((row, None) for row in listed):
         number = row["id"]
         yield {
             "repository": name,
             "pull_request": row,
             "bots": machines,
-            "timeline": entries.get(number),
+            "timeline": entries,
             "commits": _commits(client, repository, number) if with_commits else None,
             "diffstat": _diffstat(client, repository, number) if with_diffstat else None,
         }
@@ -259,6 +260,25 @@ def _from_timeline(
         "first_review_kind": first.kind,
         "first_review_by": first.actor.name,
     }
+
+
+def _with_timelines(
+    client: BitbucketClient, repository: str, listed: Iterable[dict[str, Any]]
+) -> Iterator[tuple[dict[str, Any], list[timeline.Entry]]]:
+    created: dict[int, datetime] = {}
+
+    def noted() -> Iterator[dict[str, Any]]:
+        for row in listed:
+            created[row["id"]] = datetime.fromisoformat(row["created_on"])
+            yield row
+
+    # All have to be listed before it is known which way to their timelines is cheaper; many wait on disk.
+    with TemporaryDirectory(prefix="bitbucket-", ignore_cleanup_errors=True) as folder:
+        spool = Spool(Path(folder) / "pull_requests", Room(500))  # there may be ten of these at a time
+        spool.fill(noted())
+        entries = timelines(client, repository, created)
+        for row in spool.take():
+            yield row, entries.pop(row["id"])
 
 
 def _commits(client: BitbucketClient, repository: str, number: int) -> list[dict[str, Any]]:

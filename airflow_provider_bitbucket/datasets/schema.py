@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,11 @@ class Schema:
         """Column names in order."""
         return [column.name for column in self.columns]
 
+    @property
+    def moment(self) -> str | None:
+        """The first column that holds a moment; None where none does."""
+        return next((column.name for column in self.columns if column.dtype == TIMESTAMP), None)
+
     def frame(self, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         """Return rows as a frame with every column in its dtype; what a row lacks is null.
 
@@ -79,11 +84,14 @@ class Schema:
         """Return the frame of no rows."""
         return self.frame(())
 
-    def arrow(self) -> pa.Schema:
-        """Return the schema of a Parquet file, from which pandas reads the same dtypes back."""
+    def arrow(self, *, without: Collection[str] = ()) -> pa.Schema:
+        """Return the schema of a Parquet file, from which pandas reads the same dtypes back.
+
+        :param without: columns that are not in the file
+        """
         import pyarrow as pa
 
-        return pa.Schema.from_pandas(self.empty(), preserve_index=False)
+        return pa.Schema.from_pandas(self.empty().drop(columns=list(without)), preserve_index=False)
 
     def to_markdown(self) -> str:
         """Return the columns as a table for the docs."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _RAN = ("SUCCESSFUL", "FAILED", "ERROR")
 _COUNT = "number_of_{}test_cases"
 
+OVERLAP = pipeline_steps.OVERLAP
+
 SCHEMA = Schema(
     "test_reports",
     ("repository", "build_number", "step_id"),

@@ -10,12 +10,14 @@ from asgiref.sync import sync_to_async
 from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError, BitbucketUserError
 from airflow_provider_bitbucket.get_provider_info import CONNECTION_TYPE
 from airflow_provider_bitbucket.hooks.metrics import BitbucketMetricsMixin
+from airflow_provider_bitbucket.hooks.sql import BitbucketSqlMixin
 
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import BitbucketClient
+    from airflow_provider_bitbucket.hooks.frames import Moment
 
 
-class BitbucketHook(BitbucketMetricsMixin, BaseHook):
+class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
     """Talk to Bitbucket Cloud with the credentials of an Airflow connection.
 
     ``get_conn()`` returns the client, with which a task can do whatever no operator covers::
@@ -91,6 +93,21 @@ class BitbucketHook(BitbucketMetricsMixin, BaseHook):
                 f"task workspace=..., or write the repository as 'workspace/{repository}'."
             )
         return client.full_name(repository)
+
+    def list_repositories(self, project: str | None = None, name: str | None = None, updated_since: Moment = None) -> list[str]:
+        """Return the slugs of the workspace's repositories that fit all that is asked for; one request for every 100 that do.
+
+        :param project: key of the project that they are in
+        :param name: text that their names contain, in capitals or not
+        :param updated_since: moment since which they changed, ISO 8601 text or datetime
+        :raises ValueError: ``updated_since`` is no moment
+        :raises BitbucketError: they can not be listed
+        """
+        from airflow_provider_bitbucket.datasets.extract import interval
+
+        since, _ = interval(updated_since, None)
+        found = self.get_conn().repositories.find(project=project, name=name, updated_since=since, fields="values.slug")
+        return [row["slug"] for row in found]
 
     def _make_client(self) -> BitbucketClient:
         from airflow_provider_bitbucket.client import BitbucketClient

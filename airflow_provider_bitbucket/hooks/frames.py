@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.datasets import DATASETS
+from airflow_provider_bitbucket.datasets import DATASETS, TooManyRowsError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from airflow_provider_bitbucket.client import BitbucketClient
-    from airflow_provider_bitbucket.datasets.extract import Dataset
+    from airflow_provider_bitbucket.datasets.reading import Reading
 
     Moment = datetime | str | None
 
-__all__ = ["DATASETS", "BitbucketFramesMixin"]
+__all__ = ["DATASETS", "BitbucketFramesMixin", "TooManyRowsError"]
 
 
 class BitbucketFramesMixin:
@@ -169,10 +169,9 @@ class BitbucketFramesMixin:
         """Return a dataset by name.
 
         :param dataset: one of :data:`DATASETS`
-        :param options: further parameters of the dataset, as in the methods above
+        :param options: further parameters of :meth:`read` and of the dataset, as in the methods above
         """
-        chosen, records = self._records(dataset, repositories, since, until, options)
-        return chosen.frame(records)
+        return self.read(dataset, repositories, since, until, **options).frame()
 
     def write_parquet(
         self,
@@ -181,21 +180,54 @@ class BitbucketFramesMixin:
         repositories: Sequence[str] | str | None = None,
         since: Moment = None,
         until: Moment = None,
+        *,
+        partitioned: bool = False,
         **options: Any,
     ) -> dict[str, Any]:
-        """Write a dataset to a Parquet file; other parameters as for :meth:`get_df`.
+        """Write a dataset to Parquet; other parameters as for :meth:`get_df`.
 
-        :param path: any path of Airflow's ``ObjectStoragePath``, such as ``s3://bucket/prs.parquet``; the file appears
+        :param path: any path of Airflow's ``ObjectStoragePath``, such as ``s3://bucket/prs.parquet``; what is written appears
             there when it is whole
-        :return: ``path``, ``dataset``, ``rows`` and ``columns`` (their names)
+        :param partitioned: write a folder of files by repository and month in place of one file
+        :return: ``path``, ``dataset``, ``rows``, ``columns`` (their names), ``repositories`` (what each cost) and ``skipped``
         """
+        return self.save(self.read(dataset, repositories, since, until, **options), path, partitioned=partitioned)
+
+    def read(
+        self,
+        dataset: str,
+        repositories: Sequence[str] | str | None = None,
+        since: Moment = None,
+        until: Moment = None,
+        **options: Any,
+    ) -> Reading:
+        """Return a dataset about to be read: iterate over its records, take its ``frame()`` or :meth:`save` it, once.
+
+        Its ``results`` then say rows, requests, seconds and error of each repository.
+
+        :param options: ``on_repository_error`` (``fail``, or ``skip``: leave out repositories that can not be read),
+            ``workers`` (how many are read at the same time), and further parameters of the dataset
+        """
+        from airflow_provider_bitbucket.datasets.extract import Dataset, interval
+
+        chosen, (begin, end) = Dataset(dataset), interval(since, until)
+        return chosen.read(self.get_conn(), repositories, begin, end, **options)
+
+    def save(self, reading: Reading, path: str, *, partitioned: bool = False) -> dict[str, Any]:
+        """Read and write to Parquet, as :meth:`write_parquet` does."""
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        from airflow_provider_bitbucket.datasets.extract import write_parquet
+        from airflow_provider_bitbucket.datasets.parquet import write_parquet
 
-        chosen, records = self._records(dataset, repositories, since, until, options)
-        rows = write_parquet(chosen, records, ObjectStoragePath(path))
-        return {"path": path, "dataset": dataset, "rows": rows, "columns": chosen.schema.names}
+        rows = write_parquet(reading.dataset, reading, ObjectStoragePath(path), partitioned=partitioned)
+        return {
+            "path": path,
+            "dataset": reading.dataset.name,
+            "rows": rows,
+            "columns": reading.dataset.schema.names,
+            "repositories": [one.as_dict() for one in reading.results],
+            "skipped": [one.repository for one in reading.skipped],
+        }
 
     def write_frame(self, frame: pd.DataFrame, path: str) -> None:
         """Write a frame to a Parquet file, whose place is taken when it is whole.
@@ -204,7 +236,7 @@ class BitbucketFramesMixin:
         """
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        from airflow_provider_bitbucket.datasets.extract import write_frame
+        from airflow_provider_bitbucket.datasets.parquet import write_frame
 
         write_frame(frame, ObjectStoragePath(path))
 
@@ -213,11 +245,3 @@ class BitbucketFramesMixin:
         from airflow_provider_bitbucket.datasets.extract import Dataset
 
         return Dataset(dataset).schema.empty()
-
-    def _records(
-        self, dataset: str, repositories: Sequence[str] | str | None, since: object, until: object, options: dict[str, Any]
-    ) -> tuple[Dataset, Iterator[Any]]:
-        from airflow_provider_bitbucket.datasets.extract import Dataset, interval
-
-        chosen, (begin, end) = Dataset(dataset), interval(since, until)
-        return chosen, chosen.records(self.get_conn(), repositories, begin, end, **options)

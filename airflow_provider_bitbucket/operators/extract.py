@@ -4,41 +4,62 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.hooks.frames import DATASETS
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_bitbucket.hooks.assets import tell_outlets
+from airflow_provider_bitbucket.hooks.frames import DATASETS, TooManyRowsError
 from airflow_provider_bitbucket.operators.frames import BitbucketFrameOperator
+from airflow_provider_bitbucket.operators.watermarks import Watermarks
 
 if TYPE_CHECKING:
     import pandas as pd
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_bitbucket.datasets.reading import Reading
+
+#: What ``since`` and ``until`` are when they are not given.
+DATA_INTERVAL = "data_interval"
+
 
 class BitbucketExtractOperator(BitbucketFrameOperator):
     """Read a dataset of one, several or all repositories, as a DataFrame or into a Parquet file.
 
-    Rows whose moment (``updated_on`` of a pull request, ``created_on`` of a pipeline, ...) lies in ``[since, until)`` are read,
-    so that a DAG run reads its data interval with ``since="{{ data_interval_start }}"`` and
-    ``until="{{ data_interval_end }}"``. A repository that can not be read fails the task, by name; then nothing is published.
+    Rows whose moment (``updated_on`` of a pull request, ``created_on`` of a pipeline, ...) lies in ``[since, until)`` are read:
+    by default in the run's data interval, so that the same run gives the same rows again. docs/extraction.md has what it costs,
+    how to read only what changed, and what happens when something fails.
 
     :param dataset: ``pull_requests``, ``pull_request_activity``, ``pull_request_commits``, ``diffstats``, ``reviews``,
         ``comments``, ``commits``, ``branches``, ``repositories``, ``members``, ``environments``, ``deployments``,
         ``pipelines``, ``pipeline_steps``, ``test_reports`` or ``build_statuses`` (columns, and which
         moment counts: docs/datasets.md)
     :param repositories: slugs, or one; None: all repositories of the workspace (templated)
-    :param since: first moment, ISO 8601 (templated); None, or a template that renders to nothing: from the beginning
-    :param until: first moment that is too late (templated); None: until now
+    :param since: first moment, ISO 8601 (templated); None, or a template that renders to nothing: from the beginning; default:
+        the start of the run's data interval, the beginning for a run that has none or one of no length
+    :param until: first moment that is too late (templated); None: until now; default: the end of the data interval where that
+        is read, else until now
+    :param incremental: read what changed since this task read it last, in place of ``since``, which counts for repositories that
+        were never read. Needs ``output_path``, which is replaced by every run unless it is a template, and ``outlets``, whose
+        first asset keeps how far it came; before Airflow 3.3, which keeps nothing, the data interval is read
+    :param on_repository_error: ``fail``: a repository that can not be read fails the task and nothing is published; ``skip``: it
+        is left out, and named in the log and the result
     :param with_activity: of ``pull_requests``: read the timelines too; one request for every 50 entries
     :param with_commits: of ``pull_requests``: read the commits too; one request for every pull request
     :param with_diffstat: of ``pull_requests``: read the diffstats too; two requests for every pull request
     :param bots: of ``pull_requests`` and ``reviews``: nicknames, display names, account ids or uuids of machines that have an
         account of a person (templated)
     :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/prs.parquet`` (templated); None: the
-        DataFrame is the task's XCom, which suits some ten thousand rows
+        DataFrame is the task's XCom
+    :param partitioned: make ``output_path`` a folder of files by repository and month in place of one file
+    :param max_xcom_rows: how many rows may go into Airflow's database as XCom; with an XCom backend of your own there is no limit
     :param bitbucket_conn_id: the connection (templated)
     :param workspace: workspace to read in; default: the connection's (templated)
     :param run_as: in whose name, where the connection has credentials for each user; default: who triggered the run, else the
         connection's default user (templated)
-    :return: the DataFrame; with ``output_path`` its ``path``, ``dataset``, ``rows`` and ``columns``
-    :raises ValueError: no such dataset or moment; an option of another dataset
+    :return: the DataFrame; with ``output_path`` its ``path``, ``dataset``, ``rows``, ``columns``, ``repositories`` (a list of
+        ``repository``, ``rows``, ``requests``, ``seconds``, ``error``) and ``skipped`` (names). With a DataFrame these last two
+        are XComs of the same names
+    :raises AirflowFailException: a DataFrame that XCom can not carry
+    :raises ValueError: no such dataset or moment; an option of another dataset, or without the other that it needs
     :raises BitbucketError: a repository can not be read
     """
 
@@ -46,15 +67,34 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
         self,
         *,
         dataset: str = "pull_requests",
+        since: Any = DATA_INTERVAL,
+        until: Any = DATA_INTERVAL,
+        incremental: bool = False,
+        on_repository_error: str = "fail",
+        partitioned: bool = False,
+        max_xcom_rows: int = 50_000,
         with_activity: bool = False,
         with_commits: bool = False,
         with_diffstat: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(since=since, until=until, **kwargs)
         if dataset not in DATASETS:
             raise ValueError(f"There is no dataset {dataset!r}; expected one of {', '.join(DATASETS)}")
+        if on_repository_error not in ("fail", "skip"):
+            raise ValueError(f"on_repository_error is {on_repository_error!r}; expected 'fail' or 'skip'")
+        if incremental and not (self.output_path and self.outlets):
+            raise ValueError(
+                "incremental needs output_path, because it goes on only from what is safely written, and outlets=[Asset(...)], "
+                "which keeps how far it came"
+            )
+        if partitioned and not self.output_path:
+            raise ValueError("partitioned is about output_path, which is not given")
         self.dataset = dataset
+        self.incremental = incremental
+        self.on_repository_error = on_repository_error
+        self.partitioned = partitioned
+        self.max_xcom_rows = max_xcom_rows
         self.with_activity = with_activity
         self.with_commits = with_commits
         self.with_diffstat = with_diffstat
@@ -63,17 +103,58 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
 
     def execute(self, context: Context) -> pd.DataFrame | dict[str, Any]:
         """Read and publish."""
-        options = self._options()
-        if self.output_path:
-            written = self.hook.write_parquet(
-                self.dataset, self.output_path, self.repositories, self.since, self.until, **options
-            )
-            self.log.info("Wrote %s rows of %s to %s.", f"{written['rows']:,}", self.dataset, self.output_path)
-            return written
-        self.refuse_what_xcom_can_not_carry(self.dataset)
-        frame = self.hook.get_df(self.dataset, self.repositories, self.since, self.until, **options)
+        if not self.output_path:
+            self.refuse_what_xcom_can_not_carry(self.dataset)
+            return self._frame(context)
+        watermarks = self._watermarks(context)
+        reading = self._reading(context, watermarks)
+        written = self.hook.save(reading, self.output_path, partitioned=self.partitioned)
+        self.log.info("Wrote %s rows of %s to %s.", f"{written['rows']:,}", self.dataset, self.output_path)
+        if watermarks:
+            for name, moment in reading.read_until.items():
+                watermarks.move(name, moment)
+        tell_outlets(self, context, reading, written["rows"])
+        return written
+
+    def _frame(self, context: Context) -> pd.DataFrame:
+        reading = self._reading(context, None)
+        try:
+            frame = reading.frame(self.max_xcom_rows if self.goes_into_the_database else None)
+        except TooManyRowsError as error:
+            raise AirflowFailException(
+                f"{error}, which is much for Airflow's database. Give output_path to write Parquet instead, read less (since, "
+                "repositories), or raise max_xcom_rows."
+            ) from error
         self.log.info("Read %s rows of %s.", f"{len(frame):,}", self.dataset)
+        if self.do_xcom_push and (instance := context.get("ti")):
+            instance.xcom_push(key="repositories", value=[one.as_dict() for one in reading.results])
+            instance.xcom_push(key="skipped", value=[one.repository for one in reading.skipped])
+        tell_outlets(self, context, reading, len(frame))
         return frame
+
+    def _reading(self, context: Context, watermarks: Watermarks | None) -> Reading:
+        since, until = self._bounds(context, watermarks)
+        options = {**self._options(), "on_repository_error": self.on_repository_error}
+        reading = self.hook.read(self.dataset, self.repositories, since, until, **options)
+        if watermarks:
+            reading.go_on_from(watermarks.before(reading.since))
+        return reading
+
+    def _watermarks(self, context: Context) -> Watermarks | None:
+        if not self.incremental:
+            return None
+        watermarks = Watermarks(context, self.outlets[0], self.dataset)
+        if watermarks.kept:
+            return watermarks
+        self.log.warning("This Airflow keeps no state of assets (3.3 does), so incremental reads the data interval.")
+        return None
+
+    def _bounds(self, context: Context, watermarks: Watermarks | None) -> tuple[Any, Any]:
+        """Return since and until, those of the data interval where nothing else is said."""
+        begin, end = context.get("data_interval_start"), context.get("data_interval_end")
+        if watermarks or self.since != DATA_INTERVAL or not (begin and end and begin < end):
+            begin = end = None
+        return begin if self.since == DATA_INTERVAL else self.since, end if self.until == DATA_INTERVAL else self.until
 
     def _options(self) -> dict[str, Any]:
         """Return the options of the dataset that are given."""

@@ -59,14 +59,22 @@ class BitbucketFrameOperator(BaseOperator):
         """The hook."""
         return BitbucketHook(self.bitbucket_conn_id, self.workspace, self.run_as)
 
+    @property
+    def goes_into_the_database(self) -> bool:
+        """Whether the result is passed on by Airflow's own XCom.
+
+        A custom backend knows itself what it can carry, and trying it could leave something behind.
+        """
+        return self.do_xcom_push and XCom.serialize_value.__module__ == "airflow.sdk.bases.xcom"
+
     def refuse_what_xcom_can_not_carry(self, dataset: str) -> None:
         """Find out before a request is spent whether this Airflow can pass the DataFrame on, by passing it without rows.
 
         :param dataset: whose dtypes the DataFrame has
         :raises AirflowFailException: it can not; says what to do instead
         """
-        if not self.do_xcom_push or XCom.serialize_value.__module__ != "airflow.sdk.bases.xcom":
-            return  # a custom backend knows itself what it can carry, and trying it could leave something behind
+        if not self.goes_into_the_database:
+            return
         empty = self.hook.empty_df(dataset)
         try:
             XCom.serialize_value(empty)

@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from airflow_provider_bitbucket.client import BitbucketNotFoundError
-from airflow_provider_bitbucket.datasets.extract import Dataset, interval, write_parquet
+from airflow_provider_bitbucket.datasets.extract import Dataset, interval
+from airflow_provider_bitbucket.datasets.parquet import write_parquet
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
 from tests.stories import REVIEWER, client_of, frame_of, open_pull_request
@@ -157,3 +158,68 @@ def test_what_is_no_moment_is_refused_with_its_name(value: Any):
 def test_an_interval_the_wrong_way_round_is_refused():
     with pytest.raises(ValueError, match=r"until .* lies before since"):
         interval("2026-11-02", "2026-11-01")
+
+
+def test_a_folder_by_repository_and_month_reads_back_as_the_same_rows(three: BitbucketEmulator, tmp_path: Path):
+    path = tmp_path / "prs"
+    for _ in range(2):  # the second replaces the first
+        assert write_parquet(PULL_REQUESTS, PULL_REQUESTS.records(client_of(three)), path, partitioned=True) == 12
+    expected = frame_of(three, repositories=None)
+    months = expected["created_on"].dt.strftime("%Y-%m")
+    folders = {f"repository=acme%2F{name[5:]}/month={month}" for name, month in zip(expected["repository"], months, strict=True)}
+    assert {str(file.parent.relative_to(path)) for file in path.rglob("*.parquet")} == folders
+    frame = pd.read_parquet(path)
+    frame["repository"] = frame["repository"].astype("string")
+    assert (frame["created_on"].dt.strftime("%Y-%m") == frame["month"].astype(str)).all()
+    key = ["repository", "id"]
+    pd.testing.assert_frame_equal(
+        frame[list(expected.columns)].sort_values(key, ignore_index=True), expected.sort_values(key, ignore_index=True)
+    )
+    assert [one.name for one in tmp_path.iterdir()] == ["prs"]
+    only = pd.read_parquet(path, filters=[("repository", "==", "acme/api")])
+    assert len(only) == 4
+
+
+def test_a_folder_is_replaced_as_a_whole_or_not_at_all(three: BitbucketEmulator, tmp_path: Path):
+    path = tmp_path / "prs"
+    (path / "repository=acme%2Fold").mkdir(parents=True)
+    with pytest.raises(BitbucketNotFoundError):
+        write_parquet(PULL_REQUESTS, PULL_REQUESTS.records(client_of(three), ["api", "gone"]), path, partitioned=True)
+    assert [one.name for one in path.iterdir()] == ["repository=acme%2Fold"]
+    write_parquet(PULL_REQUESTS, PULL_REQUESTS.records(client_of(three), ["api"]), path, partitioned=True)
+    assert [one.name for one in path.iterdir()] == ["repository=acme%2Fapi"]
+    assert [one.name for one in tmp_path.iterdir()] == ["prs"]
+
+
+def test_a_folder_has_few_files_open_at_a_time_and_loses_no_row(tmp_path: Path):
+    moments = [f"2026-{number % 9 + 1:02}-01T00:00:00Z" for number in range(6000)]
+    records = (
+        {"repository": "acme/api", "pull_request": {"id": number, "created_on": moment}} for number, moment in enumerate(moments)
+    )
+    assert write_parquet(PULL_REQUESTS, records, tmp_path / "prs", partitioned=True) == 6000
+    frame = pd.read_parquet(tmp_path / "prs")
+    assert sorted(frame["id"]) == list(range(6000))
+    assert set(frame["month"]) == {f"2026-{month:02}" for month in range(1, 10)}
+
+
+@pytest.mark.parametrize("scheme", ["file", "memory"])
+def test_a_folder_goes_to_any_object_storage(three: BitbucketEmulator, tmp_path: Path, scheme: str):
+    from airflow.sdk.io import ObjectStoragePath, attach
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    attach("memory", fs=MemoryFileSystem())
+    path = ObjectStoragePath(f"{scheme}://{tmp_path}/out/prs")
+    for _ in range(2):
+        assert write_parquet(PULL_REQUESTS, PULL_REQUESTS.records(client_of(three)), path, partitioned=True) == 12
+    assert sorted(one.name for one in path.iterdir()) == [
+        f"repository=acme%2F{name}" for name in ("api", "service-2", "service-3")
+    ]
+    assert [one.name for one in path.parent.iterdir()] == ["prs"]
+
+
+def test_rows_without_repository_or_moment_go_where_they_can(tmp_path: Path):
+    rows = [{"repository": "acme/api", "environment": {"uuid": "{1}"}}]
+    assert write_parquet(Dataset("environments"), rows, tmp_path / "environments", partitioned=True) == 1
+    assert [str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*.parquet")] == [
+        "environments/repository=acme%2Fapi/1.parquet"
+    ]

@@ -167,3 +167,76 @@ def test_a_custom_xcom_backend_is_trusted_to_carry_a_frame(bitbucket: BitbucketE
 
     monkeypatch.setattr(frames, "XCom", Backend)
     assert len(execute()) == 2
+
+
+def test_a_repository_that_can_not_be_read_can_be_left_out_and_is_named(
+    bitbucket: BitbucketEmulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    path = f"file://{tmp_path}/prs.parquet"
+    done = execute(repositories=["api", "gone"], on_repository_error="skip", output_path=path)
+    assert (done["rows"], done["skipped"]) == (2, ["acme/gone"])
+    assert [(one["repository"], one["rows"], one["requests"]) for one in done["repositories"]] == [
+        ("acme/api", 2, 1),
+        ("acme/gone", 0, 1),
+    ]
+    assert "404" in done["repositories"][1]["error"]
+    assert "1 of 2 repositories could not be read and were left out: acme/gone" in caplog.text
+
+
+@pytest.mark.airflow
+def test_beside_a_data_frame_the_left_out_repositories_are_xcoms(bitbucket: BitbucketEmulator, run_task: Run):
+    done = run_task(BitbucketExtractOperator, repositories=["api", "gone"], on_repository_error="skip")
+    assert done.state == "success"
+    assert done.xcom["skipped"] == ["acme/gone"]
+    assert [one["rows"] for one in done.xcom["repositories"]] == [2, 0]
+
+
+def test_more_rows_than_xcom_should_carry_are_refused_as_soon_as_they_are_seen(bitbucket: BitbucketEmulator):
+    with pytest.raises(AirflowFailException, match=r"pull_requests has more than 1 rows, .* Give output_path .* max_xcom_rows"):
+        execute(max_xcom_rows=1)
+    assert len(execute(max_xcom_rows=2)) == 2
+    assert len(execute(max_xcom_rows=1, do_xcom_push=False)) == 2
+
+
+def test_a_folder_by_repository_and_month_can_be_written(bitbucket: BitbucketEmulator, tmp_path: Path):
+    execute(output_path=f"file://{tmp_path}/prs", partitioned=True)
+    assert [str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*.parquet")] == [
+        "prs/repository=acme%2Fapi/month=2026-10/1.parquet"
+    ]
+
+
+DAY = {"data_interval_start": after(0), "data_interval_end": after(24)}
+
+
+@pytest.mark.parametrize(
+    ("context", "parameters", "rows"),
+    [
+        (DAY, {}, 1),  # updated after 2 hours; the other one after 50
+        (DAY, {"until": None}, 2),
+        (DAY, {"since": after(-1)}, 2),
+        (DAY, {"since": None, "until": after(3)}, 1),
+        ({**DAY, "data_interval_end": after(0)}, {}, 2),  # a manual run, or a schedule whose intervals have no length
+        ({"data_interval_start": None, "data_interval_end": None}, {}, 2),  # started by an asset
+        ({}, {}, 2),
+    ],
+)
+def test_unless_told_otherwise_a_run_reads_its_data_interval(
+    bitbucket: BitbucketEmulator, context: dict[str, Any], parameters: dict[str, Any], rows: int
+):
+    frame = BitbucketExtractOperator(task_id="extract", **parameters).execute(context)  # type: ignore[arg-type]  # part of one
+    assert len(frame) == rows
+    assert len(BitbucketExtractOperator(task_id="extract", **parameters).execute(context)) == rows  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"incremental": True},
+        {"incremental": True, "output_path": "file:///prs"},
+        {"partitioned": True},
+        {"on_repository_error": "ignore"},
+    ],
+)
+def test_what_lacks_the_other_that_it_needs_is_refused_when_the_dag_is_parsed(parameters: dict[str, Any]):
+    with pytest.raises(ValueError, match=r"^incremental needs|^partitioned is about|^on_repository_error is 'ignore'"):
+        BitbucketExtractOperator(task_id="extract", **parameters)

@@ -1,0 +1,136 @@
+"""Write a dataset to Parquet: as it is read, beside its place, and into place when it is whole."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+from uuid import uuid4
+
+from airflow_provider_bitbucket.datasets.extract import Dataset
+from airflow_provider_bitbucket.datasets.intervals import chunks
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+#: Rows turned into a piece of a Parquet file at a time, so that memory does not grow with their number.
+_BATCH = 5_000
+#: Files of a folder that are open at a time. Object stores hold tens of megabytes for each, and rows come by repository and time.
+_MOST_OPEN = 3
+
+Write = Callable[["pd.DataFrame"], None]
+
+
+def write_parquet(dataset: Dataset, records: Iterable[Any], path: Any, *, partitioned: bool = False) -> int:
+    """Write records to Parquet and return their number.
+
+    It is written beside its place and moved there when it is whole, so a crash leaves the old file or none. Memory does not
+    grow with the number of rows. ``pandas.read_parquet`` gives the dtypes of the schema back.
+
+    :param path: an ``ObjectStoragePath`` or ``pathlib.Path``; what was there is replaced
+    :param partitioned: make it a folder of files, ``repository=acme%2Fapi/month=2026-11/1.parquet``: by the month of the first
+        moment among the dataset's columns (``created_on`` of a pull request), ``none`` where it has none. The repository is then
+        in the names alone
+    """
+    rows = 0
+    with (_folder if partitioned else _file)(dataset, path) as write:
+        for batch in chunks(records, _BATCH):
+            write(dataset.frame(batch))
+            rows += len(batch)
+    return rows
+
+
+def write_frame(frame: pd.DataFrame, path: Any) -> None:
+    """Write a frame that is there to a Parquet file, likewise.
+
+    :param path: an ``ObjectStoragePath`` or ``pathlib.Path``; what was there is replaced
+    """
+    with _beside(path) as beside, beside.open("wb") as file:
+        frame.to_parquet(file, index=False)
+
+
+@contextmanager
+def _file(dataset: Dataset, path: Any) -> Iterator[Write]:
+    with _beside(path) as beside, _parquet(beside, dataset.schema.arrow()) as write:
+        yield write
+
+
+@contextmanager
+def _folder(dataset: Dataset, path: Any) -> Iterator[Write]:
+    month_of, by_repository = dataset.schema.moment, "repository" in dataset.schema.names
+    schema = dataset.schema.arrow(without=["repository"] if by_repository else [])
+    numbers = count(1)
+    with _beside(path) as beside, ExitStack() as all_open:
+        beside.mkdir()
+        open_files: dict[str, tuple[ExitStack, Write]] = {}
+
+        def writer(folder: str) -> Write:
+            if folder not in open_files:
+                if len(open_files) == _MOST_OPEN:
+                    open_files.pop(next(iter(open_files)))[0].close()
+                (beside / folder).mkdir(parents=True, exist_ok=True)
+                file = all_open.enter_context(ExitStack())
+                open_files[folder] = file, file.enter_context(_parquet(beside / folder / f"{next(numbers)}.parquet", schema))
+            open_files[folder] = open_files.pop(folder)  # the one used longest ago is closed first
+            return open_files[folder][1]
+
+        def write(frame: pd.DataFrame) -> None:
+            folders = "repository=" + frame["repository"].map(lambda name: quote(name, safe="")) + "/" if by_repository else ""
+            if month_of:
+                folders = folders + "month=" + frame[month_of].dt.strftime("%Y-%m").fillna("none")
+            elif not by_repository:
+                raise ValueError(f"{dataset.name} has neither repository nor moment to be partitioned by")
+            for folder, rows in frame[schema.names].groupby(folders, sort=False):
+                writer(str(folder))(rows)
+
+        yield write
+
+
+@contextmanager
+def _parquet(path: Any, schema: pa.Schema) -> Iterator[Write]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with path.open("wb") as file, pq.ParquetWriter(file, schema) as writer:
+        yield lambda frame: writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
+
+
+@contextmanager
+def _beside(path: Any) -> Iterator[Any]:
+    """Give a place beside a file or folder, and move what is there into its place when it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside, old = (path.parent / f".{path.name}.{uuid4().hex}.{kind}" for kind in ("part", "old"))
+    try:
+        yield beside
+        if beside.is_dir() or path.is_dir():  # which no file system replaces at once
+            if path.exists():
+                _move(path, old)
+            _move(beside, path)
+            _remove(old)
+        else:
+            beside.replace(path)
+    except BaseException:
+        _remove(beside)
+        raise
+
+
+def _move(path: Any, to: Any) -> None:
+    if hasattr(path, "fs"):
+        path.fs.mv(path.path, to.path, recursive=True)
+    else:
+        path.rename(to)
+
+
+def _remove(path: Any) -> None:
+    if not path.exists():
+        return
+    if not path.is_dir():
+        path.unlink()
+    elif hasattr(path, "fs"):
+        path.fs.rm(path.path, recursive=True)
+    else:
+        shutil.rmtree(path)

@@ -1,0 +1,287 @@
+"""Read many repositories at once: in order, within the request budget, with what each of them cost and whether it failed."""
+
+from __future__ import annotations
+
+import contextvars
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from tempfile import TemporaryDirectory
+from threading import Condition, Event, Thread
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bitbucket.client import BitbucketAuthError, BitbucketError
+from airflow_provider_bitbucket.datasets import TooManyRowsError
+from airflow_provider_bitbucket.datasets.spool import Room, Spool
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from airflow_provider_bitbucket.client.budget import RateBudget
+    from airflow_provider_bitbucket.datasets.extract import Dataset
+
+log = logging.getLogger(__name__)
+
+#: Repositories read at the same time. One thread alone uses up an hour's budget in minutes; more of them only shorten the wait.
+WORKERS = 10
+#: Seconds between two lines of the log that say how far it is.
+PROGRESS_SECONDS = 30.0
+#: Seconds that threads get to end when nobody wants the rest. A request under way may take longer, and ends with the process.
+_FAREWELL_SECONDS = 2.0
+ON_REPOSITORY_ERROR = ("fail", "skip")
+
+
+@dataclass
+class RepositoryResult:
+    """What became of a repository.
+
+    :param repository: ``workspace/repository``
+    :param rows: records read so far; 0 when it was skipped
+    :param requests: requests it cost, repeated ones included
+    :param seconds: how long it took; where nothing else was read meanwhile, with what its reader did in between
+    :param error: why it could not be read; None: it could
+    :param began_on: when its reading began; None: it has not. What changed before that was read
+    """
+
+    repository: str
+    rows: int = 0
+    requests: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+    began_on: datetime | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return ``repository``, ``rows``, ``requests``, ``seconds`` and ``error``, as an XCom can carry them."""
+        return {name: value for name, value in asdict(self).items() if name != "began_on"} | {"seconds": round(self.seconds, 1)}
+
+
+class _Stopped(Exception):
+    """Nobody wants the rest."""
+
+
+class Reading:
+    """The records of repositories, in their order, and what became of each. Read once.
+
+    :param dataset: what they are records of
+    :param read: yields the records of a repository since a moment
+    :param repositories: full names
+    :param since: first moment; None: from the beginning
+    :param until: first moment that is too late; None: until now
+    :param budget: the request budget that it runs under
+    :param workers: how many repositories are read at the same time
+    :param on_repository_error: ``fail``: the first repository that can not be read ends it all; ``skip``: it is left out, all
+        of it, unless none can be read or the credentials are refused (401)
+    :raises ValueError: ``on_repository_error`` or ``workers`` is nothing known
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        read: Callable[[str, datetime | None], Iterator[Any]],
+        repositories: Sequence[str],
+        since: datetime | None,
+        until: datetime | None,
+        budget: RateBudget,
+        *,
+        workers: int = WORKERS,
+        on_repository_error: str = "fail",
+    ) -> None:
+        if on_repository_error not in ON_REPOSITORY_ERROR:
+            raise ValueError(f"on_repository_error is {on_repository_error!r}; expected one of {', '.join(ON_REPOSITORY_ERROR)}")
+        if workers < 1:
+            raise ValueError(f"workers is {workers}; expected at least 1")
+        self.dataset = dataset
+        #: What became of each repository, in order.
+        self.results = [RepositoryResult(name) for name in repositories]
+        #: First moment of each repository; may be changed before they are read.
+        self.since = dict.fromkeys(repositories, since)
+        #: First moment that is too late.
+        self.until = until
+        self._read = read
+        self._budget = budget
+        self._workers = min(workers, len(self.results))
+        self._skips = on_repository_error == "skip"
+        self._changed = Condition()
+        self._stop = Event()
+        self._failure: Exception | None = None
+
+    @property
+    def skipped(self) -> list[RepositoryResult]:
+        """Repositories that were left out."""
+        return [one for one in self.results if one.error]
+
+    @property
+    def read_until(self) -> dict[str, datetime]:
+        """Up to when the repositories that could be read are known now: what changed later is for the next time."""
+        read = {one.repository: one.began_on for one in self.results if one.began_on and not one.error}
+        return {name: min(began, self.until or began) for name, began in read.items()}
+
+    def go_on_from(self, read_until: Mapping[str, datetime]) -> None:
+        """Read what is new since a time before: an overlap is read again, because clocks differ and answers come late.
+
+        :param read_until: what :attr:`read_until` was then; repositories that are not in it are read as they would be
+        """
+        for name, moment in read_until.items():
+            self.since[name] = moment - self.dataset.overlap
+
+    def frame(self, max_rows: int | None = None) -> pd.DataFrame:
+        """Read and return the frame.
+
+        :param max_rows: how many rows it may have; reading ends as soon as there are more
+        :raises TooManyRowsError: there are more
+        """
+        return self.dataset.frame(self if max_rows is None else self._at_most(max_rows))
+
+    def _at_most(self, rows: int) -> Iterator[Any]:
+        for number, record in enumerate(self, 1):
+            if number > rows:
+                raise TooManyRowsError(f"{self.dataset.name} has more than {rows:,} rows")
+            yield record
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the records.
+
+        :raises BitbucketError: a repository can not be read; the log and a note of the error name it, and nothing of the others
+            should be published
+        """
+        began, sent = time.monotonic(), self._budget.sent
+        with self._progress(began, sent):
+            if self._workers > 1 or self._skips:
+                yield from self._from_threads()
+            else:
+                for at, result in enumerate(self.results, 1):
+                    yield from self._records(result)
+                    self._log_cost(at, result)
+        if self.skipped:
+            log.warning(
+                "%s: %d of %d repositories could not be read and were left out: %s",
+                self.dataset.name,
+                len(self.skipped),
+                len(self.results),
+                ", ".join(one.repository for one in self.skipped),
+            )
+
+    def _from_threads(self) -> Iterator[Any]:
+        """Threads read ahead, each a repository at a time, and what they read waits for its turn."""
+        with TemporaryDirectory(prefix="bitbucket-", ignore_cleanup_errors=True) as folder:
+            room = Room()
+            spools = [Spool(Path(folder) / str(at), room, self._notify) for at in range(len(self.results))]
+            waiting: SimpleQueue[tuple[RepositoryResult, Spool]] = SimpleQueue()
+            for pair in zip(self.results, spools, strict=True):
+                waiting.put(pair)
+            # With this thread's context, in which Airflow keeps where the log goes. Daemons, so that a process that is told
+            # to end need not wait an hour for the budget.
+            threads = [
+                Thread(target=contextvars.copy_context().run, args=(self._work, waiting), name=f"bitbucket-{at}", daemon=True)
+                for at in range(self._workers)
+            ]
+            try:
+                for thread in threads:
+                    thread.start()
+                for at, (result, spool) in enumerate(zip(self.results, spools, strict=True), 1):
+                    if self._skips:  # none of it before it is known to be whole
+                        self._wait(lambda: bool(spool.complete or result.error))  # noqa: B023 - called before the next round
+                    if result.error:
+                        spool.discard()
+                    else:
+                        yield from spool.take(self._wait)
+                        self._log_cost(at, result)
+            finally:
+                self._stop.set()
+                until = time.monotonic() + _FAREWELL_SECONDS
+                for thread in threads:
+                    thread.join(max(until - time.monotonic(), 0.0))
+
+    def _work(self, waiting: SimpleQueue[tuple[RepositoryResult, Spool]]) -> None:
+        while not self._stop.is_set():
+            try:
+                result, spool = waiting.get_nowait()
+            except Empty:
+                return
+            try:
+                spool.fill(self._records(result))
+            except _Stopped:
+                return
+            except Exception as error:
+                if not self._may_skip(error):
+                    self._failure = error
+                    self._stop.set()
+                self._notify()
+
+    def _records(self, result: RepositoryResult) -> Iterator[Any]:
+        """Yield the records of a repository, and write down what it costs."""
+        began, sent = time.monotonic(), self._budget.sent_here
+        result.began_on = datetime.now(UTC)
+        try:
+            for record in self._read(result.repository, self.since[result.repository]):
+                result.rows += 1
+                yield record
+                if self._stop.is_set():
+                    raise _Stopped
+        except (_Stopped, GeneratorExit):
+            raise
+        except Exception as error:
+            error.add_note(f"This happened while reading {self.dataset.name} of {result.repository}.")
+            log.error("%s of %s can not be read: %s", self.dataset.name, result.repository, error)
+            result.rows, result.error = 0, str(error) or type(error).__name__
+            raise
+        finally:
+            result.requests, result.seconds = self._budget.sent_here - sent, time.monotonic() - began
+
+    def _may_skip(self, error: Exception) -> bool:
+        """Say whether the others can go on: refused credentials are refused everywhere, and a bug is in all of them."""
+        if not self._skips or isinstance(error, BitbucketAuthError) or not isinstance(error, BitbucketError):
+            return False
+        return len(self.skipped) < len(self.results)
+
+    def _wait(self, ready: Callable[[], bool]) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._failure or ready())
+        if self._failure:
+            raise self._failure
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    @contextmanager
+    def _progress(self, began: float, sent: int) -> Iterator[None]:
+        """Say every half a minute how far it is, also while all wait for the budget."""
+        done = Event()
+
+        def tell() -> None:
+            while not done.wait(PROGRESS_SECONDS):
+                log.info(
+                    "%s: %d of %d repositories begun, %s rows, %s requests in %.0f s; %s requests of this hour are left.",
+                    self.dataset.name,
+                    sum(one.began_on is not None for one in self.results),
+                    len(self.results),
+                    f"{sum(one.rows for one in self.results):,}",
+                    f"{self._budget.sent - sent:,}",
+                    time.monotonic() - began,
+                    f"{self._budget.remaining:,}",
+                )
+
+        Thread(target=contextvars.copy_context().run, args=(tell,), name="bitbucket-progress", daemon=True).start()
+        try:
+            yield
+        finally:
+            done.set()
+
+    def _log_cost(self, at: int, result: RepositoryResult) -> None:
+        log.info(
+            "%s of %s (%d of %d): %s rows, %d requests, %.1f s; %s requests of this hour are left.",
+            self.dataset.name,
+            result.repository,
+            at,
+            len(self.results),
+            f"{result.rows:,}",
+            result.requests,
+            result.seconds,
+            f"{self._budget.remaining:,}",
+        )

@@ -1,0 +1,226 @@
+"""Write a dataset to a table of a SQL database, through SQLAlchemy, in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bitbucket.datasets.parquet import write_parquet
+from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Schema
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from airflow_provider_bitbucket.datasets.reading import Reading
+
+log = logging.getLogger(__name__)
+
+#: Rows sent to the database at a time, so that memory does not grow with their number.
+_BATCH = 2_000
+#: How long a task waits on SQLite for another that writes; SQLite's own 5 seconds are short when 50 tasks end together.
+_SQLITE_WAIT_SECONDS = 300
+_MYSQL = ("mysql", "mariadb")
+
+
+def write_sql(reading: Reading, table: SqlTable, *, replace: bool = False) -> int:
+    """Write what is read to a table and return the number of rows.
+
+    It is read to its end first, into a file, so that no transaction is open while Bitbucket is asked. Then all is written in
+    one: after a crash, or a repository that can not be read, the table is as it was.
+
+    :param replace: delete what the table has of the repositories, or workspaces, that could be read
+    """
+    import pyarrow.parquet as pq
+
+    with TemporaryDirectory(prefix="bitbucket-sql-") as folder:
+        file = Path(folder) / "rows.parquet"
+        write_parquet(reading.dataset, reading, file)
+        replaced = [one.repository for one in reading.results if replace and not one.error]
+        with pq.ParquetFile(file) as parquet:
+            return table.write((batch.to_pylist() for batch in parquet.iter_batches(_BATCH)), replaced)
+
+
+class SqlTable:
+    """A table for the rows of a dataset. It has the columns of the schema, and the primary key ``<dataset>_key``.
+
+    That is a digest of the key columns: some of them can be null, and others are too long for the index of some databases.
+
+    :param schema: of the dataset
+    :param engine: of the database
+    :param name: ``table`` or ``schema.table``; quoted by SQLAlchemy wherever it is used
+    :raises ValueError: the name is none
+    """
+
+    def __init__(self, schema: Schema, engine: sa.Engine, name: str) -> None:
+        import sqlalchemy as sa
+
+        parts = name.split(".")
+        if len(parts) > 2 or not all(part.strip() for part in parts):
+            raise ValueError(f"table is {name!r}; expected 'table' or 'schema.table'")
+        self.name = name
+        self.key = f"{schema.dataset}_key"
+        self._schema = schema
+        self._engine = engine
+        self._table = sa.Table(
+            parts[-1],
+            sa.MetaData(),
+            sa.Column(self.key, sa.String(32), primary_key=True),
+            *(sa.Column(column.name, _type(column.dtype)) for column in schema),
+            schema=parts[0] if len(parts) == 2 else None,
+        )
+
+    def prepare(self) -> None:
+        """Create the table if it is missing, and add the columns that it lacks.
+
+        :raises ValueError: there is a table of that name that is not for this dataset
+        """
+        from sqlalchemy.exc import DBAPIError
+
+        try:
+            self._prepare()
+        except DBAPIError:  # it may be that another task has just done the same; then there is nothing left to do
+            self._prepare()
+
+    def write(self, batches: Iterable[Sequence[Mapping[str, Any]]], replaced: Sequence[str] = ()) -> int:
+        """Write rows in one transaction and return their number.
+
+        A row takes the place of the one with the same key.
+
+        :param batches: rows by column names
+        :param replaced: repositories, or workspaces, whose rows are deleted before
+        """
+        written = 0
+        with self._transaction() as connection:
+            for source in replaced:
+                connection.execute(self._table.delete().where(self._is_of(source)))
+            for batch in batches:
+                # Of rows with the same key the last counts: one statement can not write a row twice.
+                rows = {row[self.key]: row for row in map(self._row, batch)}
+                # In the order of keys, so that no two writers wait for each other.
+                self._upsert(connection, [rows[key] for key in sorted(rows)])
+                written += len(rows)
+        return written
+
+    def _prepare(self) -> None:
+        import sqlalchemy as sa
+
+        with self._transaction() as connection:
+            present = sa.inspect(connection)
+            if not present.has_table(self._table.name, self._table.schema):
+                self._table.create(connection)
+                log.info("Created table %s for dataset %s.", self.name, self._schema.dataset)
+                return
+            names = {column["name"].lower() for column in present.get_columns(self._table.name, self._table.schema)}
+            if self.key not in names:
+                raise ValueError(
+                    f"Table {self.name} has no column {self.key}, so it was not made for dataset {self._schema.dataset!r}. "
+                    "Give another table, which is then created, or rename this one."
+                )
+            for column in self._table.columns:
+                if column.name not in names:
+                    self._add(connection, column)
+
+    def _add(self, connection: sa.Connection, column: sa.Column[Any]) -> None:
+        """Add a column that a newer version of this package brought; rows that are there have nothing in it."""
+        import sqlalchemy as sa
+
+        dialect = connection.dialect
+        table = dialect.identifier_preparer.format_table(self._table)
+        definition = sa.schema.CreateColumn(column).compile(dialect=dialect)
+        context = {"name": table, "definition": definition}
+        added = sa.DDL("ALTER TABLE %(name)s ADD %(definition)s", context=context)  # type: ignore[no-untyped-call]  # it has no types
+        connection.execute(added)
+        log.info("Added column %s to table %s.", column.name, self.name)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        """Begin a transaction in which no other task writes to this table, as far as the database can say so."""
+        import sqlalchemy as sa
+
+        with self._engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {_SQLITE_WAIT_SECONDS * 1000}")
+                connection.rollback()
+            with connection.begin():
+                if connection.dialect.name == "postgresql":
+                    digest = hashlib.blake2b(f"bitbucket {self.name}".encode(), digest_size=8).digest()
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(int.from_bytes(digest, signed=True))))
+                yield connection
+
+    def _is_of(self, source: str) -> sa.ColumnElement[bool]:
+        """Return the condition that a row belongs to a repository, or a workspace."""
+        column = self._table.c[self._schema.key[0]]
+        if column.name == "repository" and "/" not in source:
+            return column.startswith(f"{source}/", autoescape=True)
+        return column == source
+
+    def _row(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        # PostgreSQL takes no NUL in a text, and one in a title must not stop all loads from now on.
+        values = {name: value.replace("\x00", "") if isinstance(value, str) else value for name, value in row.items()}
+        return {self.key: _digest([values[name] for name in self._schema.key]), **values}
+
+    def _upsert(self, connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+        if not rows:
+            return
+        table, name = self._table, connection.dialect.name
+        names = [column.name for column in table.columns if column.name != self.key]
+        if name in ("postgresql", "sqlite"):
+            insert = _insert(name)(table)
+            changes = {one: insert.excluded[one] for one in names}
+            connection.execute(
+                insert.on_conflict_do_update(index_elements=[self.key], set_=changes, where=self._is_newer(insert.excluded)), rows
+            )
+        elif name in _MYSQL:
+            insert = _insert("mysql")(table)
+            connection.execute(insert.on_duplicate_key_update({one: insert.inserted[one] for one in names}), rows)
+        else:
+            import sqlalchemy as sa
+
+            connection.execute(
+                table.delete().where(table.c[self.key] == sa.bindparam("given")), [{"given": row[self.key]} for row in rows]
+            )
+            connection.execute(table.insert(), rows)
+
+    def _is_newer(self, given: Any) -> sa.ColumnElement[bool] | None:
+        """Return the condition that what is there was not read later than what is given, where a row tells."""
+        if "updated_on" not in self._table.c:
+            return None
+        import sqlalchemy as sa
+
+        there, new = self._table.c["updated_on"], given["updated_on"]
+        return sa.or_(there.is_(None), new.is_(None), there <= new)
+
+
+def _insert(dialect: str) -> Any:
+    from importlib import import_module
+
+    return import_module(f"sqlalchemy.dialects.{dialect}").insert
+
+
+def _type(dtype: str) -> Any:
+    """Return the type of a column; every one holds nulls."""
+    import sqlalchemy as sa
+    from sqlalchemy.dialects import mysql
+
+    types: dict[str, Any] = {
+        TIMESTAMP: sa.DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), *_MYSQL),
+        TEXT: sa.Text().with_variant(mysql.LONGTEXT(), *_MYSQL),
+        INTEGER: sa.BigInteger(),
+        NUMBER: sa.Double(),
+        BOOLEAN: sa.Boolean(),
+        CATEGORY: sa.String(255),
+    }
+    return types[dtype]
+
+
+def _digest(values: Iterable[Any]) -> str:
+    """Return what tells rows apart. It is in people's databases: another way to make it would be another key."""
+    plain = [value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value for value in values]
+    return hashlib.blake2b(json.dumps(plain).encode(), digest_size=16).hexdigest()

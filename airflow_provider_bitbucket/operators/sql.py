@@ -1,0 +1,60 @@
+"""Write Bitbucket data to a table of a SQL database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bitbucket.hooks.assets import tell_outlets
+from airflow_provider_bitbucket.hooks.sql import check_mode
+from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class BitbucketToSqlOperator(BitbucketExtractOperator):
+    """Read a dataset of one, several or all repositories and write it to a table of any SQL database Airflow can connect to.
+
+    Rows are read as by :class:`~airflow_provider_bitbucket.operators.extract.BitbucketExtractOperator`. They are written in one
+    transaction after the last was read: a task that fails or is killed leaves the table as it was, and one that runs again
+    changes nothing but what changed in Bitbucket. The table is created if it is missing; columns that a later version of
+    this package has are added to it. Needs ``pip install 'airflow-provider-bitbucket[sql]'`` and the provider of the database.
+    docs/sql.md says more.
+
+    :param sql_conn_id: connection of the database: PostgreSQL, MySQL, SQLite, or any other that SQLAlchemy speaks (templated)
+    :param table: ``table`` or ``schema.table`` (templated)
+    :param mode: ``upsert``: a row takes the place of the one with the same key. ``replace``: what is read takes the place of all
+        rows of the same repositories, for what can vanish, such as branches; it allows of no ``since`` and ``until``
+    :param dataset: as there, as are ``repositories``, ``since``, ``until``, ``with_activity``, ``with_commits``,
+        ``with_diffstat``, ``bots``, ``on_repository_error``, ``bitbucket_conn_id``, ``workspace`` and ``run_as``
+    :return: ``table``, ``dataset``, ``rows``, ``repositories`` (a list of ``repository``, ``rows``, ``requests``, ``seconds``,
+        ``error``) and ``skipped`` (names)
+    :raises ValueError: no such dataset, mode or moment; an option of another dataset; the table is there for something else
+    :raises AirflowOptionalProviderFeatureException: a package for this database is missing; names it
+    :raises BitbucketError: a repository can not be read
+    """
+
+    template_fields: Sequence[str] = (
+        *(name for name in BitbucketExtractOperator.template_fields if name != "output_path"),
+        *("sql_conn_id", "table"),
+    )
+
+    def __init__(self, *, sql_conn_id: str, table: str, mode: str = "upsert", **kwargs: Any) -> None:
+        if "output_path" in kwargs:
+            raise ValueError("output_path belongs to BitbucketExtractOperator; this one writes to a table")
+        if mode == "replace":  # what is there now, and not what happened in the data interval
+            kwargs = {"since": None, "until": None, **kwargs}
+        super().__init__(**kwargs)
+        check_mode(mode)
+        self.sql_conn_id = sql_conn_id
+        self.table = table
+        self.mode = mode
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Read and write."""
+        reading = self._reading(context, None)
+        written = self.hook.save_sql(reading, self.table, self.sql_conn_id, self.mode)
+        self.log.info("Wrote %s rows of %s to table %s.", f"{written['rows']:,}", self.dataset, self.table)
+        tell_outlets(self, context, reading, written["rows"])
+        return written

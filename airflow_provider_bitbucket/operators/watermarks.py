@@ -1,0 +1,58 @@
+"""How far repositories were read before: kept in the state of the asset that a task writes, where Airflow has that (3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+
+class Watermarks:
+    """The moments up to which repositories were read, of one dataset.
+
+    :param context: the task's
+    :param asset: the asset that the task writes, which keeps them
+    :param dataset: name of the dataset
+    """
+
+    def __init__(self, context: Context, asset: Any, dataset: str) -> None:
+        state = cast("Mapping[str, Any]", context)  # newer Airflows have more keys than its type
+        assets = state.get("asset_state_store")
+        self._asset = None if assets is None else assets[asset]
+        self._task = state.get("task_state_store")
+        self._dataset = dataset
+
+    @property
+    def kept(self) -> bool:
+        """Whether this Airflow keeps them."""
+        return self._asset is not None and self._task is not None
+
+    def before(self, repositories: Iterable[str]) -> dict[str, datetime]:
+        """Return up to when repositories were read before this task first began; the others never were.
+
+        A task that is tried again or cleared begins where it began the first time: it replaces its output, and must not lose
+        what was in it.
+        """
+        begins = self._task.get(self._began) or {}  # type: ignore[union-attr]  # there is one where they are kept
+        for name in repositories:
+            if name not in begins:
+                begins[name] = self._asset.get(self._key(name)) or ""  # type: ignore[union-attr]  # likewise
+        self._task.set(self._began, begins)  # type: ignore[union-attr]  # likewise
+        return {name: datetime.fromisoformat(moment) for name, moment in begins.items() if moment}
+
+    def move(self, repository: str, moment: datetime) -> None:
+        """Write down that a repository was read up to a moment; never back."""
+        before = self._asset.get(self._key(repository))  # type: ignore[union-attr]  # likewise
+        if not before or datetime.fromisoformat(before) < moment:
+            self._asset.set(self._key(repository), moment.isoformat())  # type: ignore[union-attr]  # likewise
+
+    @property
+    def _began(self) -> str:
+        return f"{self._dataset} began at"
+
+    def _key(self, repository: str) -> str:
+        """One key for each repository, so that tasks which read others do not overwrite it."""
+        return f"{self._dataset} of {repository}"

@@ -1,0 +1,162 @@
+"""Many repositories at once: in order, all of each or none, and nothing left behind."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_bitbucket.client import NO_RETRIES, AccessToken, BitbucketAuthError, BitbucketClient, BitbucketError
+from airflow_provider_bitbucket.client.errors import BitbucketServerError
+from airflow_provider_bitbucket.datasets import reading
+from airflow_provider_bitbucket.datasets.extract import Dataset
+from airflow_provider_bitbucket.datasets.reading import Reading
+from airflow_provider_bitbucket.datasets.spool import Room, Spool
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
+from tests.stories import client_of
+
+NAMES = ["acme/api", "acme/service-2", "acme/service-3"]
+EACH = 60  # two pages
+
+
+@pytest.fixture(scope="module")
+def planted() -> Iterator[BitbucketEmulator]:
+    with BitbucketEmulator("large", speed=0, now=NOW, pull_requests=3 * EACH, repositories=3) as bitbucket:
+        yield bitbucket
+
+
+@pytest.fixture
+def three(planted: BitbucketEmulator) -> Iterator[BitbucketEmulator]:
+    """Three repositories with two pages of pull requests each; for reading."""
+    yield planted
+    planted.clear_faults()
+
+
+def read(bitbucket: BitbucketEmulator, names: Any = None, **options: Any) -> Reading:
+    return Dataset("pull_requests").read(client_of(bitbucket, retries=NO_RETRIES), names, **options)
+
+
+def keys(records: Any) -> list[tuple[str, int]]:
+    return [(record["repository"], record["pull_request"]["id"]) for record in records]
+
+
+def refuse_second_page_of(bitbucket: BitbucketEmulator, slug: str) -> None:
+    bitbucket.fault("server_error", path=f"/{slug}/pullrequests$", after=1, count=None)
+
+
+@pytest.mark.parametrize("on_repository_error", ["fail", "skip"])
+def test_rows_come_in_the_order_of_repositories_whichever_is_ready_first(three: BitbucketEmulator, on_repository_error: str):
+    three.fault("latency", path="/api/", latency=0.2, count=None)
+    got = read(three, on_repository_error=on_repository_error)
+    assert keys(got) == [(name, number) for name in NAMES for number in range(1, EACH + 1)]
+    assert keys(read(three, workers=1)) == keys(read(three))
+
+
+def test_repositories_are_read_at_the_same_time_and_no_more_of_them_than_told(three: BitbucketEmulator):
+    three.fault("latency", path="/pullrequests$", latency=0.2, count=None)
+
+    def seconds(**options: Any) -> float:
+        began = time.monotonic()
+        assert len(list(read(three, NAMES, **options))) == 3 * EACH
+        return time.monotonic() - began
+
+    assert seconds(workers=3) < 1.2 <= seconds(workers=1)  # six requests, one after the other
+
+
+def test_each_repository_says_what_it_cost(three: BitbucketEmulator):
+    got = read(three)
+    assert len(list(got)) == 3 * EACH
+    assert [(one.repository, one.rows, one.requests, one.error) for one in got.results] == [
+        (name, EACH, 2, None) for name in NAMES
+    ]
+    assert all(one.seconds > 0 for one in got.results)
+    assert got.results[0].as_dict().keys() == {"repository", "rows", "requests", "seconds", "error"}
+
+
+def test_a_repository_that_fails_half_way_is_left_out_as_a_whole_and_named(
+    three: BitbucketEmulator, caplog: pytest.LogCaptureFixture
+):
+    refuse_second_page_of(three, "service-2")
+    got = read(three, on_repository_error="skip")
+    assert {name for name, _ in keys(got)} == {"acme/api", "acme/service-3"}
+    assert [(one.repository, one.rows, one.requests) for one in got.skipped] == [("acme/service-2", 0, 2)]
+    assert "503" in str(got.skipped[0].error)
+    assert "pull_requests: 1 of 3 repositories could not be read and were left out: acme/service-2" in caplog.text
+
+
+def test_unless_told_otherwise_one_that_fails_ends_it_all_before_the_others_are_read(three: BitbucketEmulator):
+    refuse_second_page_of(three, "service-2")
+    three.fault("latency", path="/service-3/", latency=0.3, count=None)
+    three.reset_requests()
+    with pytest.raises(BitbucketServerError) as error:
+        list(read(three, [*reversed(NAMES)], workers=2))
+    assert error.value.__notes__ == ["This happened while reading pull_requests of acme/service-2."]
+    assert all("/api/" not in one["path"] for one in three.control("GET", "requests?recent=10")["recent"])
+
+
+def test_if_no_repository_can_be_read_it_fails_though_it_may_skip(three: BitbucketEmulator):
+    with pytest.raises(BitbucketError, match="404"):
+        list(read(three, ["gone", "lost"], on_repository_error="skip"))
+
+
+def test_refused_credentials_stop_it_though_it_may_skip(three: BitbucketEmulator):
+    client = BitbucketClient(AccessToken("revoked"), "acme", three.api_url)
+    with pytest.raises(BitbucketAuthError):
+        list(Dataset("pull_requests").read(client, NAMES, on_repository_error="skip"))
+
+
+def test_a_bug_is_not_skipped(three: BitbucketEmulator):
+    with pytest.raises(TypeError):
+        list(read(three, NAMES, on_repository_error="skip", with_everything=True))
+
+
+def test_whoever_stops_taking_leaves_no_thread_and_no_file(
+    three: BitbucketEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    three.fault("latency", path="/service-3/", latency=0.1, count=None)
+    records = iter(read(three))
+    next(records)
+    assert [one.is_dir() for one in tmp_path.iterdir()] == [True]
+    records.close()  # type: ignore[attr-defined]  # what a generator has, and what the end of its scope does
+    assert list(tmp_path.iterdir()) == []
+    assert not [one.name for one in threading.enumerate() if one.name.startswith("bitbucket-") and one.name[10:].isdigit()]
+
+
+def test_the_log_says_how_far_it_is_while_nothing_else_happens(
+    three: BitbucketEmulator, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(reading, "PROGRESS_SECONDS", 0.02)
+    three.fault("latency", path="/api/", latency=0.3, count=None)
+    list(read(three, NAMES))
+    assert "pull_requests: 3 of 3 repositories begun, 120 rows, 4 requests in 0 s; " in caplog.text.replace(", 5 req", ", 4 req")
+
+
+@pytest.mark.parametrize("wrong", [{"on_repository_error": "ignore"}, {"workers": 0}])
+def test_what_it_can_not_do_is_refused_before_any_repository_is_read(three: BitbucketEmulator, wrong: dict[str, Any]):
+    three.reset_requests()
+    with pytest.raises(ValueError, match=r"on_repository_error is 'ignore'; expected one of fail, skip|workers is 0; expected"):
+        read(three, NAMES, **wrong)
+    assert three.requests() == {}
+
+
+@pytest.mark.parametrize("room", [0, 150, 5000])
+@pytest.mark.parametrize("count", [0, 1, 100, 101, 350])
+def test_what_waits_for_its_turn_comes_back_the_same_from_memory_or_disk(tmp_path: Path, count: int, room: int):
+    records = [{"id": number, "at": NOW} for number in range(count)]
+    shared = Room(room)
+    spool = Spool(tmp_path / "0", shared)
+    spool.fill(iter(records))
+    assert shared.free >= 0
+    assert bool(list(tmp_path.iterdir())) == (count > room)
+    assert list(spool.take()) == records
+    assert list(tmp_path.iterdir()) == []
+    assert shared.free == room
