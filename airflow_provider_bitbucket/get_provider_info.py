@@ -92,7 +92,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "connection-types": [CONNECTION_TYPE],
         "hooks": modules("hooks.bitbucket"),
-        "operators": modules("operators.extract", "operators.metrics", "operators.pipelines"),
+        "operators": modules("operators.extract", "operators.metrics", "operators.pipelines", "operators.report"),
         "sensors": modules("sensors.pipelines"),
         "triggers": modules("triggers.pipelines"),
         "cli": [f"{PACKAGE}.cli.definition.get_bitbucket_cli_commands"],

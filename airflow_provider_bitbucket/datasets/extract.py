@@ -96,7 +96,7 @@ class Dataset:
         read_workspace: Any = getattr(self._module, "read_workspace", None)
         if read_workspace and repositories is None:
             return read_workspace, [client.workspace_slug()]
-        names = _names(client, repositories)
+        names = repository_names(client, repositories)
         if hasattr(self._module, "read"):
             return self._module.read, names
         return read_workspace, list(dict.fromkeys(name.partition("/")[0] for name in names))
@@ -130,6 +130,15 @@ def write_frame(frame: pd.DataFrame, path: Any) -> None:
         frame.to_parquet(file, index=False)
 
 
+def write_text(text: str, path: Any) -> None:
+    """Write a text as UTF-8, likewise.
+
+    :param path: an ``ObjectStoragePath`` or ``pathlib.Path``; what was there is replaced
+    """
+    with _in_one_piece(path) as file:
+        file.write(text.encode())
+
+
 def interval(since: object, until: object) -> tuple[datetime | None, datetime | None]:
     """Return an interval given by moments as people and templates write them.
 
@@ -144,6 +153,18 @@ def interval(since: object, until: object) -> tuple[datetime | None, datetime | 
     return begin, end
 
 
+def repository_names(client: BitbucketClient, repositories: Sequence[str] | str | None) -> list[str]:
+    """Return full names, each once: rows of a repository that is named twice would be there twice.
+
+    :param repositories: slugs or ``workspace/slug``, or one of them; None: all of the workspace, at one request for every 100
+    """
+    if repositories is None:
+        repositories = [row["slug"] for row in client.repositories.list(fields="values.slug")]
+    elif isinstance(repositories, str):
+        repositories = [repositories]
+    return list(dict.fromkeys(map(client.full_name, repositories)))
+
+
 @contextmanager
 def _in_one_piece(path: Any) -> Iterator[Any]:
     """Open a file beside its place, and move it there when it is whole."""
@@ -156,15 +177,6 @@ def _in_one_piece(path: Any) -> Iterator[Any]:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
-
-
-def _names(client: BitbucketClient, repositories: Sequence[str] | str | None) -> list[str]:
-    """Return full names, each once: rows of a repository that is named twice would be there twice."""
-    if repositories is None:
-        repositories = [row["slug"] for row in client.repositories.list(fields="values.slug")]
-    elif isinstance(repositories, str):
-        repositories = [repositories]
-    return list(dict.fromkeys(map(client.full_name, repositories)))
 
 
 def _moment(value: object, name: str) -> datetime | None:
