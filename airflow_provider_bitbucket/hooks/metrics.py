@@ -92,7 +92,7 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
                 continue
             of = repositories if plan.dataset == "repositories" else named  # all of them are one list
             if key in (lives, reviews) and lives in plans and reviews in plans and plans[lives].covers(plans[reviews]):
-                records = Dataset("pull_requests").records(self.get_conn(), of, plan.begin, None, **plans[lives].options)
+                records = Dataset("pull_requests").records(self.get_conn(), of, plans[lives].begin, None, **plans[lives].options)
                 found[lives], found[reviews] = frames_of(records)
             else:
                 found[key] = self.get_df(plan.dataset, of, plan.begin, plan.end, **plan.options)
@@ -138,9 +138,10 @@ class _Plan:
         return None if None in self._ends else max(one for one in self._ends if one)
 
     def covers(self, reviews: _Plan) -> bool:
-        """Return whether reading pull requests so reads their reviews too."""
-        same = (self.begin, self.options.get("bots")) == (reviews.begin, reviews.options.get("bots"))
-        return same and bool(self.options.get("with_activity"))
+        """Return whether reading pull requests so reads their reviews too, or more of them."""
+        is_long_enough = self.begin is None or (reviews.begin is not None and self.begin <= reviews.begin)
+        has_same_bots = self.options.get("bots") == reviews.options.get("bots")
+        return is_long_enough and has_same_bots and bool(self.options.get("with_activity"))
 
 
 def _key(read: Read) -> tuple[str, bool]:

@@ -70,7 +70,7 @@ class BitbucketReportOperator(BitbucketFrameOperator):
         written = report.write(frames, period, names, self.hook.get_conn().web_url, self.title)
         self.hook.write_text(report.page(written), str(self.output_path))
         if self.do_xcom_push and "ti" in context:
-            context["ti"].xcom_push(key=EMAIL_XCOM, value=report.email(written))
+            context["ti"].xcom_push(key=EMAIL_XCOM, value=report.email(written, str(self.output_path)))
         self.log.info("Wrote the report of %s to %s.", period.words, self.output_path)
         return {
             "path": self.output_path,

@@ -356,6 +356,6 @@ DEFINITIONS = {
     "Lead time for changes": "from commit to the first successful production deployment that contains it (DORA).",
     "Change failure rate (proxy)": "deployments that failed or were rolled back / deployments that ended. Bitbucket knows "
     "deployments, not outages: compare it with yourself, not with others.",
-    "Too few to tell": "a median or share of fewer than 5 now or before is shown, and not compared. About the same is less than "
-    "5%, or 1 percentage point.",
+    "Too few to tell": "a median or share of fewer than 5 now or before, or a share that differs by fewer than 5 of them, is "
+    "shown and not compared. About the same is less than 5%, or 1 percentage point.",
 }

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.metrics.changes import rows_of
-from airflow_provider_bitbucket.report.words import SAY, count
+from airflow_provider_bitbucket.report.words import MINUS, SAY, count
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Fewer than this many make no median or share that is worth comparing.
+#: Fewer than this many make no median or share that is worth comparing; a share or count that differs by fewer is chance.
 FEW = 5
 #: What changed by less is about the same: a share of the number before, and for shares the difference itself.
 SAME, SAME_SHARE = 0.05, 0.01
 
-_MINUS = "\N{MINUS SIGN}"
+_TOO_FEW = "too few to tell", "unknown"
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ HEADLINES = (
     ),
     Headline(
         *("change_failure_rate", "Change failure rate (proxy)", "dora", "change_failure_rate", "share", "less"),
-        *("deployments", "deployments"),
+        *("deployments", "successful deployments"),
     ),
 )
 
@@ -126,33 +126,35 @@ def tiles(frames: Mapping[str, pd.DataFrame]) -> list[Tile]:
 def _tile(headline: Headline, now: Mapping[str, Any], before: Mapping[str, Any]) -> Tile:
     say = SAY[headline.kind]
     value, old = (row.get(headline.column) for row in (now, before))
+    basis, least = "", FEW
     if headline.basis is None:
         value, old = value or 0, old or 0
-        basis, few = "", False
     else:
-        many, many_before = (row.get(headline.basis) or 0 for row in (now, before))
-        few = min(many, many_before) < FEW
-        middle = "median of" if headline.kind == "duration" else "of"
-        basis = f"{middle} {count(many)} {headline.things}" if many else f"no {headline.things}"
-    change, verdict = ("too few to tell", "unknown") if few or value is None or old is None else _change(headline, value, old)
+        many, least = now.get(headline.basis) or 0, min(row.get(headline.basis) or 0 for row in (now, before))
+        middle = "median of " if headline.kind == "duration" and many else ""
+        basis = f"{middle}{count(many) if many else 'no'} {headline.things}"
+    change, verdict = _TOO_FEW if value is None or old is None or least < FEW else _change(headline, value, old, least)
     earlier = "nothing before" if old is None else f"before: {say(old)}"
     return Tile(headline.name, headline.label, value, old, say(value), basis, change, earlier, verdict)
 
 
-def _change(headline: Headline, value: float, old: float) -> tuple[str, str]:
+def _change(headline: Headline, value: float, old: float, least: int) -> tuple[str, str]:
     """Return what became of a number, and whether that is good."""
     difference = value - old
-    sign = "+" if difference > 0 else _MINUS
+    sign = "+" if difference > 0 else MINUS
+    is_little = False
     if headline.kind == "share":
         words, same = f"{sign}{abs(difference) * 100:.1f} points", abs(difference) < SAME_SHARE
+        if not same and abs(difference) * least < FEW:  # one failure more among 25 deployments is 4 points, and chance
+            return _TOO_FEW
     elif headline.kind == "count":
-        words, same = f"{sign}{count(abs(difference))}", difference == 0
+        words, same, is_little = f"{sign}{count(abs(difference))}", difference == 0, abs(difference) < FEW
     else:
         relative = abs(difference) / old if old else float(difference != 0)
         words, same = f"{sign}{relative:.0%}" if old else f"{sign}{SAY['duration'](abs(difference))}", relative < SAME
     if same:
         return "about the same" if difference else "the same", "same"
-    if headline.better is None:
+    if headline.better is None or is_little:
         return words, "neutral"
     verdict = "better" if (difference > 0) == (headline.better == "more") else "worse"
     return f"{words}, {verdict}", verdict

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-NOTHING = "\N{EN DASH}"
+NOTHING, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July"),
