@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import socketserver
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import default
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 import pytest
@@ -21,6 +26,7 @@ from airflow_provider_bitbucket.operators.report import BitbucketReportOperator
 from tests.stories import OWNER, REVIEWER, after, asked, open_pull_request, requested
 
 Run = Callable[..., Any]
+EXAMPLES = Path(__file__).resolve().parents[2] / "example_dags"
 SINCE, UNTIL = datetime(2026, 10, 5, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
 
 
@@ -181,3 +187,55 @@ def test_a_period_that_is_none_is_refused_before_any_request(
 def test_no_weeks_are_refused_when_the_dag_is_parsed(tmp_path: Path):
     with pytest.raises(ValueError, match="weeks is 0; expected 1 or more"):
         BitbucketReportOperator(task_id="report", output_path="report.html", weeks=0)
+
+
+class Mailbox(socketserver.StreamRequestHandler):
+    """Takes any mail, as far as SMTP goes."""
+
+    taken: ClassVar[list[bytes]] = []
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 here\r\n")
+        while line := self.rfile.readline():
+            if line[:4].upper() == b"DATA":
+                self.wfile.write(b"354 go on\r\n")
+                self.taken.append(b"".join(iter(self.rfile.readline, b".\r\n")).replace(b"\r\n..", b"\r\n."))
+            self.wfile.write(b"221 bye\r\n" if line[:4].upper() == b"QUIT" else b"250 ok\r\n")
+
+
+@pytest.fixture
+def mailbox(connect: Callable[..., None]) -> Iterator[list[bytes]]:
+    """What is mailed by ``smtp_default``."""
+    Mailbox.taken.clear()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mailbox) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        extra = {"disable_ssl": True, "disable_tls": True}
+        host, port = server.server_address
+        connect(json.dumps({"conn_type": "smtp", "host": host, "port": port, "extra": extra}), "smtp_default")
+        yield Mailbox.taken
+        server.shutdown()
+
+
+@pytest.mark.airflow
+def test_airflow_mails_it_with_the_page(bitbucket: BitbucketEmulator, mailbox: list[bytes], run_dag: Run, tmp_path: Path):
+    """As the example DAG does; a title can neither add a header nor be taken for a template."""
+    sys.path.insert(0, str(EXAMPLES))
+    try:
+        from example_bitbucket_report import example_bitbucket_report
+    finally:
+        sys.path.remove(str(EXAMPLES))
+
+    dag = example_bitbucket_report()
+    for owner in (dag, *dag.tasks):
+        owner.params.update({"output": str(tmp_path), "mail_to": ["team@example.com", "lead@example.com"]})
+    title = "{{ 7 * 7 }}\r\nBcc: all@example.com"
+    dag.get_task("report").title = "{% raw %}" + title + "{% endraw %}"
+    assert str(run_dag(dag).state) == "success"
+    message = message_from_bytes(mailbox[0], policy=default)
+    assert message["Subject"].startswith("{{ 7 * 7 }} Bcc: all@example.com: ")
+    assert message["Bcc"] is None
+    assert message["To"] == "team@example.com, lead@example.com"
+    text, page = message.iter_parts()
+    assert "At a glance" in text.get_content()
+    assert "{{ 7 * 7 }}" in text.get_content()
+    assert (page.get_filename(), page.get_content()) == ("report.html", (tmp_path / "report.html").read_bytes())
