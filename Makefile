@@ -51,7 +51,7 @@ soak: $(VENV)/.ready
 # The floor is resolved as of the month of its Airflow: today's newest packages break old Airflows.
 constraints: $(VENV)/.ready
 	(echo "# What the suite and the demo run on: the newest Airflow; made by 'make constraints'."; \
-	 $(COMPILE) pyproject.toml --group dev --extra emulator --extra sql) > constraints.new && mv constraints.new constraints.txt
+	 $(COMPILE) pyproject.toml --group dev --extra emulator --extra report --extra sql) > constraints.new && mv constraints.new constraints.txt
 	(echo "# Airflow 3.1 (the floor) with the packages of its time; made by 'make constraints'."; \
 	 printf 'apache-airflow==3.1.8\npandas<3\npytest\npytest-timeout\n' | $(COMPILE) - pyproject.toml --exclude-newer 2026-03-20 \
 	 --exclude-newer-package apache-airflow-providers-common-compat=2026-11-01) > constraints.new && mv constraints.new constraints-airflow-3.1.txt

@@ -93,7 +93,12 @@ def get_provider_info() -> dict[str, Any]:
         "connection-types": [CONNECTION_TYPE],
         "hooks": modules("hooks.bitbucket"),
         "operators": modules(
-            "operators.extract", "operators.metrics", "operators.pipelines", "operators.repositories", "operators.sql"
+            "operators.extract",
+            "operators.metrics",
+            "operators.pipelines",
+            "operators.report",
+            "operators.repositories",
+            "operators.sql",
         ),
         "sensors": modules("sensors.pipelines"),
         "triggers": modules("triggers.pipelines"),

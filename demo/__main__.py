@@ -21,10 +21,11 @@ from demo.local_airflow import LocalAirflow
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "demo-output"
 SPEED = 10  # emulated seconds a second: a pipeline of half a minute takes three
-TRIGGER, REPORT, RELEASE = (
+TRIGGER, TIMES, RELEASE, REPORT = (
     "example_bitbucket_trigger_pipeline",
     "example_bitbucket_pull_request_report",
     "example_bitbucket_release",
+    "example_bitbucket_report",
 )
 
 console = Console(width=120)
@@ -53,8 +54,9 @@ def run_dags(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> int:
     bitbucket.reset_requests()
     runs = {
         TRIGGER: airflow.trigger(TRIGGER),
-        REPORT: airflow.trigger(REPORT, {"output": OUTPUT.as_uri()}),
+        TIMES: airflow.trigger(TIMES, {"output": OUTPUT.as_uri()}),
         RELEASE: airflow.trigger(RELEASE),
+        REPORT: airflow.trigger(REPORT, {"output": str(OUTPUT)}),
     }
     say(f"{len(runs)} DAG runs started; waiting for them ...")
     states = {dag: airflow.wait(dag, run, seconds=240) for dag, run in runs.items()}
@@ -64,8 +66,10 @@ def run_dags(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> int:
             show_failures(airflow, dag, runs[dag])
     if states[TRIGGER] == "success":
         show_pipeline(bitbucket, airflow.xcom(TRIGGER, runs[TRIGGER], "deploy"))
-    if states[REPORT] == "success":
+    if states[TIMES] == "success":
         show_metrics()
+    if states[REPORT] == "success":
+        show_report(airflow.xcom(REPORT, runs[REPORT], "report"))
     show_requests(bitbucket)
     return 0 if set(states.values()) == {"success"} else 1
 
@@ -135,6 +139,13 @@ def show_metrics() -> None:
     console.print(table)
     for file in sorted(OUTPUT.glob("*.parquet")):
         say(f"wrote {file.relative_to(ROOT)} ({len(pd.read_parquet(file)):,} rows, {file.stat().st_size:,} bytes)")
+
+
+def show_report(written: dict[str, Any]) -> None:
+    """Print the headline of the report, and where its page is."""
+    for tile in written["headline"].values():
+        say(f"  {tile['text']}")
+    say(f"wrote {Path(written['path']).as_uri()} - open it in a browser")
 
 
 def show_requests(bitbucket: BitbucketEmulator) -> None:

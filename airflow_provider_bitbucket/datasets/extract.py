@@ -101,7 +101,7 @@ class Dataset:
         read_workspace: Any = getattr(self._module, "read_workspace", None)
         if read_workspace and repositories is None:
             return read_workspace, [client.workspace_slug()]
-        names = _names(client, repositories)
+        names = repository_names(client, repositories)
         if hasattr(self._module, "read"):
             return self._module.read, names
         return read_workspace, list(dict.fromkeys(name.partition("/")[0] for name in names))
@@ -121,8 +121,11 @@ def interval(since: object, until: object) -> tuple[datetime | None, datetime | 
     return begin, end
 
 
-def _names(client: BitbucketClient, repositories: Sequence[str] | str | None) -> list[str]:
-    """Return full names, each once: rows of a repository that is named twice would be there twice."""
+def repository_names(client: BitbucketClient, repositories: Sequence[str] | str | None) -> list[str]:
+    """Return full names, each once: rows of a repository that is named twice would be there twice.
+
+    :param repositories: slugs or ``workspace/slug``, or one of them; None: all of the workspace, at one request for every 100
+    """
     if repositories is None:
         repositories = [row["slug"] for row in client.repositories.list(fields="values.slug")]
     elif isinstance(repositories, str):

@@ -53,6 +53,15 @@ def write_frame(frame: pd.DataFrame, path: Any) -> None:
         frame.to_parquet(file, index=False)
 
 
+def write_text(text: str, path: Any) -> None:
+    """Write a text as UTF-8, likewise.
+
+    :param path: an ``ObjectStoragePath`` or ``pathlib.Path``; what was there is replaced
+    """
+    with _beside(path) as beside, beside.open("wb") as file:
+        file.write(text.encode())
+
+
 @contextmanager
 def _file(dataset: Dataset, path: Any) -> Iterator[Write]:
     with _beside(path) as beside, _parquet(beside, dataset.schema.arrow()) as write:

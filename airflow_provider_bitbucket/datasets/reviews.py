@@ -91,6 +91,21 @@ def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return SCHEMA.frame(map(_row, records))
 
 
+def frames_of(records: Iterable[dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return pull requests and their reviewers as two frames, for who wants both and to read them once.
+
+    :param records: what ``read`` of `pull_requests` yields with their timelines
+    """
+    reviewers: list[dict[str, Any]] = []
+
+    def passing() -> Iterator[dict[str, Any]]:
+        for record in records:
+            reviewers.extend(_reviewers(record))
+            yield record
+
+    return pull_requests.to_frame(passing()), to_frame(reviewers)
+
+
 def _reviewers(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     row, bots = record["pull_request"], record["bots"]
     author, created = Account.of(row.get("author")), datetime.fromisoformat(row["created_on"])

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets import DATASETS, TooManyRowsError
+from airflow_provider_bitbucket.datasets.extract import interval
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     Moment = datetime | str | None
 
-__all__ = ["DATASETS", "BitbucketFramesMixin", "TooManyRowsError"]
+__all__ = ["DATASETS", "BitbucketFramesMixin", "TooManyRowsError", "interval"]
 
 
 class BitbucketFramesMixin:
@@ -239,6 +240,26 @@ class BitbucketFramesMixin:
         from airflow_provider_bitbucket.datasets.parquet import write_frame
 
         write_frame(frame, ObjectStoragePath(path))
+
+    def write_text(self, text: str, path: str) -> None:
+        """Write a text to a file, whose place is taken when it is whole.
+
+        :param path: any path of Airflow's ``ObjectStoragePath``, such as ``s3://bucket/report.html``
+        """
+        from airflow.providers.common.compat.sdk import ObjectStoragePath
+
+        from airflow_provider_bitbucket.datasets.parquet import write_text
+
+        write_text(text, ObjectStoragePath(path))
+
+    def repository_names(self, repositories: Sequence[str] | str | None = None) -> list[str]:
+        """Return ``workspace/slug`` of repositories, each once.
+
+        :param repositories: slugs, or one; None: all of the workspace, at one request for every 100
+        """
+        from airflow_provider_bitbucket.datasets.extract import repository_names
+
+        return repository_names(self.get_conn(), repositories)
 
     def empty_df(self, dataset: str) -> pd.DataFrame:
         """Return the frame of a dataset without rows, without asking Bitbucket."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.hooks.frames import BitbucketFramesMixin
-from airflow_provider_bitbucket.metrics.catalog import METRICS, Metric, Question
+from airflow_provider_bitbucket.hooks.frames import BitbucketFramesMixin, interval
+from airflow_provider_bitbucket.metrics.catalog import METRICS, Metric, Question, Read
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pandas as pd
 
     from airflow_provider_bitbucket.hooks.frames import Moment
@@ -42,24 +45,108 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
         :raises ValueError: no such metric, option, column or moment; no request has been made then
         :raises BitbucketError: a repository can not be read
         """
-        from airflow_provider_bitbucket.datasets.extract import interval
-
         chosen = check_metric(metric, group_by, options)
-        begin, end = interval(since, until)
-        asked = _question(chosen, group_by, bots, begin, end)
-        wanted = [read for read in chosen.reads if read.when is None or options.get(read.when)]
-        # Without rows first: what is wrong with the question is raised before a request is spent.
-        chosen.compute({read.dataset: self.empty_df(read.dataset) for read in wanted}, asked)
-        frames = {}
-        for read in wanted:
-            passed: dict[str, Any] = {name: options[name] for name in read.passes if options.get(name)}
-            if "bots" in read.passes and asked.bots:
-                passed["bots"] = asked.bots
-            last = end if read.ends else None
-            frames[read.dataset] = self.get_df(
-                read.dataset, repositories, read.begin(begin), last, **(read.options or {}), **passed
-            )
-        return chosen.compute(frames, asked)
+        question = _question(chosen, group_by, bots, *interval(since, until))
+        return self._compute({metric: _Job(chosen, question, options)}, repositories)[metric]
+
+    def get_metric_dfs(
+        self, asked: Mapping[str, tuple[str, Question]], repositories: Sequence[str] | str | None = None
+    ) -> dict[str, pd.DataFrame]:
+        """Return several metrics; a dataset that several are made of is read once, for the longest period of theirs.
+
+        :param asked: a name of your choice -> the metric's name and what is asked of it
+        :param repositories: slugs, or one; None: all repositories of the workspace
+        :return: the metrics by your names
+        :raises ValueError: no such metric or column; no request has been made then
+        :raises BitbucketError: a repository can not be read
+        """
+        jobs = {name: _Job(check_metric(metric, None, {}), question) for name, (metric, question) in asked.items()}
+        return self._compute(jobs, repositories)
+
+    def _compute(self, jobs: Mapping[str, _Job], repositories: Sequence[str] | str | None) -> dict[str, pd.DataFrame]:
+        for job in jobs.values():
+            # Without rows first: what is wrong with a question is raised before a request is spent.
+            job.metric.compute({read.dataset: self.empty_df(read.dataset) for read in job.reads}, job.question)
+        plans: dict[tuple[str, bool], _Plan] = {}
+        for job in jobs.values():
+            for read in job.reads:
+                plans.setdefault(_key(read), _Plan(read.dataset)).add(read, job)
+        read_frames = self._read(plans, repositories)
+        return {
+            name: job.metric.compute({read.dataset: read_frames[_key(read)] for read in job.reads}, job.question)
+            for name, job in jobs.items()
+        }
+
+    def _read(
+        self, plans: Mapping[tuple[str, bool], _Plan], repositories: Sequence[str] | str | None
+    ) -> dict[tuple[str, bool], pd.DataFrame]:
+        from airflow_provider_bitbucket.datasets.extract import Dataset
+        from airflow_provider_bitbucket.datasets.reviews import frames_of
+
+        # Asked for once, and not for every dataset.
+        named = self.repository_names() if len(plans) > 1 and repositories is None else repositories
+        found = {}
+        lives, reviews = ("pull_requests", False), ("reviews", False)
+        for key, plan in plans.items():
+            if key in found:
+                continue
+            of = repositories if plan.dataset == "repositories" else named  # all of them are one list
+            if key in (lives, reviews) and lives in plans and reviews in plans and plans[lives].covers(plans[reviews]):
+                records = Dataset("pull_requests").records(self.get_conn(), of, plans[lives].begin, None, **plans[lives].options)
+                found[lives], found[reviews] = frames_of(records)
+            else:
+                found[key] = self.get_df(plan.dataset, of, plan.begin, plan.end, **plan.options)
+        return found
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A metric that is asked for."""
+
+    metric: Metric
+    question: Question
+    options: Mapping[str, bool] = field(default_factory=dict)
+
+    @property
+    def reads(self) -> list[Read]:
+        return [read for read in self.metric.reads if read.when is None or self.options.get(read.when)]
+
+
+class _Plan:
+    """How a dataset is read so that it is enough for several metrics."""
+
+    def __init__(self, dataset: str) -> None:
+        self.dataset = dataset
+        self.options: dict[str, Any] = {}
+        self._begins: list[datetime | None] = []
+        self._ends: list[datetime | None] = []
+
+    def add(self, read: Read, job: _Job) -> None:
+        """Make it enough for one more."""
+        self._begins.append(read.begin(job.question.since))
+        self._ends.append(job.question.until if read.ends else None)
+        self.options |= {**(read.options or {}), **{name: True for name in read.passes if job.options.get(name)}}
+        if "bots" in read.passes and job.question.bots:
+            self.options["bots"] = job.question.bots
+
+    @property
+    def begin(self) -> datetime | None:
+        return None if None in self._begins else min(one for one in self._begins if one)
+
+    @property
+    def end(self) -> datetime | None:
+        return None if None in self._ends else max(one for one in self._ends if one)
+
+    def covers(self, reviews: _Plan) -> bool:
+        """Return whether reading pull requests so reads their reviews too, or more of them."""
+        is_long_enough = self.begin is None or (reviews.begin is not None and self.begin <= reviews.begin)
+        has_same_bots = self.options.get("bots") == reviews.options.get("bots")
+        return is_long_enough and has_same_bots and bool(self.options.get("with_activity"))
+
+
+def _key(read: Read) -> tuple[str, bool]:
+    # What is read from the beginning is read apart: timelines from the beginning would cost too much.
+    return read.dataset, read.is_whole
 
 
 def check_metric(name: str, group_by: Sequence[str] | str | None, options: dict[str, Any]) -> Metric:

@@ -65,9 +65,14 @@ class Read:
     options: Mapping[str, Any] | None = None
     passes: tuple[str, ...] = ()
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether reading begins at the beginning of all time."""
+        return self.before == _ALWAYS
+
     def begin(self, since: datetime | None) -> datetime | None:
         """Return where reading begins for a period."""
-        return None if since is None or self.before == _ALWAYS else since - self.before
+        return None if since is None or self.is_whole else since - self.before
 
 
 @dataclass(frozen=True)
@@ -89,10 +94,14 @@ class Metric:
         return frozenset(name for read in self.reads for name in (*read.passes, read.when) if name and name != "bots")
 
 
-def _cycle_time(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.DataFrame:
+def _pull_request_times(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.DataFrame:
     brought = changes(frames["commits"], frames["deployments"]) if "deployments" in frames else None
     times = pull_requests.pull_request_times(_of_people(frames["pull_requests"]), brought)
-    return pull_requests.summarize(between(times, "closed_on", asked.since, asked.until), asked.by)
+    return between(times, "closed_on", asked.since, asked.until)
+
+
+def _cycle_time(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.DataFrame:
+    return pull_requests.summarize(_pull_request_times(frames, asked), asked.by)
 
 
 def _throughput(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.DataFrame:
@@ -163,6 +172,11 @@ def _now(asked: Question) -> datetime:
 
 
 _WEEKLY = ("repository", "week")
+_LIVES = (
+    Read("pull_requests", options={"with_activity": True}, passes=("with_commits", "with_diffstat", "bots")),
+    Read("deployments", before=_ALWAYS, when="with_deployments"),
+    Read("commits", before=COMMITS_BEFORE, when="with_deployments"),
+)
 _PULL_REQUESTS = Read("pull_requests", passes=("with_diffstat", "bots"))
 _RUNS = Read("pipelines", before=PIPELINES_BEFORE, ends=True)
 _EVERY_PULL_REQUEST = Read("pull_requests", before=_ALWAYS)
@@ -173,15 +187,8 @@ _COMMITS = Read("commits", before=COMMITS_BEFORE)
 
 #: The metrics by name; docs/metrics.md says what they are.
 METRICS: dict[str, Metric] = {
-    "cycle_time": Metric(
-        (
-            Read("pull_requests", options={"with_activity": True}, passes=("with_commits", "with_diffstat", "bots")),
-            Read("deployments", before=_ALWAYS, when="with_deployments"),
-            Read("commits", before=COMMITS_BEFORE, when="with_deployments"),
-        ),
-        _cycle_time,
-        _WEEKLY,
-    ),
+    "cycle_time": Metric(_LIVES, _cycle_time, _WEEKLY),
+    "pull_request_times": Metric(_LIVES, _pull_request_times),
     "throughput": Metric((_PULL_REQUESTS,), _throughput, _WEEKLY),
     "review_load": Metric((Read("reviews", passes=("bots",)),), _review_load, ("reviewer_id", "reviewer", "week")),
     "pipeline_health": Metric(

@@ -21,21 +21,23 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
     ``since="{{ data_interval_start }}"`` and ``until="{{ data_interval_end }}"``; weeks and months that begin before ``since`` or
     end after ``until`` are then not whole. docs/metrics.md has the definition, the choices and the cost of each metric.
 
-    :param metric: ``cycle_time``, ``throughput`` and ``review_load`` of pull requests; ``pipeline_health``, ``flakiness``,
-        ``time_to_fix`` and ``test_health`` of pipelines; ``dora`` and ``deployment_frequency``; ``repository_health``,
-        ``stale_pull_requests`` and ``stale_branches``, which are as of ``until``
+    :param metric: ``cycle_time``, ``pull_request_times``, ``throughput`` and ``review_load`` of pull requests;
+        ``pipeline_health``, ``flakiness``, ``time_to_fix`` and ``test_health`` of pipelines; ``dora`` and
+        ``deployment_frequency``; ``repository_health``, ``stale_pull_requests`` and ``stale_branches``, which are as of ``until``
     :param group_by: columns to group by, or one, ``week`` and ``month`` among them (templated); default: repository and week,
         or what docs/metrics.md says
-    :param with_commits: of ``cycle_time``: read the commits of pull requests too (coding time); one request for every one
-    :param with_diffstat: of ``cycle_time`` and ``throughput``: read the diffstats too (size); two requests for every pull request
-    :param with_deployments: of ``cycle_time``: read deployments and commits too (the way to production); one request for every
-        100 of them
+    :param with_commits: of ``cycle_time`` and ``pull_request_times``: read the commits of pull requests too (coding time); one
+        request for every one
+    :param with_diffstat: of these two and ``throughput``: read the diffstats too (size); two requests for every pull request
+    :param with_deployments: of ``cycle_time`` and ``pull_request_times``: read deployments and commits too (the way to
+        production); one request for every 100 of them
     :param with_steps: of ``pipeline_health``: read the steps too (queue time); one request for every pipeline
     :param repositories: slugs, or one; None: all repositories of the workspace (templated)
     :param since: first moment, ISO 8601 (templated); None, or a template that renders to nothing: from the beginning
     :param until: first moment that is too late (templated); None: until now
     :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person (templated).
-        Pull requests of machines are not in ``cycle_time`` and ``throughput``, nor their reviews in ``review_load``
+        Pull requests of machines are not in ``cycle_time``, ``pull_request_times`` and ``throughput``, nor their reviews in
+        ``review_load``
     :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/dora.parquet`` (templated); None: the
         DataFrame is the task's XCom
     :param bitbucket_conn_id: the connection (templated)

@@ -1,0 +1,101 @@
+"""Write a report for people."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_bitbucket.hooks.frames import interval
+from airflow_provider_bitbucket.operators.frames import BitbucketFrameOperator
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_bitbucket.report import Period
+
+EMAIL_XCOM = "email_html"
+
+
+class BitbucketReportOperator(BitbucketFrameOperator):
+    """Write how a workspace or a repository did in a period as one HTML page, which needs nothing else, and as an e-mail.
+
+    Both show the same: headline numbers with the change to the period before, cycle time, throughput, pipelines and deployments
+    by week, review load by person, the slowest and the stalest pull requests. The page has pictures and goes to ``output_path``;
+    the e-mail says it in numbers, because mail programs drop pictures. Numbers are those of docs/metrics.md. Needs the extra
+    ``report``. Costs what ``cycle_time``, ``pipeline_health``, ``dora`` and ``stale_pull_requests`` cost for twice the period;
+    what they share is read once.
+
+    :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/report.html`` (templated)
+    :param weeks: how many whole weeks (Monday to Sunday, UTC) before the end of the data interval, when ``since`` is not given
+    :param title: heading; default: the name of the workspace or the repository (templated)
+    :param repositories: slugs, or one; None: all repositories of the workspace (templated)
+    :param since: first moment, ISO 8601 (templated); default: ``weeks`` before ``until``
+    :param until: first moment that is too late (templated); default: the last Monday in UTC up to the end of the data interval,
+        or up to when the run was to start where it has none. The period before is as long and ends at ``since``
+    :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person (templated)
+    :param bitbucket_conn_id: the connection (templated)
+    :param workspace: workspace to read in; default: the connection's (templated)
+    :param run_as: in whose name, as for :class:`~airflow_provider_bitbucket.hooks.bitbucket.BitbucketHook` (templated)
+    :return: ``path``, ``subject`` (for an e-mail), ``since``, ``until``, and ``headline``: name -> ``value`` (seconds, share
+        between 0 and 1, or count; None: nothing to tell), ``before``, ``verdict`` (``better``, ``worse``, ``same``, ``neutral``
+        or ``unknown``: too few to tell) and ``text``. XCom ``email_html`` is the e-mail
+    :raises AirflowFailException: matplotlib is not installed; no request has been made then
+    :raises ValueError: no such moment, or an empty period
+    :raises BitbucketError: a repository can not be read
+    """
+
+    template_fields = (*BitbucketFrameOperator.template_fields, "title")
+
+    def __init__(self, *, output_path: str, weeks: int = 4, title: str | None = None, **kwargs: Any) -> None:
+        super().__init__(output_path=output_path, **kwargs)
+        if weeks < 1:
+            raise ValueError(f"weeks is {weeks!r}; expected 1 or more")
+        self.weeks = weeks
+        self.title = title
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Read, write and tell where."""
+        from airflow_provider_bitbucket import report
+
+        try:
+            report.check_extra()
+        except ImportError as error:
+            raise AirflowFailException(str(error)) from error
+        period = self._period(context)
+        bots = (self.bots,) if isinstance(self.bots, str) else tuple(self.bots)
+        names = self.hook.repository_names(self.repositories)
+        frames = self.hook.get_metric_dfs(report.asked(period, bots), names)
+        written = report.write(frames, period, names, self.hook.get_conn().web_url, self.title)
+        self.hook.write_text(report.page(written), str(self.output_path))
+        if self.do_xcom_push and "ti" in context:
+            context["ti"].xcom_push(key=EMAIL_XCOM, value=report.email(written, str(self.output_path)))
+        self.log.info("Wrote the report of %s to %s.", period.words, self.output_path)
+        return {
+            "path": self.output_path,
+            "subject": written.subject,
+            "since": period.since.isoformat(),
+            "until": period.until.isoformat(),
+            "headline": {
+                tile.name: {"value": tile.number, "before": tile.before, "verdict": tile.verdict, "text": tile.text}
+                for tile in written.tiles
+            },
+        }
+
+    def _period(self, context: Context) -> Period:
+        from airflow_provider_bitbucket import report
+
+        since, until = interval(self.since, self.until)
+        if since and until:
+            return report.Period(since, until)
+        if until:
+            return report.Period(until - self.weeks * report.WEEK, until)
+        last = report.last_whole_weeks(_now_of(context), self.weeks)
+        return report.Period(since, last.until) if since else last
+
+
+def _now_of(context: Context) -> datetime:
+    """Return the end of the run's data interval; a run that was started by hand has none, but a moment to run after."""
+    end = context.get("data_interval_end") or getattr(context.get("dag_run"), "run_after", None) or datetime.now(UTC)
+    return datetime.fromtimestamp(end.timestamp(), UTC)

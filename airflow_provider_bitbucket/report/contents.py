@@ -1,0 +1,361 @@
+"""What stands in the report: tiles, pictures and tables as plain values, from the metric frames. Both forms are made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bitbucket.metrics.changes import rows_of
+from airflow_provider_bitbucket.report.asks import PERSONS, STALE, TIMES
+from airflow_provider_bitbucket.report.period import Period
+from airflow_provider_bitbucket.report.tiles import Tile, tiles
+from airflow_provider_bitbucket.report.words import NOTHING, SAY, count, duration, plural, share, short_day
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Rows of a table: enough to act on, and the e-mail stays below the 102 kB at which Gmail cuts.
+ROWS, PEOPLE, REPOSITORIES = 8, 15, 30
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A picture: numbers by week.
+
+    :param name: for ids
+    :param title: what it shows
+    :param kind: ``bars`` (side by side), ``stack`` or ``lines``
+    :param unit: ``duration``, ``share`` or ``count``
+    :param series: name -> a number for each week; None where there is none
+    :param note: what has to be known to read it
+    """
+
+    name: str
+    title: str
+    kind: str
+    unit: str
+    series: Mapping[str, Sequence[float | None]]
+    note: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to show."""
+        return not any(value for values in self.series.values() for value in values)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table.
+
+    :param text: what it says
+    :param href: where it leads
+    :param bar: length of its bar, between 0 and 1; None: no bar
+    """
+
+    text: str
+    href: str | None = None
+    bar: float | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    :param name: for ids
+    :param title: its heading
+    :param note: what has to be known to read it
+    :param columns: headings; the first names the row, the others are numbers unless they are in ``texts``
+    :param rows: cells
+    :param nothing: what is said when there are no rows
+    :param texts: headings of columns with texts
+    """
+
+    name: str
+    title: str
+    note: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    nothing: str
+    texts: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """The report.
+
+    :param title: its heading
+    :param scope: what it is about
+    :param period: when
+    :param tiles: headline numbers
+    :param charts: pictures
+    :param weeks: what the weeks of the pictures are called
+    :param old_weeks: how many of them begin before the period
+    :param tables: tables by name
+    :param definitions: term -> meaning
+    """
+
+    title: str
+    scope: str
+    period: Period
+    tiles: Sequence[Tile]
+    charts: Sequence[Chart]
+    weeks: Sequence[str]
+    old_weeks: int
+    tables: Mapping[str, Table]
+    definitions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def subject(self) -> str:
+        """The subject of the e-mail, on one line."""
+        return f"{' '.join(self.title.split())}: {self.period.words}"
+
+
+def write(
+    frames: Mapping[str, pd.DataFrame], period: Period, repositories: Sequence[str], web_url: str, title: str | None = None
+) -> Report:
+    """Return the report.
+
+    :param frames: the metrics by the names of :func:`~airflow_provider_bitbucket.report.asks.asked`
+    :param period: what they are of
+    :param repositories: ``workspace/slug`` of what they are of
+    :param web_url: where Bitbucket's pages are; nothing else is linked
+    :param title: heading; None: the workspace or the repository
+    """
+    mondays = period.mondays
+    tables = [
+        _weeks(frames, mondays),
+        _repositories(frames, repositories, web_url),
+        _people(frames[PERSONS]),
+        _slowest(frames[TIMES], web_url),
+        _stalest(frames[STALE], web_url),
+    ]
+    workspaces = sorted({name.partition("/")[0] for name in repositories})
+    about = repositories[0] if len(repositories) == 1 else ", ".join(workspaces) or "no repositories"
+    return Report(
+        title=title or f"Bitbucket report: {about}",
+        scope=repositories[0] if len(repositories) == 1 else f"{about}, {plural(len(repositories), 'repository')}",
+        period=period,
+        tiles=tiles(frames),
+        charts=_charts(frames, mondays),
+        weeks=[short_day(monday) for monday in mondays],
+        old_weeks=sum(monday < period.since for monday in mondays),
+        tables={table.name: table for table in tables},
+        definitions=DEFINITIONS,
+    )
+
+
+def _charts(frames: Mapping[str, pd.DataFrame], mondays: Sequence[Any]) -> list[Chart]:
+    def series(metric: str, column: str, *, zero: bool = False) -> list[float | None]:
+        known = {row["week"]: row[column] for row in rows_of(frames[f"{metric}_by_week"])}
+        return [value if (value := known.get(monday)) is not None else 0 if zero else None for monday in mondays]
+
+    parts = {"until first review": "pickup", "in review": "review", "until merge": "merge"}
+    return [
+        Chart(
+            "cycle-time",
+            "Where the time goes",
+            "stack",
+            "duration",
+            {name: series("cycle_time", f"{part}_median_seconds") for name, part in parts.items()},
+            "The median of each part, by week of the merge. Medians of parts do not add up to the median of the whole.",
+        ),
+        Chart(
+            "throughput",
+            "Pull requests opened and merged",
+            "bars",
+            "count",
+            {name: series("throughput", name, zero=True) for name in ("opened", "merged")},
+        ),
+        Chart(
+            "lead-time",
+            "From commit to production",
+            "lines",
+            "duration",
+            {"median lead time": series("dora", "lead_time_median_seconds")},
+            "By week of the deployment.",
+        ),
+        Chart(
+            "pipeline-success",
+            "Pipelines that succeed",
+            "lines",
+            "share",
+            {"success rate": series("pipeline_health", "success_rate")},
+            "Stopped and expired pipelines count neither way.",
+        ),
+        Chart(
+            "pipeline-duration",
+            "How long pipelines run",
+            "lines",
+            "duration",
+            {
+                "median": series("pipeline_health", "duration_p50_seconds"),
+                "95th percentile": series("pipeline_health", "duration_p95_seconds"),
+            },
+        ),
+        Chart(
+            "deployments",
+            "Deployments to production",
+            "bars",
+            "count",
+            {
+                "successful": series("dora", "deployments", zero=True),
+                "failed or rolled back": series("dora", "failures", zero=True),
+            },
+            "One that was rolled back was successful first, and stands in both.",
+        ),
+    ]
+
+
+def _weeks(frames: Mapping[str, pd.DataFrame], mondays: Sequence[Any]) -> Table:
+    columns = {
+        "Opened": ("throughput", "opened", "count"),
+        "Merged": ("throughput", "merged", "count"),
+        "Cycle time": ("cycle_time", "total_median_seconds", "duration"),
+        "Pipelines successful": ("pipeline_health", "success_rate", "share"),
+        "Deployments": ("dora", "deployments", "count"),
+    }
+    known = {metric: _by(frames[f"{metric}_by_week"], "week") for metric, _, _ in columns.values()}
+    rows = [
+        [
+            Cell(short_day(monday).replace(" ", "\N{NO-BREAK SPACE}")),
+            *(_said(known[metric].get(monday), column, kind) for metric, column, kind in columns.values()),
+        ]
+        for monday in mondays
+    ]
+    return Table("weeks", "Week by week", "Weeks begin on Monday, UTC.", ["Week of", *columns], rows, "No weeks.")
+
+
+def _repositories(frames: Mapping[str, pd.DataFrame], repositories: Sequence[str], web_url: str) -> Table:
+    columns = {
+        "Merged": ("throughput", "merged", "count"),
+        "Cycle time": ("cycle_time", "total_median_seconds", "duration"),
+        "Wait for first review": ("cycle_time", "pickup_median_seconds", "duration"),
+        "Merged unapproved": ("cycle_time", "merged_unapproved", "count"),
+        "Pipelines": ("pipeline_health", "pipelines", "count"),
+        "Successful": ("pipeline_health", "success_rate", "share"),
+        "Pipeline duration": ("pipeline_health", "duration_p50_seconds", "duration"),
+        "Deployments": ("dora", "deployments", "count"),
+    }
+    known = {metric: _by(frames[f"{metric}_by_repository"], "repository") for metric, _, _ in columns.values()}
+    busiest = sorted(repositories, key=lambda name: (-(known["throughput"].get(name, {}).get("merged") or 0), name))
+    rows = [
+        [
+            Cell(_short(name, repositories), f"{web_url}/{name}"),
+            *(_said(known[metric].get(name), column, kind) for metric, column, kind in columns.values()),
+        ]
+        for name in busiest[:REPOSITORIES]
+    ]
+    note = f"The {REPOSITORIES} with most merges of {len(busiest)}. " if len(busiest) > REPOSITORIES else ""
+    return Table(
+        "repositories",
+        "By repository",
+        f"{note}Times are medians; of a few they say little.",
+        ["Repository", *columns],
+        rows,
+        "There are no repositories.",
+    )
+
+
+def _people(frame: pd.DataFrame) -> Table:
+    people = rows_of(frame.sort_values(["reviewed", "requested", "reviewer"], ascending=[False, False, True], kind="stable"))
+    most = max((row["reviewed"] for row in people), default=0) or 1
+    rows = [
+        [
+            Cell(row["reviewer"] or "deleted account"),
+            Cell(count(row["reviewed"]), bar=row["reviewed"] / most),
+            Cell(share(row["share_of_reviews"])),
+            Cell(count(row["requested"])),
+            Cell(count(row["unanswered"])),
+            Cell(duration(row["response_median_seconds"])),
+        ]
+        for row in people[:PEOPLE]
+    ]
+    rest = f" The {PEOPLE} who reviewed most of {len(people)}." if len(people) > PEOPLE else ""
+    return Table(
+        "people",
+        "Who reviews",
+        f"Pull requests, each once for a person. It shows how the load is spread, not how good anybody is.{rest}",
+        ["Person", "Reviewed", "Share", "Asked", "Unanswered", "Median response"],
+        rows,
+        "Nobody was asked to review, and nobody did.",
+    )
+
+
+def _slowest(times: pd.DataFrame, web_url: str) -> Table:
+    slowest = times[times["total_seconds"].notna()].sort_values("total_seconds", ascending=False, kind="stable")
+    parts = ("total", "pickup", "review", "merge")
+    rows = [
+        [_title(row, web_url), *_where(row), *(Cell(duration(row[f"{part}_seconds"])) for part in parts)]
+        for row in rows_of(slowest.head(ROWS))
+    ]
+    return Table(
+        "slowest",
+        "Slowest of those merged",
+        "Where the time went, the time as a draft not counted.",
+        ["Pull request", "Repository", "Author", "Cycle time", "Until first review", "Review", "Merge"],
+        rows,
+        "Nothing was merged.",
+        ("Repository", "Author"),
+    )
+
+
+def _stalest(stale: pd.DataFrame, web_url: str) -> Table:
+    rows = [
+        [
+            _title(row, web_url),
+            *_where(row),
+            *(Cell(duration(row[f"{name}_seconds"])) for name in ("idle", "open")),
+            *(Cell(count(row[name])) for name in ("reviewers", "approvals")),
+        ]
+        for row in rows_of(stale.head(ROWS))
+    ]
+    rest = f" The first {ROWS} of {len(stale)}." if len(stale) > ROWS else ""
+    return Table(
+        "stalest",
+        "Open, and not touched for 14 days or longer",
+        f"Finish them, or decline them.{rest}",
+        ["Pull request", "Repository", "Author", "Untouched for", "Open for", "Reviewers", "Approvals"],
+        rows,
+        "None: every open pull request was touched lately.",
+        ("Repository", "Author"),
+    )
+
+
+def _title(row: Mapping[str, Any], web_url: str) -> Cell:
+    url = row["url"]
+    # What an answer says is the address of a page is only linked when it is one of Bitbucket's.
+    is_safe = isinstance(url, str) and url.startswith(f"{web_url}/")
+    return Cell(f"#{row['id']} {row['title'] or ''}".strip(), url if is_safe else None)
+
+
+def _where(row: Mapping[str, Any]) -> list[Cell]:
+    return [Cell(row["repository"].partition("/")[2]), Cell(row["author"] or "deleted account")]
+
+
+def _short(name: str, names: Sequence[str]) -> str:
+    workspace, _, slug = name.partition("/")
+    return slug if all(other.startswith(f"{workspace}/") for other in names) else name
+
+
+def _by(frame: pd.DataFrame, column: str) -> dict[Any, Mapping[str, Any]]:
+    return {row[column]: row for row in rows_of(frame)}
+
+
+def _said(row: Mapping[str, Any] | None, column: str, kind: str) -> Cell:
+    value = row[column] if row else None
+    return Cell(SAY[kind](0 if value is None and kind == "count" else value) or NOTHING)
+
+
+DEFINITIONS = {
+    "Median": "half took longer, half took less. There are no means: one pull request that was forgotten for a year rules one.",
+    "Cycle time": "from opening to merge, the time as a draft not counted, of the pull requests merged in the period. Nights and "
+    "weekends count. Pull requests of machines are left out.",
+    "Wait for first review": "from opening to the first approval, request for changes or comment by another person.",
+    "Pipelines successful": "successful / (successful + failed + error), of the pipelines that ended in the period.",
+    "Lead time for changes": "from commit to the first successful production deployment that contains it (DORA).",
+    "Change failure rate (proxy)": "deployments that failed or were rolled back / deployments that ended. Bitbucket knows "
+    "deployments, not outages: compare it with yourself, not with others.",
+    "Too few to tell": "a median or share of fewer than 5 now or before, or a share that differs by fewer than 5 of them, is "
+    "shown and not compared. About the same is less than 5%, or 1 percentage point.",
+}

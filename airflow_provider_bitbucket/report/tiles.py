@@ -1,0 +1,164 @@
+"""The headline numbers, and how they changed since the period before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bitbucket.metrics.changes import rows_of
+from airflow_provider_bitbucket.report.words import MINUS, SAY, count
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Fewer than this many make no median or share that is worth comparing; a share or count that differs by fewer is chance.
+FEW = 5
+#: What changed by less is about the same: a share of the number before, and for shares the difference itself.
+SAME, SAME_SHARE = 0.05, 0.01
+
+_TOO_FEW = "too few to tell", "unknown"
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What a tile shows.
+
+    :param name: its name in XCom
+    :param label: its name for people
+    :param metric: the frame
+    :param column: its number in the frame
+    :param kind: ``count``, ``duration`` or ``share``
+    :param better: ``more`` or ``less``; None: neither
+    :param basis: column that says on how many it rests; None for a count
+    :param things: what these are
+    """
+
+    name: str
+    label: str
+    metric: str
+    column: str
+    kind: str
+    better: str | None = None
+    basis: str | None = None
+    things: str = ""
+
+
+HEADLINES = (
+    Headline("merged", "Pull requests merged", "throughput", "merged", "count"),
+    Headline(
+        "cycle_time", "Cycle time", "cycle_time", "total_median_seconds", "duration", "less", "total_count", "pull requests"
+    ),
+    Headline(
+        "pickup",
+        "Wait for first review",
+        "cycle_time",
+        "pickup_median_seconds",
+        "duration",
+        "less",
+        "pickup_count",
+        "reviewed pull requests",
+    ),
+    Headline(
+        "pipeline_success", "Pipelines successful", "pipeline_health", "success_rate", "share", "more", "pipelines", "pipelines"
+    ),
+    Headline(
+        *("pipeline_duration", "Pipeline duration", "pipeline_health", "duration_p50_seconds", "duration", "less"),
+        *("duration_count", "pipelines"),
+    ),
+    Headline("deployments", "Production deployments", "dora", "deployments", "count", "more"),
+    Headline(
+        "lead_time", "Lead time for changes", "dora", "lead_time_median_seconds", "duration", "less", "lead_time_count", "commits"
+    ),
+    Headline(
+        *("change_failure_rate", "Change failure rate (proxy)", "dora", "change_failure_rate", "share", "less"),
+        *("deployments", "successful deployments"),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A headline number.
+
+    :param name: its name in XCom
+    :param label: its name for people
+    :param number: the number; None when there is nothing
+    :param before: that of the period before, likewise
+    :param value: the number in words
+    :param basis: on what it rests
+    :param change: what became of it
+    :param earlier: the number of the period before in words
+    :param verdict: ``better``, ``worse``, ``same``, ``neutral`` or ``unknown``
+    """
+
+    name: str
+    label: str
+    number: float | None
+    before: float | None
+    value: str
+    basis: str
+    change: str
+    earlier: str
+    verdict: str
+
+    @property
+    def text(self) -> str:
+        """All of it in a line."""
+        return f"{self.label}: {self.value}{f' ({self.basis})' if self.basis else ''}; {self.change} ({self.earlier})"
+
+    @property
+    def sign(self) -> str:
+        """An arrow, so that colour is not all there is."""
+        if self.number is None or self.before is None or self.verdict in ("same", "unknown") or self.number == self.before:
+            return ""
+        return "\N{BLACK UP-POINTING TRIANGLE}" if self.number > self.before else "\N{BLACK DOWN-POINTING TRIANGLE}"
+
+
+def tiles(frames: Mapping[str, pd.DataFrame]) -> list[Tile]:
+    """Return the headline numbers.
+
+    :param frames: the metrics by the names of :func:`~airflow_provider_bitbucket.report.asks.asked`
+    """
+    return [_tile(headline, _row(frames[headline.metric]), _row(frames[f"{headline.metric}_before"])) for headline in HEADLINES]
+
+
+def _tile(headline: Headline, now: Mapping[str, Any], before: Mapping[str, Any]) -> Tile:
+    say = SAY[headline.kind]
+    value, old = (row.get(headline.column) for row in (now, before))
+    basis, least = "", FEW
+    if headline.basis is None:
+        value, old = value or 0, old or 0
+    else:
+        many, least = now.get(headline.basis) or 0, min(row.get(headline.basis) or 0 for row in (now, before))
+        middle = "median of " if headline.kind == "duration" and many else ""
+        basis = f"{middle}{count(many) if many else 'no'} {headline.things}"
+    change, verdict = _TOO_FEW if value is None or old is None or least < FEW else _change(headline, value, old, least)
+    earlier = "nothing before" if old is None else f"before: {say(old)}"
+    return Tile(headline.name, headline.label, value, old, say(value), basis, change, earlier, verdict)
+
+
+def _change(headline: Headline, value: float, old: float, least: int) -> tuple[str, str]:
+    """Return what became of a number, and whether that is good."""
+    difference = value - old
+    sign = "+" if difference > 0 else MINUS
+    is_little = False
+    if headline.kind == "share":
+        words, same = f"{sign}{abs(difference) * 100:.1f} points", abs(difference) < SAME_SHARE
+        if not same and abs(difference) * least < FEW:  # one failure more among 25 deployments is 4 points, and chance
+            return _TOO_FEW
+    elif headline.kind == "count":
+        words, same, is_little = f"{sign}{count(abs(difference))}", difference == 0, abs(difference) < FEW
+    else:
+        relative = abs(difference) / old if old else float(difference != 0)
+        words, same = f"{sign}{relative:.0%}" if old else f"{sign}{SAY['duration'](abs(difference))}", relative < SAME
+    if same:
+        return "about the same" if difference else "the same", "same"
+    if headline.better is None or is_little:
+        return words, "neutral"
+    verdict = "better" if (difference > 0) == (headline.better == "more") else "worse"
+    return f"{words}, {verdict}", verdict
+
+
+def _row(frame: pd.DataFrame) -> Mapping[str, Any]:
+    return next(iter(rows_of(frame)), {})
