@@ -209,13 +209,12 @@ def _from_participants(
         return {}
     approvals = changes_requested = 0
     for one in participants:
-        approves, asks = bool(one.get("approved")), one.get("state") == "changes_requested"
-        if not (approves or asks):
-            continue
-        who = Account.of(one.get("user"))
-        if who.id != author.id and not who.is_bot(bots):
-            approvals += approves
-            changes_requested += asks
+        approves, asks = one.get("approved"), one.get("state") == "changes_requested"
+        if approves or asks:
+            who = Account.of(one.get("user"))
+            if who.id != author.id and not who.is_bot(bots):
+                approvals += bool(approves)
+                changes_requested += asks
     return {"approvals": approvals, "changes_requested": changes_requested}
 
 

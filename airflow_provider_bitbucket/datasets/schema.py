@@ -105,6 +105,8 @@ def moments(values: Sequence[Any]) -> pd.Series[Any]:
     """
     import pandas as pd
 
+    if not any(values):  # what was not read is a whole column of them
+        return pd.Series(pd.NaT, index=range(len(values)), dtype=TIMESTAMP)
     read = pd.to_datetime(pd.Series(values, dtype="object"), utc=True, format="ISO8601", errors="coerce")
     return read.dt.as_unit("us")
 
