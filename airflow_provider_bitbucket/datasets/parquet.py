@@ -5,13 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import count
+from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import uuid4
 
 from airflow_provider_bitbucket.datasets.extract import Dataset
-from airflow_provider_bitbucket.datasets.intervals import chunks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,9 +37,11 @@ def write_parquet(dataset: Dataset, records: Iterable[Any], path: Any, *, partit
     """
     rows = 0
     with (_folder if partitioned else _file)(dataset, path) as write:
-        for batch in chunks(records, _BATCH):
-            write(dataset.frame(batch))
-            rows += len(batch)
+        rest = iter(records)
+        # Not as lists of records, which take ten times as much as the frame they become.
+        while len(frame := dataset.frame(islice(rest, _BATCH))):
+            write(frame)
+            rows += len(frame)
     return rows
 
 

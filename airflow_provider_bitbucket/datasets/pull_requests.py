@@ -152,8 +152,9 @@ def closing(
     """Return when it was closed and what says so."""
     if row.get("state") not in timeline.CLOSED:
         return None, None
+    if told := row.get("closed_on"):
+        return told, "closed_on"
     evidence = {
-        "closed_on": row.get("closed_on"),
         "activity": timeline.closed_on(entries),
         "merge_commit": (row.get("merge_commit") or {}).get("date"),
         "updated_on": row.get("updated_on"),
@@ -197,7 +198,7 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         **_from_participants(row.get("participants"), author, bots),
         **_from_commits(record.get("commits")),
         **_from_diffstat(record.get("diffstat")),
-        **_from_timeline(row, entries, author, bots, moment(closed_on)),
+        **_from_timeline(row, entries, author, bots, closed_on),
     }
 
 
@@ -206,12 +207,15 @@ def _from_participants(
 ) -> dict[str, Any]:
     if participants is None:
         return {}
-    accounts = [(one, Account.of(one.get("user"))) for one in participants]
-    others = [one for one, who in accounts if who.id != author.id and not who.is_bot(bots)]
-    return {
-        "approvals": sum(bool(one.get("approved")) for one in others),
-        "changes_requested": sum(one.get("state") == "changes_requested" for one in others),
-    }
+    approvals = changes_requested = 0
+    for one in participants:
+        approves, asks = one.get("approved"), one.get("state") == "changes_requested"
+        if approves or asks:
+            who = Account.of(one.get("user"))
+            if who.id != author.id and not who.is_bot(bots):
+                approvals += bool(approves)
+                changes_requested += asks
+    return {"approvals": approvals, "changes_requested": changes_requested}
 
 
 def _from_commits(commits: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
@@ -236,13 +240,13 @@ def _from_timeline(
     entries: Sequence[tuple[datetime, timeline.Entry]] | None,
     author: Account,
     bots: Collection[str],
-    closed_on: datetime | None,
+    closed_on: datetime | str | None,
 ) -> dict[str, Any]:
-    created = moment(row.get("created_on"))
-    if entries is None or created is None:
+    if entries is None or not row.get("created_on"):
         return {}
-    drafts = timeline.drafts(entries, created, closed_on, bool(row.get("draft")))
-    reviews = timeline.reviews(entries, author, bots, drafts.ready_on, closed_on)
+    created, closed = datetime.fromisoformat(row["created_on"]), moment(closed_on)
+    drafts = timeline.drafts(entries, created, closed, bool(row.get("draft")))
+    reviews = timeline.reviews(entries, author, bots, drafts.ready_on, closed)
     approvals = [date for date, entry in reviews if entry.kind == "approval"]
     found = {
         "ready_on": drafts.ready_on,
@@ -274,7 +278,7 @@ def _with_timelines(
 
     # All have to be listed before it is known which way to their timelines is cheaper; many wait on disk.
     with TemporaryDirectory(prefix="bitbucket-", ignore_cleanup_errors=True) as folder:
-        spool = Spool(Path(folder) / "pull_requests", Room(500))  # there may be ten of these at a time
+        spool = Spool(Path(folder) / "pull_requests", Room(100))  # there may be ten of these at a time
         spool.fill(noted())
         entries = timelines(client, repository, created)
         for row in spool.take():

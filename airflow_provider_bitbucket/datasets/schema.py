@@ -70,13 +70,8 @@ class Schema:
         import pandas as pd
 
         # Rows are taken apart as they come, so that there is never a list of a million dictionaries.
-        names = self.names
-        values: list[list[Any]] = [[] for _ in names]
-        pairs = list(zip(names, [one.append for one in values], strict=True))
-        for row in rows:
-            get = row.get
-            for name, append in pairs:
-                append(get(name))
+        names, blank = self.names, dict.fromkeys(self.names)
+        values = list(zip(*[tuple({**blank, **row}.values()) for row in rows], strict=False)) or [()] * len(names)
         series = [_series(column, listed) for column, listed in zip(self.columns, values, strict=True)]
         return pd.DataFrame(dict(zip(names, series, strict=True)), columns=names)
 
@@ -110,16 +105,28 @@ def moments(values: Sequence[Any]) -> pd.Series[Any]:
     """
     import pandas as pd
 
+    if not any(values):  # what was not read is a whole column of them
+        return pd.Series(pd.NaT, index=range(len(values)), dtype=TIMESTAMP)
     read = pd.to_datetime(pd.Series(values, dtype="object"), utc=True, format="ISO8601", errors="coerce")
     return read.dt.as_unit("us")
 
 
-def _series(column: Column, values: list[Any]) -> pd.Series[Any]:
+def _series(column: Column, values: Sequence[Any]) -> pd.Series[Any]:
     import pandas as pd
+    import pyarrow as pa
 
     if column.dtype == TIMESTAMP:
         return moments(values)
     if column.dtype == CATEGORY:
-        unknown = sorted({value for value in values if value is not None}.difference(column.categories))
-        return pd.Series(pd.Categorical(values, categories=[*column.categories, *unknown]))
-    return pd.Series(values, dtype=column.dtype)
+        unknown = sorted({*values}.difference(column.categories, [None]))
+        categories = pd.CategoricalDtype([*column.categories, *unknown])
+        code = {name: number for number, name in enumerate([*column.categories, *unknown])}
+        return pd.Series(pd.Categorical.from_codes([code.get(value, -1) for value in values], dtype=categories))
+    dtype: Any = pd.api.types.pandas_dtype(column.dtype)
+    types = {TEXT: pa.string(), INTEGER: pa.int64(), NUMBER: pa.float64(), BOOLEAN: pa.bool_()}
+    try:
+        # Several times as fast as what pandas does by itself with a list of Python's own values.
+        series: pd.Series[Any] = pd.Series(dtype.__from_arrow__(pa.array(values, types[column.dtype])))
+    except (ValueError, TypeError, OverflowError):  # such as a number where a text is expected, which pandas makes a text
+        series = pd.Series(list(values), dtype=dtype)
+    return series

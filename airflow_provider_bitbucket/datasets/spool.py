@@ -24,7 +24,7 @@ class Room:
     :param free: how many more
     """
 
-    free: int = 5_000  # of the largest, pull requests with 12 kB each, 60 MB
+    free: int = 2_000  # pull requests, the largest, take 20 kB each
     _lock: Lock = field(default_factory=Lock)
 
     def take(self, records: int) -> bool:

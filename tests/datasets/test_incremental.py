@@ -1,0 +1,74 @@
+"""Reading while Bitbucket changes, and reading again only what did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_bitbucket.datasets.extract import Dataset
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
+from tests.stories import client_of
+
+COUNT = 120  # three pages
+
+
+@pytest.fixture(scope="module")
+def changing() -> Iterator[BitbucketEmulator]:
+    """120 pull requests over a year, that tests go on changing."""
+    with BitbucketEmulator("large", speed=0, now=NOW, pull_requests=COUNT) as bitbucket:
+        yield bitbucket
+
+
+def comment(bitbucket: BitbucketEmulator, number: int, seconds: float) -> None:
+    """Let somebody comment a pull request so many seconds after the emulator began."""
+    event = {"do": "comment", "user": "bo.large", "text": "Now?", "at": (NOW + timedelta(seconds=seconds)).isoformat()}
+    bitbucket.control("POST", f"pullrequests/acme/api/{number}/events", {"events": [event]})
+
+
+EDITS = st.lists(st.tuples(st.integers(0, COUNT - 1), st.integers(1, COUNT)), max_size=8)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(edits=EDITS, days=st.sampled_from([None, 30, 200]))
+def test_edits_between_pages_lose_no_pull_request_and_double_none(
+    changing: BitbucketEmulator, edits: list[tuple[int, int]], days: int | None
+):
+    since = NOW - timedelta(days=days) if days else None
+    before = {one["pull_request"]["id"] for one in Dataset("pull_requests").records(client_of(changing), ["api"], since)}
+    got: list[int] = []
+    records: Any = Dataset("pull_requests").records(client_of(changing), ["api"], since)
+    for position, record in enumerate(records):
+        got.append(record["pull_request"]["id"])
+        for _, number in (one for one in edits if one[0] == position):
+            comment(changing, number, position)
+    assert len(got) == len(set(got))
+    assert before <= set(got)
+    missed = {number for position, number in edits if position < len(got)} - set(got)
+    again = {one["pull_request"]["id"] for one in Dataset("pull_requests").records(client_of(changing), ["api"], NOW)}
+    assert missed <= again  # what came into the interval on a page already read is read the next time
+
+
+def test_one_percent_of_5000_pull_requests_costs_at_most_25_requests():
+    with BitbucketEmulator("large", speed=0, now=NOW, pull_requests=5000) as bitbucket:
+        client = client_of(bitbucket)
+
+        def cost(since: Any, **options: Any) -> tuple[int, int]:
+            sent = client.budget.sent
+            return len(list(Dataset("pull_requests").records(client, ["api"], since, **options))), client.budget.sent - sent
+
+        updates = sorted(one["pull_request"]["updated_on"] for one in Dataset("pull_requests").records(client, ["api"]))
+        rows, requests = cost(datetime.fromisoformat(updates[-50]), with_activity=True)
+        assert rows == 50
+        assert requests <= 25
+        # Scattered over the year they have to be asked for one by one; their rows alone still come with the list.
+        for number in range(1, 5000, 100):
+            comment(bitbucket, number, number)
+        rows, requests = cost(NOW, with_activity=True)
+        assert rows <= requests <= rows + 25
+        assert cost(NOW) == (rows, 2)
