@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -107,20 +107,6 @@ class Dataset:
         return read_workspace, list(dict.fromkeys(name.partition("/")[0] for name in names))
 
 
-def interval(since: object, until: object) -> tuple[datetime | None, datetime | None]:
-    """Return an interval given by moments as people and templates write them.
-
-    :param since: first moment: datetime, date or ISO 8601 text, taken as UTC where it names no time zone; None, and what a
-        template renders nothing to (``""``, ``"None"``): from the beginning
-    :param until: first moment that is too late, likewise; nothing: until now
-    :raises ValueError: one is no moment, or they are the wrong way round
-    """
-    begin, end = _moment(since, "since"), _moment(until, "until")
-    if begin and end and end < begin:
-        raise ValueError(f"until ({until}) lies before since ({since})")
-    return begin, end
-
-
 def repository_names(client: BitbucketClient, repositories: Sequence[str] | str | None) -> list[str]:
     """Return full names, each once: rows of a repository that is named twice would be there twice.
 
@@ -131,14 +117,3 @@ def repository_names(client: BitbucketClient, repositories: Sequence[str] | str 
     elif isinstance(repositories, str):
         repositories = [repositories]
     return list(dict.fromkeys(map(client.full_name, repositories)))
-
-
-def _moment(value: object, name: str) -> datetime | None:
-    text = str(value).strip()
-    if value is None or text in ("", "None"):
-        return None
-    try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{name} is {value!r}; expected an ISO 8601 moment such as '2026-11-02T00:00:00+00:00'") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

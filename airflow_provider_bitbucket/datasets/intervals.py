@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
@@ -51,3 +51,28 @@ def back_to(
         yield from (row for row in listed if within(date(row), since, until))
         if since and passed(map(date, listed), since):
             return
+
+
+def interval(since: object, until: object) -> tuple[datetime | None, datetime | None]:
+    """Return an interval given by moments as people and templates write them.
+
+    :param since: first moment: datetime, date or ISO 8601 text, taken as UTC where it names no time zone; None, and what a
+        template renders nothing to (``""``, ``"None"``): from the beginning
+    :param until: first moment that is too late, likewise; nothing: until now
+    :raises ValueError: one is no moment, or they are the wrong way round
+    """
+    begin, end = _moment(since, "since"), _moment(until, "until")
+    if begin and end and end < begin:
+        raise ValueError(f"until ({until}) lies before since ({since})")
+    return begin, end
+
+
+def _moment(value: object, name: str) -> datetime | None:
+    text = str(value).strip()
+    if value is None or text in ("", "None"):
+        return None
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{name} is {value!r}; expected an ISO 8601 moment such as '2026-11-02T00:00:00+00:00'") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

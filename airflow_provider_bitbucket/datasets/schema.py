@@ -113,7 +113,6 @@ def moments(values: Sequence[Any]) -> pd.Series[Any]:
 
 def _series(column: Column, values: Sequence[Any]) -> pd.Series[Any]:
     import pandas as pd
-    import pyarrow as pa
 
     if column.dtype == TIMESTAMP:
         return moments(values)
@@ -123,10 +122,17 @@ def _series(column: Column, values: Sequence[Any]) -> pd.Series[Any]:
         code = {name: number for number, name in enumerate([*column.categories, *unknown])}
         return pd.Series(pd.Categorical.from_codes([code.get(value, -1) for value in values], dtype=categories))
     dtype: Any = pd.api.types.pandas_dtype(column.dtype)
-    types = {TEXT: pa.string(), INTEGER: pa.int64(), NUMBER: pa.float64(), BOOLEAN: pa.bool_()}
     try:
+        import pyarrow as pa
+
+        types = {TEXT: pa.string(), INTEGER: pa.int64(), NUMBER: pa.float64(), BOOLEAN: pa.bool_()}
         # Several times as fast as what pandas does by itself with a list of Python's own values.
         series: pd.Series[Any] = pd.Series(dtype.__from_arrow__(pa.array(values, types[column.dtype])))
-    except (ValueError, TypeError, OverflowError):  # such as a number where a text is expected, which pandas makes a text
+    except (
+        ImportError,
+        ValueError,
+        TypeError,
+        OverflowError,
+    ):  # such as a number for a text, which pandas makes one
         series = pd.Series(list(values), dtype=dtype)
     return series

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from sys import intern
 from typing import Any
 
 from airflow_provider_bitbucket.datasets.people import Account
@@ -20,6 +22,12 @@ CLOSED = ("MERGED", "DECLINED", "SUPERSEDED")
 _CLOSED_STATUS = ("fulfilled", "rejected")
 
 Period = tuple[datetime, datetime]
+
+
+@lru_cache(maxsize=10_000)
+def _shared(account: Account) -> Account:
+    """Return one and the same object for an account: the same few people are in all entries."""
+    return account
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,8 @@ class Entry:
         what = json.get(kind) or {}
         date = what.get("date") or what.get("created_on")
         number = (json.get("pull_request") or {}).get("id")
-        head = (number, kind, datetime.fromisoformat(date) if date else None, Account.of(what.get("author") or what.get("user")))
+        actor = _shared(Account.of(what.get("author") or what.get("user")))
+        head = (number, kind, datetime.fromisoformat(date) if date else None, actor)
         if kind == "update":
             changes = what.get("changes") or {}
             status, draft = changes.get("status") or {}, changes.get("draft") or {}
@@ -67,7 +76,7 @@ class Entry:
                 is_draft=draft.get("new", what.get("draft")),
                 was_draft=draft.get("old"),
                 source_commit=((what.get("source") or {}).get("commit") or {}).get("hash"),
-                reviewers=tuple(one["uuid"] for one in what.get("reviewers") or () if one and one.get("uuid")),
+                reviewers=tuple(intern(one["uuid"]) for one in what.get("reviewers") or () if one and one.get("uuid")),
             )
         if kind == "comment":
             return cls(

@@ -103,7 +103,7 @@ class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
         :raises ValueError: ``updated_since`` is no moment
         :raises BitbucketError: they can not be listed
         """
-        from airflow_provider_bitbucket.datasets.extract import interval
+        from airflow_provider_bitbucket.datasets.intervals import interval
 
         since, _ = interval(updated_since, None)
         found = self.get_conn().repositories.find(project=project, name=name, updated_since=since, fields="values.slug")

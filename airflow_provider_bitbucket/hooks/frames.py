@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets import DATASETS, TooManyRowsError
-from airflow_provider_bitbucket.datasets.extract import interval
+from airflow_provider_bitbucket.datasets.intervals import interval
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -209,7 +209,7 @@ class BitbucketFramesMixin:
         :param options: ``on_repository_error`` (``fail``, or ``skip``: leave out repositories that can not be read),
             ``workers`` (how many are read at the same time), and further parameters of the dataset
         """
-        from airflow_provider_bitbucket.datasets.extract import Dataset, interval
+        from airflow_provider_bitbucket.datasets.extract import Dataset
 
         chosen, (begin, end) = Dataset(dataset), interval(since, until)
         return chosen.read(self.get_conn(), repositories, begin, end, **options)

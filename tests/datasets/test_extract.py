@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from airflow_provider_bitbucket.client import BitbucketNotFoundError
-from airflow_provider_bitbucket.datasets.extract import Dataset, interval
+from airflow_provider_bitbucket.datasets.extract import Dataset
+from airflow_provider_bitbucket.datasets.intervals import interval
 from airflow_provider_bitbucket.datasets.parquet import write_parquet
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.emulator.pytest_plugin import NOW

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from airflow.providers.common.compat.sdk import Asset
+from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
@@ -70,7 +71,7 @@ def test_a_task_that_is_cleared_writes_again_what_it_wrote(bitbucket: BitbucketE
     asset, states = Asset("prs"), Store()
 
     def run(task: Store) -> int:
-        context: Any = {"asset_state_store": {asset: states}, "task_state_store": task}
+        context: Any = {"outlet_events": OutletEventAccessors(), "asset_state_store": {asset: states}, "task_state_store": task}
         operator = BitbucketExtractOperator(
             task_id="extract", incremental=True, output_path=f"file://{tmp_path}/prs.parquet", outlets=[asset]
         )
@@ -91,7 +92,7 @@ def test_a_skipped_repository_is_read_from_where_it_was_when_it_can_be_read_agai
         output_path=f"file://{tmp_path}/prs.parquet",
         outlets=[asset],
     )
-    context: Any = {"asset_state_store": {asset: states}, "task_state_store": Store()}
+    context: Any = {"outlet_events": OutletEventAccessors(), "asset_state_store": {asset: states}, "task_state_store": Store()}
     operator.execute(context)
     assert list(states) == ["pull_requests of acme/api"]
 
@@ -103,6 +104,10 @@ def test_an_airflow_that_keeps_no_state_reads_the_data_interval_and_says_so(
         task_id="extract", incremental=True, output_path=f"file://{tmp_path}/prs.parquet", outlets=[Asset("prs")]
     )
     now = datetime.now(UTC)
-    context: Any = {"data_interval_start": now - timedelta(hours=1), "data_interval_end": now}
+    context: Any = {
+        "outlet_events": OutletEventAccessors(),
+        "data_interval_start": now - timedelta(hours=1),
+        "data_interval_end": now,
+    }
     assert operator.execute(context)["rows"] == 0
     assert "keeps no state of assets" in capsys.readouterr().out
