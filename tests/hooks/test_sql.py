@@ -129,8 +129,8 @@ def test_what_is_read_back_from_a_table_is_the_dataset(database: Database, frame
         _write(database, schema, frame)
     rows = database.rows()
     assert [*rows[0]] == [f"{name}_key", *schema.names]
-    key = list(schema.key)
-    read, expected = (one.sort_values(key, ignore_index=True) for one in (schema.frame(rows), frame))
+    key, plain = list(schema.key), [{column: row[column] for column in schema.names} for row in rows]
+    read, expected = (one.sort_values(key, ignore_index=True) for one in (schema.frame(plain), frame))
     pd.testing.assert_frame_equal(read.astype("object"), expected.astype("object"), check_dtype=False)
 
 
