@@ -126,7 +126,7 @@ class RateBudget:
             self._refused_until = max(self._refused_until, self._clock.monotonic() + seconds)
 
     def refused(self, seconds: float | None) -> None:
-        """Take in a 429: what was sent in the last hour is all that there is for this process.
+        """Take in a 429: unless Bitbucket says when to go on, what was sent in the last hour is this process's share.
 
         :param seconds: until which Bitbucket refuses everything (``Retry-After``), None when it does not say
         """
@@ -134,14 +134,13 @@ class RateBudget:
             self._wait()  # forgets what is older than an hour
             if self._sent:
                 self._sent.pop()  # what is refused is not counted
-            soon = self._clock.monotonic() < self._next_try and self._share is not None
-            self._share = len(self._sent)
-            self._try_every = min(self._try_every * 2, _RAREST_TRY) if soon else self._try_every
-            if seconds is None:
-                self._space_tries()
-            else:
-                self._next_try = 0.0
+            if seconds is not None:
                 self.pause(seconds + random.uniform(0, 1))  # noqa: S311 - jitter, no secret
+                return
+            again = self._share is not None and self._clock.monotonic() < self._next_try
+            self._share = len(self._sent)
+            self._try_every = min(self._try_every * 2, _RAREST_TRY) if again else self._try_every
+            self._space_tries()
 
     def granted(self) -> None:
         """Take in that a request was answered."""

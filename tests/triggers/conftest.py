@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from airflow_provider_bitbucket.client import budget
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.triggers import pipelines
 
@@ -14,6 +15,7 @@ from airflow_provider_bitbucket.triggers import pipelines
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The trigger's first look needs no patience."""
     monkeypatch.setattr(pipelines, "FIRST_LOOK_SECONDS", 0)
+    monkeypatch.setattr(budget, "_FIRST_TRY", 0.02)  # after a 429
 
 
 @pytest.fixture
