@@ -32,6 +32,7 @@ CALLS: dict[str, Callable[[BitbucketClient], object]] = {
         *client.pull_requests.list("api"),
         *client.pull_requests.list("api", states=["OPEN"], updated_since=datetime(2026, 1, 1, tzinfo=UTC)),
     ],
+    "pull_requests.numbered": lambda client: client.pull_requests.numbered("api", [MERGED, DECLINED]),
     "pull_requests.get": lambda client: client.pull_requests.get("api", MERGED),
     "pull_requests.activity": lambda client: [
         *client.pull_requests.activity("api"),
@@ -71,6 +72,7 @@ CALLS: dict[str, Callable[[BitbucketClient], object]] = {
         "api", client.pipelines.outcome("api", _failed_run(client))
     ),
     "deployments.list": lambda client: [*client.deployments.list("api")],
+    "deployments.newest": lambda client: client.deployments.newest("api", 2),
     "deployments.get": lambda client: client.deployments.get("api", next(iter(client.deployments.list("api")))["uuid"]),
     "environments.list": lambda client: [*client.environments.list("api")],
     "environments.get": lambda client: client.environments.get("api", next(iter(client.environments.list("api")))["uuid"]),
