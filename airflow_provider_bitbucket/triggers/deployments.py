@@ -67,14 +67,18 @@ class DeploymentLooker:
             unknown = self._read_environments({subject: wanted[subject] for subject in missing})
             missing -= unknown.keys()
             yield "environments", unknown
+        # Not yet those whose environment nobody has asked for: it may not be there.
+        unseen = {one: what for one, what in wanted.items() if what.environment in self._environments}
+        unseen = {one: what for one, what in unseen.items() if one not in self._known | dict.fromkeys(self._searched)}
         for number in range(1, SEARCHED_PAGES + 1):
             if not missing:
                 return
             rows = self._client.deployments.newest(self._repository, number)
-            answers: dict[str, Any] = self._matches(rows, {one: wanted[one] for one in wanted if number == 1 or one in missing})
+            answers: dict[str, Any] = self._matches(rows, wanted if number == 1 else unseen)
+            unseen = {one: wanted[one] for one in unseen if one not in self._known}
             if number == SEARCHED_PAGES or not _is_full(rows):
-                self._searched |= missing
-            answers |= dict.fromkeys((self._searched & wanted.keys()) - self._known.keys())
+                self._searched |= unseen.keys()
+            answers |= dict.fromkeys(self._searched - self._known.keys())
             missing -= answers.keys()
             yield ("newest", number), answers
             if missing <= self._searched | self._known.keys():
