@@ -74,6 +74,7 @@ class BitbucketBuildStatusTrigger(BitbucketWaitTrigger):
     """
 
     looker = BuildStatusLooker
+    what = "the build statuses"
     own_fields = ("commit", "branch", "keys")
 
     def __init__(

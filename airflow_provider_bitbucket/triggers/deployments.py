@@ -141,6 +141,7 @@ class BitbucketDeploymentTrigger(BitbucketWaitTrigger):
     """
 
     looker = DeploymentLooker
+    what = "the deployment"
     own_fields = ("environment", "commit", "pipeline")
 
     def __init__(self, *, environment: str, commit: str | None = None, pipeline: str | None = None, **common: Any) -> None:

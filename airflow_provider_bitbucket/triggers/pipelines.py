@@ -53,10 +53,8 @@ class PipelineWatch(waits.Watch):
     :param how: as for :class:`~airflow_provider_bitbucket.triggers.waiting.Watch`
     """
 
-    what = "the pipeline"
-
     def __init__(self, repository: str, pipeline: str, *, on_paused: OnPaused = "wait", **how: Any) -> None:
-        super().__init__(**how)
+        super().__init__("the pipeline", **how)
         self.repository = repository
         self.pipeline = pipeline
         self.on_paused = on_paused

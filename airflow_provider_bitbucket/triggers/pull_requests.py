@@ -55,6 +55,7 @@ class BitbucketPullRequestTrigger(BitbucketWaitTrigger):
     """
 
     looker = PullRequestLooker
+    what = "the pull request"
     own_fields = ("pull_request", "states")
 
     def __init__(self, *, pull_request: int, states: Sequence[str], **common: Any) -> None:

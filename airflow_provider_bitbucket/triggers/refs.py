@@ -49,6 +49,7 @@ class BitbucketRefTrigger(BitbucketWaitTrigger):
     """
 
     looker = RefLooker
+    what = "the branch or tag"
     own_fields = ("kind", "name", "commit", "moved_from")
 
     def __init__(self, *, kind: str, name: str, commit: str | None = None, moved_from: str | None = None, **common: Any) -> None:

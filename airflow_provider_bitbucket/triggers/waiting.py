@@ -89,16 +89,15 @@ class Watch:
     ask again. A fault on the way to Bitbucket is not a failure of what is waited for: looking goes on, less and less often,
     until the deadline.
 
+    :param what: what is looked at, as the log calls it
     :param poll_interval: seconds between two looks
     :param deadline: Unix time at which the wait is given up
     :param log: the task's or trigger's logger; changes are told there, once each
     :param told: what was told already, by the watch before this one
     """
 
-    #: What is looked at, as the log calls it.
-    what: ClassVar[str] = "it"
-
-    def __init__(self, *, poll_interval: float, deadline: float, log: Any, told: str = "") -> None:
+    def __init__(self, what: str, *, poll_interval: float, deadline: float, log: Any, told: str = "") -> None:
+        self.what = what
         self.poll_interval = poll_interval
         self.deadline = deadline
         self.pause = min(poll_interval, max(deadline - time.time(), 0))
@@ -154,12 +153,13 @@ class Watch:
 class SightWatch(Watch):
     """Decides by what a function makes of each answer.
 
+    :param what: as for :class:`Watch`
     :param judge: says what an answer means
     :param how: as for :class:`Watch`
     """
 
-    def __init__(self, judge: Callable[[Any], Sight], **how: Any) -> None:
-        super().__init__(**how)
+    def __init__(self, what: str, judge: Callable[[Any], Sight], **how: Any) -> None:
+        super().__init__(what, **how)
         self._judge = judge
         self._found: dict[str, Any] = {}
 
@@ -246,8 +246,8 @@ class Singles:
 class BitbucketWaitTrigger(BaseTrigger):
     """Wait for something in the triggerer; the base of the triggers of all sensors.
 
-    A kind says which ``looker`` reads its state, what its ``subject`` is there, what an answer means (``judge``), and which
-    fields it has beside these.
+    A kind says which ``looker`` reads its state, what its ``subject`` is there, what an answer means (``judge``), what the log
+    calls it and which fields it has beside these.
 
     :param bitbucket_conn_id: the connection
     :param workspace: workspace; None: the connection's
@@ -259,6 +259,8 @@ class BitbucketWaitTrigger(BaseTrigger):
     """
 
     looker: ClassVar[type[polling.Looker]]
+    #: What is looked at, as the log calls it.
+    what: ClassVar[str]
     #: Parameters of the kind's own.
     own_fields: ClassVar[tuple[str, ...]]
 
@@ -296,7 +298,7 @@ class BitbucketWaitTrigger(BaseTrigger):
 
         :param log: the task's or this trigger's logger
         """
-        return SightWatch(self.judge, **self.pace(log))
+        return SightWatch(self.what, self.judge, **self.pace(log))
 
     def pace(self, log: Any) -> dict[str, Any]:
         """Return what every :class:`Watch` is made with."""
