@@ -21,7 +21,11 @@ class BitbucketPipelineTimeoutError(AirflowException):
     """The pipeline did not end in time; the message says whether it was stopped."""
 
 
-class BitbucketPipelineLostError(AirflowException):
+class BitbucketLostError(AirflowException):
+    """Bitbucket no longer tells of what a sensor waits for (gone, or the credentials lost access)."""
+
+
+class BitbucketPipelineLostError(BitbucketLostError):
     """Bitbucket no longer tells how the pipeline is doing (gone, or the credentials lost access)."""
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 PACKAGE = "airflow_provider_bitbucket"
 INTEGRATION = "Bitbucket Cloud"
+#: Modules that have a sensor and its trigger.
+WAITS = ("build_statuses", "deployments", "pipelines", "pull_requests", "refs")
 
 CONNECTION_TYPE: dict[str, Any] = {
     "connection-type": "bitbucket",
@@ -100,8 +102,8 @@ def get_provider_info() -> dict[str, Any]:
             "operators.repositories",
             "operators.sql",
         ),
-        "sensors": modules("sensors.pipelines"),
-        "triggers": modules("triggers.pipelines"),
+        "sensors": modules(*(f"sensors.{name}" for name in WAITS)),
+        "triggers": modules(*(f"triggers.{name}" for name in WAITS)),
         "cli": [f"{PACKAGE}.cli.definition.get_bitbucket_cli_commands"],
         "extra-links": [f"{PACKAGE}.links.BitbucketPipelineLink"],
     }

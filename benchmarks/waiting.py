@@ -134,10 +134,10 @@ def resident() -> int:
 
 async def shared(bitbucket: Bitbucket) -> Cost:
     """Wait for all by triggers."""
-    from airflow_provider_bitbucket.triggers import pipelines, polling
+    from airflow_provider_bitbucket.triggers import polling, waiting
     from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger
 
-    pipelines.FIRST_LOOK_SECONDS = 0  # which are not played faster
+    waiting.FIRST_LOOK_SECONDS = 0  # which are not played faster
     lags: list[float] = []
 
     async def fire(repository: str, pipeline: str) -> None:

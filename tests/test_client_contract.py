@@ -24,6 +24,7 @@ CALLS: dict[str, Callable[[BitbucketClient], object]] = {
     "users.get": lambda client: client.users.get(client.users.me()["uuid"]),
     "workspaces.get": lambda client: client.workspaces.get(),
     "workspaces.members": lambda client: [*client.workspaces.members()],
+    "repositories.find": lambda client: [*client.repositories.find(name="api")],
     "repositories.list": lambda client: [
         *client.repositories.list(q='name ~ "a"', sort="-updated_on", fields="values.slug,next")
     ],
@@ -32,6 +33,7 @@ CALLS: dict[str, Callable[[BitbucketClient], object]] = {
         *client.pull_requests.list("api"),
         *client.pull_requests.list("api", states=["OPEN"], updated_since=datetime(2026, 1, 1, tzinfo=UTC)),
     ],
+    "pull_requests.numbered": lambda client: client.pull_requests.numbered("api", [MERGED, DECLINED]),
     "pull_requests.get": lambda client: client.pull_requests.get("api", MERGED),
     "pull_requests.activity": lambda client: [
         *client.pull_requests.activity("api"),
@@ -56,6 +58,7 @@ CALLS: dict[str, Callable[[BitbucketClient], object]] = {
             "api", branch="main", ref_type="BRANCH", selector_type="CUSTOM", trigger_type="MANUAL", status=["PASSED", "FAILED"]
         ),
     ],
+    "pipelines.newest": lambda client: client.pipelines.newest("api"),
     "pipelines.steps": lambda client: client.pipelines.steps("api", _failed_run(client)),
     "pipelines.log": lambda client: client.pipelines.log("api", _failed_run(client), _failed_step(client), last=10),
     "pipelines.test_report": lambda client: client.pipelines.test_report("api", _failed_run(client), _failed_step(client)),
@@ -71,6 +74,7 @@ CALLS: dict[str, Callable[[BitbucketClient], object]] = {
         "api", client.pipelines.outcome("api", _failed_run(client))
     ),
     "deployments.list": lambda client: [*client.deployments.list("api")],
+    "deployments.newest": lambda client: client.deployments.newest("api", 2),
     "deployments.get": lambda client: client.deployments.get("api", next(iter(client.deployments.list("api")))["uuid"]),
     "environments.list": lambda client: [*client.environments.list("api")],
     "environments.get": lambda client: client.environments.get("api", next(iter(client.environments.list("api")))["uuid"]),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, rows_of
 from airflow_provider_bitbucket.client.resource import Resource
 from airflow_provider_bitbucket.client.urls import segment
 
@@ -15,6 +16,17 @@ class Deployments(Resource):
     def list(self, repository: str) -> Iterator[dict[str, Any]]:
         """Yield all deployments: Bitbucket offers neither filter nor order here. Costs one request for every 100."""
         return self._client.paginate(f"{self._client.repository_path(repository)}/deployments/", count_pages=True)
+
+    def newest(self, repository: str, page: int = 1) -> Sequence[dict[str, Any]]:
+        """Return a page of 100 deployments. Costs one request, whichever page.
+
+        The first page has shown the newest; Bitbucket does not document it.
+
+        :param repository: slug, or ``workspace/slug``
+        :param page: from 1 on; empty past the last
+        """
+        path = f"{self._client.repository_path(repository)}/deployments/"
+        return rows_of(self._client.get(path, {"pagelen": LARGEST_PAGE, "page": page}), path)
 
     def get(self, repository: str, deployment: str) -> dict[str, Any]:
         """Return a deployment by uuid."""

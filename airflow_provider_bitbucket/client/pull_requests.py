@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from airflow_provider_bitbucket.client import bbql
 from airflow_provider_bitbucket.client.errors import BitbucketServerError
-from airflow_provider_bitbucket.client.paging import LARGEST_PULL_REQUEST_PAGE, each_once
+from airflow_provider_bitbucket.client.paging import LARGEST_PULL_REQUEST_PAGE, each_once, rows_of
 from airflow_provider_bitbucket.client.resource import Resource
 from airflow_provider_bitbucket.client.urls import segment
 
@@ -64,6 +64,26 @@ class PullRequests(Resource):
         Its commits have hashes of 12 characters; :meth:`Commits.get` returns the full one.
         """
         return self._client.get(self._path(repository, number))
+
+    def numbered(self, repository: str, numbers: Iterable[int]) -> Sequence[dict[str, Any]]:
+        """Return those of these pull requests that there are, whatever their state. Costs one request.
+
+        ``id`` can be filtered by (developer.atlassian.com/cloud/bitbucket/rest/intro, "Filtering": pull requests).
+
+        :param repository: slug, or ``workspace/slug``
+        :param numbers: 50 at most, which is what a page shows
+        :raises ValueError: they are more
+        """
+        wanted = [*dict.fromkeys(numbers)]
+        if len(wanted) > LARGEST_PULL_REQUEST_PAGE:
+            raise ValueError(f"{len(wanted)} pull requests are asked for at once; expected {LARGEST_PULL_REQUEST_PAGE} at most")
+        # Without the states only open ones may come.
+        params = {
+            "q": bbql.all_of(bbql.one_of("state", STATES), bbql.one_of("id", wanted)),
+            "pagelen": LARGEST_PULL_REQUEST_PAGE,
+        }
+        path = f"{self._client.repository_path(repository)}/pullrequests"
+        return rows_of(self._client.get(path, params), path)
 
     def activity(self, repository: str, number: int | None = None) -> Iterator[dict[str, Any]]:
         """Yield the timeline, newest first: of one pull request, or of all of them. Costs one request for every 50 entries.

@@ -75,6 +75,8 @@ Step = tuple[Hashable, Mapping[str, Any]]
 class Looker(Protocol):
     """Knows how a kind of thing is looked at with the fewest requests."""
 
+    def __init__(self, client: BitbucketClient, repository: str) -> None: ...
+
     def look(self, due: Sequence[str], waiting: Collection[str]) -> Iterator[Step]:
         """Yield after each request what it brought; runs in threads, one request at a time.
 

@@ -131,7 +131,7 @@ def test_in_a_dag_who_triggered_it_acts_in_the_worker_in_the_triggerer_and_in_th
     bitbucket_emulator: BitbucketEmulator,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("airflow_provider_bitbucket.triggers.pipelines.FIRST_LOOK_SECONDS", 0)
+    monkeypatch.setattr("airflow_provider_bitbucket.triggers.waiting.FIRST_LOOK_SECONDS", 0)
     own("robin", "robin.reviewer")
     own("alex", "alex.author")
     bitbucket_emulator.clock(speed=600)

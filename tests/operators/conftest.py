@@ -23,7 +23,7 @@ def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None
 @pytest.fixture
 def trigger(run_task: Callable[..., TaskRun], monkeypatch: pytest.MonkeyPatch) -> Trigger:
     """Run the operator in a DAG, on ``main`` of ``api`` unless told otherwise; waits in milliseconds."""
-    monkeypatch.setattr("airflow_provider_bitbucket.triggers.pipelines.FIRST_LOOK_SECONDS", 0)
+    monkeypatch.setattr("airflow_provider_bitbucket.triggers.waiting.FIRST_LOOK_SECONDS", 0)
     monkeypatch.setattr("airflow_provider_bitbucket.client.budget._FIRST_TRY", 0.02)
     monkeypatch.setattr("airflow_provider_bitbucket.hooks.pipeline_search.LOOK_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr("airflow_provider_bitbucket.hooks.pipelines.STOP_SECONDS", 0.2)

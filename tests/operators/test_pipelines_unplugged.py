@@ -35,7 +35,7 @@ class TestUnplugged:
         self, bitbucket: BitbucketEmulator, trigger: Trigger, fault: dict[str, Any], deferrable: bool
     ) -> None:
         bitbucket.clock(speed=500)
-        bitbucket.fault(**fault, method="GET", path="/pipelines/")
+        bitbucket.fault(**fault, method="GET", path="/pipelines/[^/]+$")
         run = trigger(deferrable=deferrable)
 
         assert run.state == "success"

@@ -30,7 +30,7 @@ def client(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) 
 @pytest.fixture
 def sense(run_task: Callable[..., TaskRun], client: BitbucketClient, monkeypatch: pytest.MonkeyPatch) -> Sense:
     """Run the sensor in a DAG, for pipeline 1 of ``api`` unless told otherwise; waits in milliseconds."""
-    monkeypatch.setattr("airflow_provider_bitbucket.triggers.pipelines.FIRST_LOOK_SECONDS", 0)
+    monkeypatch.setattr("airflow_provider_bitbucket.triggers.waiting.FIRST_LOOK_SECONDS", 0)
 
     def run(**parameters: Any) -> TaskRun:
         return run_task(BitbucketPipelineSensor, **{"repository": "api", "pipeline": 1, "poke_interval": 0.02, **parameters})

@@ -8,13 +8,13 @@ import pytest
 
 from airflow_provider_bitbucket.client import budget
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.triggers import pipelines
+from airflow_provider_bitbucket.triggers import waiting
 
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The trigger's first look needs no patience."""
-    monkeypatch.setattr(pipelines, "FIRST_LOOK_SECONDS", 0)
+    monkeypatch.setattr(waiting, "FIRST_LOOK_SECONDS", 0)
     monkeypatch.setattr(budget, "_FIRST_TRY", 0.02)  # after a 429
 
 

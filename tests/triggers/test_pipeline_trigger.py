@@ -13,7 +13,7 @@ from airflow.sdk.serde import deserialize, serialize
 
 from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.triggers import pipelines
+from airflow_provider_bitbucket.triggers import pipelines, waiting
 from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger, PipelineEvent, PipelineWatch
 
 LATER = 1e12
@@ -27,7 +27,7 @@ def client(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) 
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipelines, "FIRST_LOOK_SECONDS", 0)
+    monkeypatch.setattr(waiting, "FIRST_LOOK_SECONDS", 0)
 
 
 def make(pipeline: str | int, **changes: Any) -> BitbucketPipelineTrigger:

@@ -334,7 +334,7 @@ def test_a_fault_of_our_own_ends_the_waits_and_leaves_nobody_waiting_for_ever(
         def look(self, due: object, waiting: object) -> object:  # type: ignore[override]  # broken on purpose
             raise KeyError("oops")
 
-    monkeypatch.setattr(pipelines, "PipelineLooker", Broken)
+    monkeypatch.setattr(pipelines.BitbucketPipelineTrigger, "looker", Broken)
 
     async def scene() -> None:
         with pytest.raises(KeyError):

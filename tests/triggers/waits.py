@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -82,3 +83,10 @@ async def looked(bitbucket: BitbucketEmulator, times: int, route: str = LIST) ->
 def pollers() -> list[asyncio.Task[Any]]:
     """The pollers that live in this event loop."""
     return [task for task in asyncio.all_tasks() if task.get_name() == "bitbucket-poller"]
+
+
+def until_asked(bitbucket: BitbucketEmulator, times: int, seconds: float = 20) -> None:
+    """Wait in a thread until so many requests have come."""
+    late = time.monotonic() + seconds
+    while sum(bitbucket.requests().values()) < times and time.monotonic() < late:
+        time.sleep(0.02)

@@ -1,0 +1,135 @@
+"""What all sensors share: looking, handing over to the triggerer, timeouts and failures."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.common.compat.sdk import (
+    AirflowFailException,
+    AirflowSensorTimeout,
+    BaseSensorOperator,
+    PokeReturnValue,
+    conf,
+)
+
+from airflow_provider_bitbucket.exceptions import BitbucketLostError
+from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+from airflow_provider_bitbucket.triggers.waiting import BitbucketWaitTrigger, Watch, checked_event, look, polling_hook
+
+if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import AirflowException, Context
+
+    from airflow_provider_bitbucket.triggers.polling import Looker
+
+
+class BitbucketSensor(BaseSensorOperator):
+    """Wait for something in a repository; the base of all sensors.
+
+    A kind says what it waits for by the trigger it makes. That does the same in a worker, whether the wait is handed over to
+    the triggerer or not. What can not come about any more fails the sensor for good (``soft_fail``: skips it): another try
+    would find the same.
+
+    :param repository: slug of the repository, or ``workspace/slug``
+    :param deferrable: wait in the triggerer instead of a worker; default: ``[operators] default_deferrable``
+    :param bitbucket_conn_id: connection of type ``bitbucket``
+    :param workspace: workspace of the repository; default: the connection's
+    :param run_as: in whose name, where the connection has credentials for each user; default: who triggered the run, else the
+        connection's default user (templated)
+    :param sensor: as for every sensor: ``poke_interval`` and ``timeout`` in seconds, ``mode``, ``soft_fail``, ...
+    """
+
+    template_fields: Sequence[str] = ("bitbucket_conn_id", "workspace", "run_as", "repository")
+    ui_color = "#deebff"
+
+    #: What is waited for, as the sentence of a timeout calls it.
+    what: ClassVar[str]
+    lost_error: ClassVar[type[AirflowException]] = BitbucketLostError
+
+    def __init__(
+        self,
+        *,
+        repository: str,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        bitbucket_conn_id: str = BitbucketHook.default_conn_name,
+        workspace: str | None = None,
+        run_as: str | None = None,
+        **sensor: Any,
+    ) -> None:
+        super().__init__(**sensor)
+        self.repository = repository
+        self.deferrable = deferrable
+        self.bitbucket_conn_id = bitbucket_conn_id
+        self.workspace = workspace
+        self.run_as = run_as
+
+    @cached_property
+    def hook(self) -> BitbucketHook:
+        """The hook, with its client made once."""
+        return polling_hook(self.bitbucket_conn_id, self.workspace, self.run_as)
+
+    def trigger(self, **common: Any) -> BitbucketWaitTrigger:
+        """Return what waits, by the parameters as they are rendered.
+
+        :param common: what all triggers are made with
+        :raises ValueError: a parameter is not what was expected
+        """
+        raise NotImplementedError
+
+    @cached_property
+    def _trigger(self) -> BitbucketWaitTrigger:
+        return self.trigger(
+            bitbucket_conn_id=self.bitbucket_conn_id,
+            workspace=self.workspace,
+            repository=self.hook.full_name(self.repository),
+            poll_interval=self.poke_interval,
+            deadline=math.inf,  # until it is handed over: poking ends when Airflow says so
+            run_as=self.hook.acting_user(),
+        )
+
+    @cached_property
+    def _watch(self) -> Watch:
+        return self._trigger.watch(self.log)
+
+    @cached_property
+    def _looker(self) -> Looker:
+        return type(self._trigger).looker(self.hook.get_conn(), self._trigger.repository)
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Look once; in deferrable mode the first look that does not decide it hands over to the triggerer."""
+        event = look(self._looker, self._trigger.subject, self._watch)
+        if event is not None:
+            return PokeReturnValue(is_done=True, xcom_value=self._conclude(event))
+        if self.deferrable:
+            self._trigger.deadline = time.time() + self._time_limit()
+            self._trigger.told = self._watch.told
+            self.defer(trigger=self._trigger, method_name="execute_complete")
+        return PokeReturnValue(is_done=False)
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Go on after the wait in the triggerer."""
+        return self._conclude(checked_event(event))
+
+    def _conclude(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        match event["status"]:
+            case "timeout":
+                raise AirflowSensorTimeout(f"{self.what} within {self._time_limit():.0f} s. {event['message']}")
+            case "lost":
+                raise self.lost_error(event["message"])
+            case "failed":
+                raise AirflowFailException(self._why(event))
+        return self._found(event)
+
+    def _found(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = event["found"]
+        return found
+
+    def _why(self, event: Mapping[str, Any]) -> str:
+        return str(event["message"])
+
+    def _time_limit(self) -> float:
+        """Seconds to wait; Airflow itself does not count ``execution_timeout`` while a task is deferred."""
+        return min(self.timeout, self.execution_timeout.total_seconds() if self.execution_timeout else self.timeout)

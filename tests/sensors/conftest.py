@@ -1,0 +1,31 @@
+"""Sensors run by a real Airflow against the emulator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from tests.airflow_home import TaskRun
+
+Sense = Callable[..., TaskRun]
+
+
+@pytest.fixture
+def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketEmulator:
+    """The emulator, with ``bitbucket_default`` leading to it."""
+    connect(bitbucket_emulator.connection_json())
+    return bitbucket_emulator
+
+
+@pytest.fixture
+def run_sensor(run_task: Callable[..., TaskRun], bitbucket: BitbucketEmulator, monkeypatch: pytest.MonkeyPatch) -> Sense:
+    """Run a sensor in a DAG, for ``api`` unless told otherwise; waits in milliseconds."""
+    monkeypatch.setattr("airflow_provider_bitbucket.triggers.waiting.FIRST_LOOK_SECONDS", 0)
+
+    def run(sensor: type, **parameters: Any) -> TaskRun:
+        return run_task(sensor, **{"repository": "api", "poke_interval": 0.1, "timeout": 30, **parameters})
+
+    return run

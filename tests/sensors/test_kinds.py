@@ -1,0 +1,212 @@
+"""What all sensors but that of pipelines have to do in either form: succeed, fail for good, skip, time out, lose."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
+
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.exceptions import BitbucketLostError
+from airflow_provider_bitbucket.sensors.build_statuses import BitbucketBuildStatusSensor
+from airflow_provider_bitbucket.sensors.deployments import BitbucketDeploymentSensor
+from airflow_provider_bitbucket.sensors.pull_requests import BitbucketPullRequestSensor
+from airflow_provider_bitbucket.sensors.refs import BitbucketRefSensor
+from tests.sensors.conftest import Sense
+from tests.stories import client_of, open_pull_request, run_pipelines, set_status
+from tests.triggers.waits import until_asked
+
+both_forms = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferrable"])
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of wait and its story; everything is called with the emulator.
+
+    :param sensor: the sensor
+    :param begin: what there is before; returns the sensor's parameters
+    :param come: lets it come about
+    :param fail: makes that it can not come about any more; None: nothing does
+    :param says: what the log says while it waits, and what of the failure
+    :param lost: parameters of what does not exist; None: can still come
+    :param value: some of what the task returns
+    """
+
+    sensor: type
+    begin: Callable[[BitbucketEmulator], dict[str, Any]]
+    come: Callable[[BitbucketEmulator], object]
+    fail: Callable[[BitbucketEmulator], object] | None
+    says: tuple[str, str]
+    lost: dict[str, Any] | None
+    value: dict[str, Any]
+
+
+def happen(what: str) -> Callable[[BitbucketEmulator], object]:
+    event = {"do": what, "user": "dana.demo"}
+    return lambda bitbucket: bitbucket.control("POST", "pullrequests/acme/api/1/events", {"events": [event]})
+
+
+def building(bitbucket: BitbucketEmulator) -> dict[str, Any]:
+    set_status(bitbucket, "main", "lint", "SUCCESSFUL")
+    set_status(bitbucket, "main", "test", "INPROGRESS")
+    return {"branch": "main"}
+
+
+def tag(bitbucket: BitbucketEmulator) -> object:
+    body = {"name": "v2", "target": {"hash": head(bitbucket)}}
+    return client_of(bitbucket).post("/repositories/acme/api/refs/tags", body)
+
+
+def head(bitbucket: BitbucketEmulator) -> str:
+    return str(client_of(bitbucket).refs.branch("api", "main")["target"]["hash"])
+
+
+def deploying(bitbucket: BitbucketEmulator) -> dict[str, Any]:
+    run_pipelines(
+        bitbucket,
+        {"steps": [{"name": "Deploy", "seconds": 60, "environment": "production"}], "parsing_seconds": 0, "pending_seconds": 0},
+        seconds=30,
+    )
+    return {"environment": "production", "commit": head(bitbucket)[:12]}
+
+
+PULL_REQUEST = Kind(
+    BitbucketPullRequestSensor,
+    lambda bitbucket: {"pull_request": open_pull_request(bitbucket)},
+    happen("merge"),
+    happen("decline"),
+    ("Pull request #1 is OPEN.", "#1 is DECLINED by Dana Demo and stays so; MERGED was waited for."),
+    {"pull_request": 99},
+    {"id": 1, "state": "MERGED", "closed_by": "Dana Demo"},
+)
+BUILD_STATUS = Kind(
+    BitbucketBuildStatusSensor,
+    building,
+    lambda bitbucket: set_status(bitbucket, "main", "test", "SUCCESSFUL"),
+    lambda bitbucket: set_status(bitbucket, "main", "test", "FAILED"),
+    ("are not done: 'test' (INPROGRESS).", "were successful: 'test' (FAILED)."),
+    {"branch": "gone/away"},
+    {"branch": "main"},
+)
+REF = Kind(
+    BitbucketRefSensor,
+    lambda bitbucket: {"tag": "v2"},
+    tag,
+    None,
+    ("There is no tag 'v2' in acme/api.", ""),
+    None,
+    {"type": "tag", "name": "v2"},
+)
+DEPLOYMENT = Kind(
+    BitbucketDeploymentSensor,
+    deploying,
+    lambda bitbucket: bitbucket.control("POST", "pipelines/acme/api/1/finish", {"result": "SUCCESSFUL"}),
+    lambda bitbucket: bitbucket.control("POST", "pipelines/acme/api/1/finish", {"result": "FAILED"}),
+    ("to production is in progress.", "to production was not successful: FAILED."),
+    {"environment": "moon"},
+    {"status": "SUCCESSFUL", "build_number": 1, "environment": "production"},
+)
+KINDS = {"pull_request": PULL_REQUEST, "build_status": BUILD_STATUS, "ref": REF, "deployment": DEPLOYMENT}
+all_kinds = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+failing_kinds = pytest.mark.parametrize("kind", [one for one in KINDS.values() if one.fail], ids=lambda one: one.sensor.__name__)
+
+
+@pytest.fixture
+def meanwhile(bitbucket: BitbucketEmulator) -> Iterator[Callable[..., None]]:
+    """Let something happen as soon as the sensor has looked twice."""
+    threads = []
+
+    def meanwhile(what: Callable[[BitbucketEmulator], object]) -> None:
+        bitbucket.reset_requests()
+        thread = threading.Thread(target=lambda: (until_asked(bitbucket, 2), what(bitbucket)))
+        threads.append(thread)
+        thread.start()
+
+    yield meanwhile
+    for thread in threads:
+        thread.join(timeout=30)
+
+
+@both_forms
+@all_kinds
+def test_it_succeeds_when_it_comes_about(
+    bitbucket: BitbucketEmulator, run_sensor: Sense, meanwhile: Callable[..., None], kind: Kind, deferrable: bool
+) -> None:
+    parameters = kind.begin(bitbucket)
+    meanwhile(kind.come)
+    run = run_sensor(kind.sensor, deferrable=deferrable, **parameters)
+
+    assert run.state == "success", run.log
+    assert run.value.items() >= kind.value.items()
+    assert run.value["url"].startswith(bitbucket.url)
+    assert json.loads(json.dumps(run.value)) == run.value
+    assert run.log.count(kind.says[0]) == 1, "told once, by whoever looks"
+    assert ("DEFERRED" in run.log) is deferrable
+
+
+@both_forms
+@failing_kinds
+def test_what_can_not_come_about_any_more_fails_it_for_good(
+    bitbucket: BitbucketEmulator, run_sensor: Sense, meanwhile: Callable[..., None], kind: Kind, deferrable: bool
+) -> None:
+    parameters = kind.begin(bitbucket)
+    assert kind.fail
+    meanwhile(kind.fail)
+    run = run_sensor(kind.sensor, deferrable=deferrable, retries=2, **parameters)
+
+    assert run.state == "failed"  # not up_for_retry: it would find the same
+    assert isinstance(run.error, AirflowFailException)
+    assert kind.says[1] in str(run.error)
+    assert bitbucket.url in str(run.error)
+
+
+@both_forms
+@failing_kinds
+def test_soft_fail_skips(
+    bitbucket: BitbucketEmulator, run_sensor: Sense, meanwhile: Callable[..., None], kind: Kind, deferrable: bool
+) -> None:
+    parameters = kind.begin(bitbucket)
+    assert kind.fail
+    meanwhile(kind.fail)
+
+    assert run_sensor(kind.sensor, deferrable=deferrable, soft_fail=True, **parameters).state == "skipped"
+
+
+@both_forms
+@all_kinds
+def test_a_timeout_says_how_far_it_was(bitbucket: BitbucketEmulator, run_sensor: Sense, kind: Kind, deferrable: bool) -> None:
+    run = run_sensor(kind.sensor, deferrable=deferrable, timeout=0.4, **kind.begin(bitbucket))
+
+    assert run.state == "failed"
+    assert isinstance(run.error, AirflowSensorTimeout)
+    if deferrable:
+        assert kind.says[0] in str(run.error)
+
+
+@both_forms
+@all_kinds
+def test_what_does_not_exist_is_told_at_once(
+    bitbucket: BitbucketEmulator, run_sensor: Sense, kind: Kind, deferrable: bool
+) -> None:
+    parameters = {**kind.begin(bitbucket), **(kind.lost or {"repository": "nowhere"})}
+    started = time.monotonic()
+    run = run_sensor(kind.sensor, deferrable=deferrable, **parameters)
+
+    assert isinstance(run.error, BitbucketLostError)
+    assert time.monotonic() - started < 25
+
+
+@all_kinds
+def test_what_is_there_already_is_not_handed_over(bitbucket: BitbucketEmulator, run_sensor: Sense, kind: Kind) -> None:
+    parameters = kind.begin(bitbucket)
+    kind.come(bitbucket)
+    run = run_sensor(kind.sensor, deferrable=True, **parameters)
+
+    assert run.state == "success"
+    assert "DEFERRED" not in run.log

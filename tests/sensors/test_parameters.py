@@ -1,0 +1,78 @@
+"""What sensors are told that makes no sense, they say before or instead of waiting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.sensors.build_statuses import BitbucketBuildStatusSensor
+from airflow_provider_bitbucket.sensors.deployments import BitbucketDeploymentSensor
+from airflow_provider_bitbucket.sensors.pull_requests import BitbucketPullRequestSensor
+from airflow_provider_bitbucket.sensors.refs import BitbucketRefSensor
+from tests.sensors.conftest import Sense
+from tests.stories import open_pull_request
+
+
+@pytest.mark.parametrize(
+    ("sensor", "parameters", "says"),
+    [
+        (BitbucketPullRequestSensor, {"pull_request": 1, "states": "CLOSED"}, "expected one or several of OPEN, MERGED"),
+        (BitbucketPullRequestSensor, {"pull_request": 1, "states": []}, "expected one or several of OPEN, MERGED"),
+        (BitbucketBuildStatusSensor, {}, "expected exactly one of commit, branch"),
+        (BitbucketBuildStatusSensor, {"commit": "abcdef1", "branch": "main"}, "expected exactly one of commit, branch"),
+        (BitbucketRefSensor, {"branch": "main", "tag": "v1"}, "expected exactly one of branch, tag"),
+        (BitbucketRefSensor, {"tag": "v1", "commit": "abcdef1", "moved_from": "abcdef2"}, "at most one of them"),
+        (BitbucketDeploymentSensor, {"environment": "production"}, "expected exactly one of commit, pipeline"),
+    ],
+)
+def test_it_is_said_when_the_dag_is_read(sensor: type, parameters: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        sensor(task_id="t", repository="api", **parameters)
+
+
+@pytest.mark.parametrize(
+    ("sensor", "parameters", "says"),
+    [
+        (BitbucketPullRequestSensor, {"pull_request": "{{ 'main' }}"}, "pull_request is 'main'; expected its number"),
+        (BitbucketBuildStatusSensor, {"commit": "{{ 'main' }}"}, "commit is 'main'; expected the hash of a commit"),
+        (BitbucketBuildStatusSensor, {"branch": "main", "keys": []}, "keys is empty"),
+        (BitbucketRefSensor, {"tag": "{{ '' }}"}, "expected exactly one of branch, tag, and not empty"),
+        (BitbucketDeploymentSensor, {"environment": "test", "commit": "{{ 'x' }}"}, "commit is 'x'; expected the hash"),
+    ],
+)
+def test_what_a_template_gave_is_said_before_anything_is_asked(
+    bitbucket: BitbucketEmulator, run_sensor: Sense, sensor: type, parameters: dict[str, Any], says: str
+) -> None:
+    run = run_sensor(sensor, **parameters)
+
+    assert run.state == "failed"
+    assert says in str(run.error)
+    assert not bitbucket.requests()
+
+
+def test_any_end_of_a_pull_request_can_be_waited_for(bitbucket: BitbucketEmulator, run_sensor: Sense) -> None:
+    open_pull_request(bitbucket, (1, "decline", "dana.demo"))
+    run = run_sensor(BitbucketPullRequestSensor, pull_request="{{ 1 }}", states=["MERGED", "DECLINED", "SUPERSEDED"])
+
+    assert run.state == "success"
+    assert run.value["state"] == "DECLINED"
+
+
+def test_a_branch_that_has_moved_ends_the_wait(bitbucket: BitbucketEmulator, run_sensor: Sense) -> None:
+    before = bitbucket.state.workspaces["acme"].repositories["api"].branches["main"]
+    open_pull_request(bitbucket, (1, "merge", "dana.demo"))
+    run = run_sensor(BitbucketRefSensor, branch="main", moved_from=before[:12].upper())
+
+    assert run.state == "success"
+    assert run.value["commit"] != before
+    assert len(run.value["commit"]) == 40
+
+
+def test_a_bitbucket_that_is_away_is_no_failure(bitbucket: BitbucketEmulator, run_sensor: Sense) -> None:
+    bitbucket.fault("server_error", count=2)
+    run = run_sensor(BitbucketRefSensor, branch="main", deferrable=True)
+
+    assert run.state == "success"
+    assert "Could not look at the branch or tag" in run.log
