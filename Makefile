@@ -34,8 +34,9 @@ lint: $(VENV)/.ready
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
+# What an OAuth login needs of the newest Airflow is in tests/end_to_end already.
 unit: $(VENV)/.ready
-	$(BIN)/pytest
+	$(BIN)/pytest --ignore tests/floor/test_floor_logins.py
 
 test-floor: $(FLOOR)/.ready
 	$(FLOOR)/bin/python -m pytest tests/floor -p no:cacheprovider
