@@ -15,9 +15,17 @@ STOP_SECONDS = 20.0
 STOP_LOOK_SECONDS = 1.0
 
 
-def stop_pipeline(client: BitbucketClient, repository: str, pipeline: str, *, killed: bool = False) -> str:
+def stop_pipeline(
+    client: BitbucketClient,
+    repository: str,
+    pipeline: str,
+    *,
+    look_with: BitbucketClient | None = None,
+    killed: bool = False,
+) -> str:
     """Stop a pipeline and return what came of it as a sentence; nothing is raised.
 
+    :param look_with: a client of less patience, to see whether it stops
     :param killed: whether the task is being killed in a worker, so that there is little time to see it stop
     """
     from airflow_provider_bitbucket.client import BitbucketError
@@ -28,7 +36,7 @@ def stop_pipeline(client: BitbucketClient, repository: str, pipeline: str, *, ki
     except BitbucketError as error:
         return f"It could not be stopped and may still be running: {error}"
     try:
-        outcome = follow_stop(client, repository, pipeline, STOP_SECONDS_WHEN_KILLED if killed else STOP_SECONDS)
+        outcome = follow_stop(look_with or client, repository, pipeline, STOP_SECONDS_WHEN_KILLED if killed else STOP_SECONDS)
     except BitbucketError:
         return "Bitbucket was asked to stop it."
     if outcome.is_terminal:

@@ -40,7 +40,7 @@ from airflow_provider_bitbucket.triggers.pipelines import (
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_bitbucket.client import PipelineOutcome
+    from airflow_provider_bitbucket.client import BitbucketClient, PipelineOutcome
 
 
 class BitbucketTriggerPipelineOperator(BaseOperator):
@@ -244,6 +244,9 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         push_pipeline(context, outcome)
         return outcome, started.own
 
+    def _stop_late(self, client: BitbucketClient, pipeline: str) -> str:
+        return stop_pipeline(client, self.repository, pipeline, look_with=self._polling.get_conn())
+
     def _stop_killed(self, pipeline: str) -> None:
         said = stop_pipeline(self._polling.get_conn(), self.repository, pipeline, killed=True)
         self.log.warning("The task was killed while its pipeline was running. %s", said)
@@ -260,7 +263,7 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         match event["status"]:
             case "timeout":
                 goes_on = not own or not self.stop_on_timeout
-                self._give_up(event["message"], "It goes on." if goes_on else stop_pipeline(client, self.repository, uuid))
+                self._give_up(event["message"], "It goes on." if goes_on else self._stop_late(client, uuid))
             case "lost":
                 raise BitbucketPipelineLostError(f"{event['message']} The pipeline may still be running.")
             case "paused":

@@ -15,6 +15,9 @@ from airflow_provider_bitbucket.exceptions import (
 )
 from tests.operators.waiting import LOOK, Trigger, asked, both_modes, meanwhile
 
+#: Looks at a pipeline, not those before its start.
+LOOKS = "/pipelines/[^/]+$"
+
 
 class TestUnplugged:
     """What a user sees when something is not as it should be."""
@@ -35,7 +38,7 @@ class TestUnplugged:
         self, bitbucket: BitbucketEmulator, trigger: Trigger, fault: dict[str, Any], deferrable: bool
     ) -> None:
         bitbucket.clock(speed=500)
-        bitbucket.fault(**fault, method="GET", path="/pipelines/[^/]+$")
+        bitbucket.fault(**fault, method="GET", path=LOOKS)
         run = trigger(deferrable=deferrable)
 
         assert run.state == "success"
@@ -44,7 +47,7 @@ class TestUnplugged:
 
     @both_modes
     def test_a_minute_of_429_is_waited_out(self, bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool) -> None:
-        bitbucket.fault("rate_limit", method="GET", seconds=60)
+        bitbucket.fault("rate_limit", method="GET", path=LOOKS, seconds=60)
         with meanwhile(bitbucket, lambda seen: asked(bitbucket, LOOK) > 2, lambda: bitbucket.clock(speed=500)):
             run = trigger(deferrable=deferrable)
 
@@ -55,7 +58,7 @@ class TestUnplugged:
     def test_a_bitbucket_that_stays_away_times_out_with_the_reason(
         self, bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool
     ) -> None:
-        bitbucket.fault("server_error", count=None, method="GET")
+        bitbucket.fault("server_error", count=None, method="GET", path=LOOKS)
         run = trigger(deferrable=deferrable, timeout=0.3)
 
         assert isinstance(run.error, BitbucketPipelineTimeoutError)
