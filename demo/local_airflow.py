@@ -16,8 +16,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
 FINISHED = ("success", "failed")
@@ -124,7 +127,7 @@ class LocalAirflow:
     def kill(self, component: str, signum: int = signal.SIGKILL) -> None:
         """Send a signal to a component and all its children, and wait until it is gone."""
         process = self.processes.pop(component)
-        os.killpg(process.pid, signum)
+        _signal_all(process, signum)
         process.wait(timeout=30)
 
     def stop(self) -> None:
@@ -136,8 +139,9 @@ class LocalAirflow:
             try:
                 process.wait(timeout=15)
             except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
+                process.kill()
                 process.wait(timeout=15)
+            _signal_all(process, signal.SIGKILL)  # nothing that it started outlives it
         self.processes.clear()
 
     def sign_in(self, user: str, password: str) -> None:
@@ -213,6 +217,14 @@ class LocalAirflow:
         except RuntimeError:
             return False
         return True
+
+
+def _signal_all(process: subprocess.Popen[bytes], signum: int) -> None:
+    """Send a signal to a component and all that it started: workers have process groups of their own, in its session."""
+    for pid in psutil.pids():
+        with suppress(ProcessLookupError, PermissionError):
+            if os.getsid(pid) == process.pid:
+                os.kill(pid, signum)
 
 
 def _line(event: Any) -> str:

@@ -1,7 +1,7 @@
 """Kill at every point between asking for a pipeline and its end, in a real Airflow, and count pipelines: one each.
 
 Bitbucket holds the request at which a case is killed, and the test kills when that request has come in, so nothing depends on
-timing. All cases run side by side in their own repositories. Then scheduler, with all workers, and triggerer are killed too.
+timing. All cases run side by side in their own repositories. Then the triggerer is killed, too.
 """
 
 from __future__ import annotations
@@ -129,9 +129,9 @@ class Matrix:
                 self.bitbucket.clear_faults(held_path(case))
         return self.killed == {case.name for case in CASES if case.held}
 
-    def wait_until_settled(self, cases: list[Case], *, again: bool = False) -> None:
+    def wait_until_settled(self, cases: list[Case]) -> None:
         """Wait until tasks wait for their pipelines, in a later try than that in which they were killed."""
-        killed_in = {case.name: self.task(case)["try_number"] if again else int(case.name in self.killed) for case in cases}
+        killed_in = {case.name: int(case.name in self.killed) for case in cases}
         try:
             settled = lambda: all(self.settled(case, killed_in[case.name]) for case in cases)  # noqa: E731 - it is short
             wait_until(settled, seconds=180, what="all tasks wait", every=1)
@@ -165,10 +165,8 @@ def matrix(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> Matrix:
         matrix.begin(case)
     wait_until(matrix.kill_those_held, seconds=90, what="all tasks were killed", every=0.2)
     matrix.wait_until_settled(CASES)
-    for component in ("scheduler", "triggerer"):
-        airflow.kill(component)
-        airflow.start(component)
-    matrix.wait_until_settled([case for case in CASES if not case.deferrable], again=True)
+    airflow.kill("triggerer")
+    airflow.start("triggerer")
     bitbucket.clock(advance=4000)
     return matrix
 
