@@ -87,6 +87,8 @@ def test_marking_a_deferred_task_as_failed_stops_its_pipeline_but_a_restart_of_t
 def test_marking_a_task_as_failed_in_the_worker_stops_its_pipeline(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> None:
     bitbucket.script("api", "*", steps=[{"name": "Wait", "seconds": 3600}])
     run = airflow.trigger("once_blocking")
+    running = lambda: [task["state"] for task in airflow.tasks("once_blocking", run)] == ["running"]  # noqa: E731 - it is short
+    wait_until(running, seconds=90, what="the task runs")
     wait_until(lambda: "Pipeline #" in airflow.log("once_blocking", run, "run"), seconds=90, what="the task waits")
     number = airflow.xcom("once_blocking", run, "run", "build_number")
     airflow.api("PATCH", f"/dags/once_blocking/dagRuns/{run}/taskInstances/run", {"new_state": "failed"})
