@@ -208,9 +208,12 @@ class Reading:
             except _Stopped:
                 return
             except Exception as error:
-                if not self._may_skip(error):
-                    self._failure = error
-                    self._stop.set()
+                with self._changed:  # decided and told at once: who takes the rows must not see an error that only seems skipped
+                    if self._may_skip(error):
+                        result.rows, result.error = 0, str(error) or type(error).__name__
+                    else:
+                        self._failure = error
+                        self._stop.set()
                 self._notify()
 
     def _records(self, result: RepositoryResult) -> Iterator[Any]:
@@ -228,7 +231,6 @@ class Reading:
         except Exception as error:
             error.add_note(f"This happened while reading {self.dataset.name} of {result.repository}.")
             log.error("%s of %s can not be read: %s", self.dataset.name, result.repository, error)
-            result.rows, result.error = 0, str(error) or type(error).__name__
             raise
         finally:
             result.requests, result.seconds = self._budget.sent_here - sent, time.monotonic() - began
@@ -237,7 +239,7 @@ class Reading:
         """Say whether the others can go on: refused credentials are refused everywhere, and a bug is in all of them."""
         if not self._skips or isinstance(error, BitbucketAuthError) or not isinstance(error, BitbucketError):
             return False
-        return len(self.skipped) < len(self.results)
+        return len(self.skipped) + 1 < len(self.results)
 
     def _wait(self, ready: Callable[[], bool]) -> None:
         with self._changed:
