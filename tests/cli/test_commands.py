@@ -19,6 +19,7 @@ import pytest
 from airflow_provider_bitbucket.cli.__main__ import main
 from airflow_provider_bitbucket.client import Login, OAuthTokens
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.exceptions import BitbucketUserError
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.hooks.logins import Logins
 from demo.local_airflow import free_port
@@ -179,6 +180,18 @@ def test_nobody_can_take_a_name_that_reaches_something_else(cli: Cli, consumer: 
     for name in ("a__next", "../x", "_", "a b"):
         with pytest.raises(SystemExit, match="can not have credentials"):
             cli("login", "--user", name, "--no-browser")
+
+
+def test_a_name_that_is_much_like_another_takes_nothing_from_whose_it_is(cli: Cli, consumer: str) -> None:
+    now = time.time()
+    tokens = OAuthTokens("access-token", now + 7200, now, (), "refresh-token")
+    logins = Logins("bitbucket_default")
+    logins.keep(Login("anna", "Anna", tokens))
+    with pytest.raises(BitbucketUserError, match="'Anna' .* belongs to 'anna'"):
+        logins.keep(Login("Anna", "Another", tokens))
+    with pytest.raises(SystemExit, match="belongs to 'anna'"):
+        cli("logout", "--user", "Anna")
+    assert logins.get("anna") == Login("anna", "Anna", tokens)
 
 
 def test_a_login_that_lapses_soon_is_told(cli: Cli, consumer: str) -> None:

@@ -219,6 +219,17 @@ def test_a_login_about_to_lapse_is_warned_of(store: MemoryStore, caplog: pytest.
     assert "about to lapse" in caplog.text
 
 
+def test_a_login_that_is_kept_alive_is_renewed_once_also_when_it_had_expired(
+    make_login: Callable[[], OAuthLogin], store: MemoryStore, bitbucket_emulator: BitbucketEmulator
+) -> None:
+    refresh_token = make_login().load().tokens.refresh_token
+    week_ago = time.time() - 7 * 24 * 3600
+    expired = OAuthTokens("old", week_ago + 7200, week_ago, (), refresh_token)
+    StoredLogin(store, KEY).write(Login("anna", "Dana Demo", expired))
+    assert make_login().renewed().tokens.access_token != "old"
+    assert bitbucket_emulator.grants() == {REFRESH: 1}
+
+
 def test_threads_of_one_process_renew_once(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
     client.users.me()
     bitbucket_emulator.expire_access_tokens()

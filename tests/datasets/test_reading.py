@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitbucket.client import NO_RETRIES, AccessToken, BitbucketAuthError, BitbucketClient, BitbucketError
+from airflow_provider_bitbucket.client.budget import RateBudget
 from airflow_provider_bitbucket.client.errors import BitbucketServerError
 from airflow_provider_bitbucket.datasets import reading
 from airflow_provider_bitbucket.datasets.extract import Dataset
@@ -160,3 +161,23 @@ def test_what_waits_for_its_turn_comes_back_the_same_from_memory_or_disk(tmp_pat
     assert list(spool.take()) == records
     assert list(tmp_path.iterdir()) == []
     assert shared.free == room
+
+
+def test_an_error_is_not_taken_for_a_skip_before_it_is_decided_whether_the_others_may_go_on():
+    """Nobody may see it in between, however long deciding takes: a slow count of what the repository has cost is in between."""
+
+    class SlowToCount(RateBudget):
+        @property
+        def sent_here(self) -> int:
+            time.sleep(0.2)
+            return 0
+
+    def one_is_gone(repository: str, since: Any) -> Iterator[Any]:
+        if repository == "acme/gone":
+            raise BitbucketServerError("It is gone.")
+        yield repository
+
+    got = Reading(Dataset("pull_requests"), one_is_gone, ["acme/api", "acme/gone"], None, None, SlowToCount())
+    with pytest.raises(BitbucketServerError, match=r"It is gone\."):
+        list(got)
+    assert got.skipped == []
