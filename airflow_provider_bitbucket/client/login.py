@@ -229,7 +229,7 @@ class OAuthLogin(Auth):
     def renewed(self) -> Login:
         """Return the login after a refresh whether or not it is time, which puts off the day it lapses."""
         with self._lock:
-            return self._renew(refused=self.current().tokens.access_token)
+            return self._renew(refused=self.load().tokens.access_token)
 
     def _renew(self, refused: str | None) -> Login:
         """Get a token other than the refused one; without one, only if nobody else is about to, while the old one is good."""
@@ -238,7 +238,7 @@ class OAuthLogin(Auth):
             give_up = time.monotonic() + self._lease.seconds + _REFRESH_SECONDS
             while time.monotonic() < give_up:
                 login = self._look()
-                if login and self._is_good(login, refused):
+                if login and not self._unsaved and self._is_good(login, refused):
                     return self._adopt(login)
                 if self._lease.try_take():
                     try:
@@ -258,7 +258,7 @@ class OAuthLogin(Auth):
             self._busy = False
 
     def _refresh(self, refused: str | None) -> Login:
-        login = self._look(thoroughly=True) or self._missing()
+        login = self._newest() or self._missing()
         if self._is_good(login, refused):
             return self._adopt(login)  # somebody else did it meanwhile, or died before it was in its place
         if not self._lease.has_seconds(_REFRESH_SECONDS):
@@ -295,6 +295,12 @@ class OAuthLogin(Auth):
             log.warning("The Bitbucket login of %s was not used for long and is about to lapse.", self.user)
         self._login, self._renew_at, self._unsaved = login, login.tokens.renew_at(), False
         return login
+
+    def _newest(self) -> Login | None:
+        """Return the login whose refresh token is alive: ours, where the store has not taken it yet, else what is kept."""
+        if self._login and self._unsaved:
+            self._save(self._login)  # what somebody else has kept since then is newer
+        return self._login if self._unsaved else self._look(thoroughly=True)
 
     def _save(self, login: Login) -> None:
         """Keep a renewed login; when the store does not take it now, this process goes on and tries again at the next use."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_bitbucket.exceptions import BitbucketUserError
 from airflow_provider_bitbucket.hooks.acting_user import as_key
 from airflow_provider_bitbucket.hooks.token_store import VariableStore
 
@@ -35,8 +36,17 @@ class Logins:
         return sorted(json.loads(self._store.read(self._names_key) or "[]"))
 
     def get(self, user: str) -> Login | None:
-        """Return a user's login as it is kept, None when there is none."""
-        return self._stored(user).read(thoroughly=True)
+        """Return a user's login as it is kept, None when there is none.
+
+        :raises BitbucketUserError: what is kept there is somebody else's, whose name is much like this one
+        """
+        login = self._stored(user).read(thoroughly=True)
+        if login and login.user != user:
+            raise BitbucketUserError(
+                f"The login that is kept for {user!r} with connection {self.bitbucket_conn_id!r} belongs to {login.user!r}: "
+                "their names are too much alike."
+            )
+        return login
 
     def auth(self, consumer: OAuthConsumer, user: str) -> OAuthLogin:
         """Return what signs requests in the name of a user."""
@@ -51,6 +61,7 @@ class Logins:
     def keep(self, login: Login) -> None:
         """Keep a new login in place of the user's old one.
 
+        :raises BitbucketUserError: the place is taken by somebody whose name is much like this one
         :raises TimeoutError: somebody renews the old one and does not come to an end
         """
 
@@ -63,6 +74,7 @@ class Logins:
     def forget(self, user: str) -> None:
         """Forget a user's login.
 
+        :raises BitbucketUserError: what is kept is somebody else's, whose name is much like this one
         :raises TimeoutError: somebody renews it and does not come to an end
         """
 

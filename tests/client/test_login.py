@@ -230,6 +230,32 @@ def test_a_login_that_is_kept_alive_is_renewed_once_also_when_it_had_expired(
     assert bitbucket_emulator.grants() == {REFRESH: 1}
 
 
+def test_a_login_that_the_store_does_not_take_lives_on_in_the_process_until_it_does(
+    make_login: Callable[[], OAuthLogin], store: MemoryStore, bitbucket_emulator: BitbucketEmulator
+) -> None:
+    bitbucket_emulator.settings(strict_refresh_reuse=True)
+
+    class Full(MemoryStore):
+        full = True
+
+        def write(self, key: str, text: str) -> None:
+            if self.full and key != "lease":
+                raise OSError("no space left on device")
+            super().write(key, text)
+
+    full, first = Full(), make_login()
+    full.texts = store.texts
+    lease = Lease(full, "lease", settle_seconds=0.05)
+    login = OAuthLogin(first.consumer, StoredLogin(full, KEY), lease, user="anna", hint="Log in: somehow.")
+    unsaved = login.renewed()
+    assert first.load().tokens != unsaved.tokens, "the store has the old one, whose refresh token is dead"
+    full.full = False
+    assert login.renew(f"Bearer {unsaved.tokens.access_token}")
+    assert bitbucket_emulator.grants() == {REFRESH: 2}
+    kept = StoredLogin(store, KEY).read()
+    assert kept == login.load() != unsaved
+
+
 def test_threads_of_one_process_renew_once(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
     client.users.me()
     bitbucket_emulator.expire_access_tokens()
