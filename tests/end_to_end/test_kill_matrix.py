@@ -1,7 +1,7 @@
 """Kill at every point between asking for a pipeline and its end, in a real Airflow, and count pipelines: one each.
 
 Bitbucket holds the request at which a case is killed, and the test kills when that request has come in, so nothing depends on
-timing. All cases run side by side in their own repositories. Then the triggerer is killed, too.
+timing. All cases run side by side in their own repositories. Then the scheduler is killed with all its workers, then the triggerer.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from demo.local_airflow import LocalAirflow, wait_until
 
-pytestmark = [pytest.mark.airflow, pytest.mark.slow]
+pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(600)]
 
 HELD_SECONDS = 300  # until the test lets go
 QUICKLY = {  # what Airflow does about the dead after minutes
@@ -28,6 +28,9 @@ QUICKLY = {  # what Airflow does about the dead after minutes
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
     "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "2",
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+    # What a scheduler that is dead has queued nobody looks after until another one adopts it.
+    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "20",
+    "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
 }
 DEFINITION = "pipelines: {default: [{step: {name: Work, script: [make]}}]}"
 LIST, LOOK = "/pipelines/?$", "/pipelines/[^/]+$"
@@ -104,7 +107,7 @@ class Matrix:
         self.bitbucket = bitbucket
         self.client = BitbucketClient(ApiToken(*bitbucket.api_token), "acme", bitbucket.api_url)
         self.runs: dict[str, str] = {}
-        self.killed: set[str] = set()
+        self.killed: dict[str, int] = {}  # case -> in which try
 
     def begin(self, case: Case) -> None:
         """Switch the faults of a case on and start its run."""
@@ -124,24 +127,36 @@ class Matrix:
         struck = {fault["path"] for fault in self.bitbucket.control("GET", "faults") if fault["struck"]}
         for case in CASES:
             if case.held and held_path(case) in struck:
+                self.note_killed(case)
                 os.kill(self.task(case)["pid"], signal.SIGKILL)
-                self.killed.add(case.name)
                 self.bitbucket.clear_faults(held_path(case))
-        return self.killed == {case.name for case in CASES if case.held}
+        return self.killed.keys() == {case.name for case in CASES if case.held}
 
-    def wait_until_settled(self, cases: list[Case]) -> None:
-        """Wait until tasks wait for their pipelines, in a later try than that in which they were killed."""
-        killed_in = {case.name: int(case.name in self.killed) for case in cases}
+    def kill_the_scheduler(self) -> None:
+        """Kill the scheduler, and with it every worker; start it again."""
+        for case in CASES:
+            if not case.deferrable:
+                self.note_killed(case)
+        self.airflow.kill("scheduler")
+        self.airflow.start("scheduler")
+
+    def note_killed(self, case: Case) -> None:
+        """Note in which try the task of a case is killed."""
+        self.killed[case.name] = self.task(case)["try_number"]
+
+    def wait_until_settled(self) -> None:
+        """Wait until all tasks wait for their pipelines, in a later try than that in which they were killed."""
         try:
-            settled = lambda: all(self.settled(case, killed_in[case.name]) for case in cases)  # noqa: E731 - it is short
-            wait_until(settled, seconds=180, what="all tasks wait", every=1)
+            wait_until(lambda: all(map(self.settled, CASES)), seconds=180, what="all tasks wait", every=1)
         except TimeoutError as error:
             raise TimeoutError(f"{error}; {self.states()}") from None
 
-    def settled(self, case: Case, killed_in: int) -> bool:
+    def settled(self, case: Case) -> bool:
         """Whether the task knows its pipeline and waits for it, in a later try than the one that was killed."""
         task = self.task(case)
-        if task["state"] != ("deferred" if case.deferrable else "running") or task["try_number"] <= killed_in:
+        if task["state"] != ("deferred" if case.deferrable else "running"):
+            return False
+        if task["try_number"] <= self.killed.get(case.name, 0):
             return False
         try:
             return bool(self.airflow.xcom(case.dag, self.runs[case.name], "run", "pipeline_uuid"))
@@ -164,7 +179,9 @@ def matrix(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> Matrix:
     for case in CASES:
         matrix.begin(case)
     wait_until(matrix.kill_those_held, seconds=90, what="all tasks were killed", every=0.2)
-    matrix.wait_until_settled(CASES)
+    matrix.wait_until_settled()
+    matrix.kill_the_scheduler()
+    matrix.wait_until_settled()
     airflow.kill("triggerer")
     airflow.start("triggerer")
     bitbucket.clock(advance=4000)
