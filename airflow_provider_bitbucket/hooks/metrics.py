@@ -89,7 +89,6 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
     def _read(
         self, plans: Mapping[tuple[str, bool], _Plan], repositories: Sequence[str] | str | None
     ) -> dict[tuple[str, bool], pd.DataFrame]:
-        from airflow_provider_bitbucket.datasets.extract import Dataset
         from airflow_provider_bitbucket.datasets.reviews import frames_of
 
         # Asked for once, and not for every dataset.
@@ -101,7 +100,7 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
                 continue
             of = repositories if plan.dataset == "repositories" else named  # all of them are one list
             if key in (lives, reviews) and lives in plans and reviews in plans and plans[lives].covers(plans[reviews]):
-                records = Dataset("pull_requests").records(self.get_conn(), of, plans[lives].begin, None, **plans[lives].options)
+                records = self.read("pull_requests", of, plans[lives].begin, None, **plans[lives].options)
                 found[lives], found[reviews] = frames_of(records)
             else:
                 found[key] = self.get_df(plan.dataset, of, plan.begin, plan.end, **plan.options)
