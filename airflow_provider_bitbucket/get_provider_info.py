@@ -105,5 +105,13 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": modules(*(f"sensors.{name}" for name in WAITS)),
         "triggers": modules(*(f"triggers.{name}" for name in WAITS)),
         "cli": [f"{PACKAGE}.cli.definition.get_bitbucket_cli_commands"],
+        "asset-uris": [
+            {
+                "schemes": ["bitbucket"],
+                "handler": f"{PACKAGE}.hooks.lineage.sanitize_uri",
+                "factory": f"{PACKAGE}.hooks.lineage.create_asset",
+                "to_openlineage_converter": f"{PACKAGE}.hooks.lineage.convert_asset_to_openlineage",
+            }
+        ],
         "extra-links": [f"{PACKAGE}.links.BitbucketPipelineLink"],
     }

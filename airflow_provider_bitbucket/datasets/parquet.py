@@ -50,7 +50,7 @@ def write_frame(frame: pd.DataFrame, path: Any) -> None:
 
     :param path: an ``ObjectStoragePath`` or ``pathlib.Path``; what was there is replaced
     """
-    with _beside(path) as beside, beside.open("wb") as file:
+    with _beside(path) as beside, _writing(beside) as file:
         frame.to_parquet(file, index=False)
 
 
@@ -59,7 +59,7 @@ def write_text(text: str, path: Any) -> None:
 
     :param path: an ``ObjectStoragePath`` or ``pathlib.Path``; what was there is replaced
     """
-    with _beside(path) as beside, beside.open("wb") as file:
+    with _beside(path) as beside, _writing(beside) as file:
         file.write(text.encode())
 
 
@@ -105,8 +105,13 @@ def _parquet(path: Any, schema: pa.Schema) -> Iterator[Write]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with path.open("wb") as file, pq.ParquetWriter(file, schema) as writer:
+    with _writing(path) as file, pq.ParquetWriter(file, schema) as writer:
         yield lambda frame: writer.write_table(pa.Table.from_pandas(frame, schema=schema, preserve_index=False))
+
+
+def _writing(path: Any) -> Any:
+    # Not the path's own open, with which Airflow tells lineage of every file that is written: these are moved when whole.
+    return path.fs.open(path.path, "wb") if hasattr(path, "fs") else path.open("wb")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets import DATASETS, TooManyRowsError
 from airflow_provider_bitbucket.datasets.intervals import interval
+from airflow_provider_bitbucket.hooks.lineage import tell_file, tell_input
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -212,7 +213,10 @@ class BitbucketFramesMixin:
         from airflow_provider_bitbucket.datasets.extract import Dataset
 
         chosen, (begin, end) = Dataset(dataset), interval(since, until)
-        return chosen.read(self.get_conn(), repositories, begin, end, **options)
+        client = self.get_conn()
+        reading = chosen.read(client, repositories, begin, end, **options)
+        tell_input(self, client.web_url, dataset, reading.since)
+        return reading
 
     def save(self, reading: Reading, path: str, *, partitioned: bool = False) -> dict[str, Any]:
         """Read and write to Parquet, as :meth:`write_parquet` does."""
@@ -220,7 +224,9 @@ class BitbucketFramesMixin:
 
         from airflow_provider_bitbucket.datasets.parquet import write_parquet
 
-        rows = write_parquet(reading.dataset, reading, ObjectStoragePath(path), partitioned=partitioned)
+        place = ObjectStoragePath(path)
+        rows = write_parquet(reading.dataset, reading, place, partitioned=partitioned)
+        tell_file(self, place)
         return {
             "path": path,
             "dataset": reading.dataset.name,
@@ -239,7 +245,9 @@ class BitbucketFramesMixin:
 
         from airflow_provider_bitbucket.datasets.parquet import write_frame
 
-        write_frame(frame, ObjectStoragePath(path))
+        place = ObjectStoragePath(path)
+        write_frame(frame, place)
+        tell_file(self, place)
 
     def write_text(self, text: str, path: str) -> None:
         """Write a text to a file, whose place is taken when it is whole.
@@ -250,7 +258,9 @@ class BitbucketFramesMixin:
 
         from airflow_provider_bitbucket.datasets.parquet import write_text
 
-        write_text(text, ObjectStoragePath(path))
+        place = ObjectStoragePath(path)
+        write_text(text, place)
+        tell_file(self, place)
 
     def repository_names(self, repositories: Sequence[str] | str | None = None) -> list[str]:
         """Return ``workspace/slug`` of repositories, each once.

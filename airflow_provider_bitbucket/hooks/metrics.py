@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.hooks.frames import BitbucketFramesMixin, interval
+from airflow_provider_bitbucket.hooks.incidents import read_incidents
 from airflow_provider_bitbucket.metrics.catalog import METRICS, Metric, Question, Read
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from airflow_provider_bitbucket.hooks.frames import Moment
+    from airflow_provider_bitbucket.metrics.incidents import Incidents
 
 __all__ = ["METRICS", "BitbucketMetricsMixin", "check_metric"]
 
@@ -30,6 +32,7 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
         until: Moment = None,
         group_by: Sequence[str] | str | None = None,
         bots: Collection[str] | str = (),
+        incidents: Incidents | str | None = None,
         **options: bool,
     ) -> pd.DataFrame:
         """Return a metric by name; docs/metrics.md says what each is, reads and costs.
@@ -40,13 +43,16 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
         :param until: first moment that is too late; None: until now
         :param group_by: columns to group by, ``week`` and ``month`` among them; None: those of the metric
         :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person
+        :param incidents: of ``dora``: what failed, in place of the proxy: records or a frame with ``repository``, ``created_on``
+            and ``resolved_on`` (null while open), or the path of a Parquet, CSV or JSON file of them
         :param options: ``with_commits``, ``with_diffstat`` and ``with_deployments`` of ``cycle_time``, ``with_diffstat`` of
             ``throughput``, ``with_steps`` of ``pipeline_health``: read more, know more
-        :raises ValueError: no such metric, option, column or moment; no request has been made then
+        :raises ValueError: no such metric, option, column or moment, or incidents of another kind; no request has been made then
         :raises BitbucketError: a repository can not be read
         """
-        chosen = check_metric(metric, group_by, options)
-        question = _question(chosen, group_by, bots, *interval(since, until))
+        chosen = check_metric(metric, group_by, {**options, "incidents": incidents is not None})
+        happened = None if incidents is None else read_incidents(incidents, self.get_conn().full_name)
+        question = _question(chosen, group_by, bots, *interval(since, until), happened)
         return self._compute({metric: _Job(chosen, question, options)}, repositories)[metric]
 
     def get_metric_dfs(
@@ -54,13 +60,16 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
     ) -> dict[str, pd.DataFrame]:
         """Return several metrics; a dataset that several are made of is read once, for the longest period of theirs.
 
-        :param asked: a name of your choice -> the metric's name and what is asked of it
+        :param asked: a name of your choice -> the metric's name and what is asked of it, incidents as a frame
         :param repositories: slugs, or one; None: all repositories of the workspace
         :return: the metrics by your names
         :raises ValueError: no such metric or column; no request has been made then
         :raises BitbucketError: a repository can not be read
         """
-        jobs = {name: _Job(check_metric(metric, None, {}), question) for name, (metric, question) in asked.items()}
+        jobs = {
+            name: _Job(check_metric(metric, None, {"incidents": question.incidents is not None}), question)
+            for name, (metric, question) in asked.items()
+        }
         return self._compute(jobs, repositories)
 
     def _compute(self, jobs: Mapping[str, _Job], repositories: Sequence[str] | str | None) -> dict[str, pd.DataFrame]:
@@ -80,7 +89,6 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
     def _read(
         self, plans: Mapping[tuple[str, bool], _Plan], repositories: Sequence[str] | str | None
     ) -> dict[tuple[str, bool], pd.DataFrame]:
-        from airflow_provider_bitbucket.datasets.extract import Dataset
         from airflow_provider_bitbucket.datasets.reviews import frames_of
 
         # Asked for once, and not for every dataset.
@@ -92,7 +100,7 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
                 continue
             of = repositories if plan.dataset == "repositories" else named  # all of them are one list
             if key in (lives, reviews) and lives in plans and reviews in plans and plans[lives].covers(plans[reviews]):
-                records = Dataset("pull_requests").records(self.get_conn(), of, plans[lives].begin, None, **plans[lives].options)
+                records = self.read("pull_requests", of, plans[lives].begin, None, **plans[lives].options)
                 found[lives], found[reviews] = frames_of(records)
             else:
                 found[key] = self.get_df(plan.dataset, of, plan.begin, plan.end, **plan.options)
@@ -167,7 +175,7 @@ def check_metric(name: str, group_by: Sequence[str] | str | None, options: dict[
 
 
 def _question(
-    metric: Metric, group_by: Sequence[str] | str | None, bots: Collection[str] | str, since: Any, until: Any
+    metric: Metric, group_by: Sequence[str] | str | None, bots: Collection[str] | str, since: Any, until: Any, incidents: Any
 ) -> Question:
     by = metric.by or () if group_by is None else [group_by] if isinstance(group_by, str) else group_by
-    return Question(tuple(by), since, until, (bots,) if isinstance(bots, str) else tuple(bots))
+    return Question(tuple(by), since, until, (bots,) if isinstance(bots, str) else tuple(bots), incidents)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowException, AirflowOptionalProviderFeatureException, BaseHook
 
 from airflow_provider_bitbucket.hooks.frames import BitbucketFramesMixin
+from airflow_provider_bitbucket.hooks.lineage import tell_table
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -62,9 +63,11 @@ class BitbucketSqlMixin(BitbucketFramesMixin):
             raise ValueError(
                 "mode 'replace' keeps only what is read of a repository, and since and until leave out the rest of it"
             )
-        target = SqlTable(reading.dataset.schema, sql_engine(sql_conn_id), table)
+        engine = sql_engine(sql_conn_id)
+        target = SqlTable(reading.dataset.schema, engine, table)
         target.prepare()  # before the requests are spent
         rows = write_sql(reading, target, replace=mode == "replace")
+        tell_table(self, engine, table)
         return {
             "table": table,
             "dataset": reading.dataset.name,

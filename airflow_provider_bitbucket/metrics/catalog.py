@@ -9,7 +9,7 @@ are older than their deployment. Cutting at the period is done here, by the mome
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -38,12 +38,14 @@ class Question:
     :param since: first moment; None: from the beginning
     :param until: first moment that is too late; None: until now
     :param bots: names and ids of machines that have an account of a person
+    :param incidents: what failures are told by; None: by proxies
     """
 
     by: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
     bots: tuple[str, ...] = ()
+    incidents: pd.DataFrame | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -82,16 +84,19 @@ class Metric:
     :param reads: what it is made of
     :param compute: makes it of the frames by name of their dataset
     :param by: columns it is grouped by unless others are asked for; None: it has rows of its own and is not grouped
+    :param takes: names of what it can be given beside what it reads
     """
 
     reads: tuple[Read, ...]
     compute: Callable[[Mapping[str, pd.DataFrame], Question], pd.DataFrame]
     by: tuple[str, ...] | None = None
+    takes: tuple[str, ...] = ()
 
     @property
     def options(self) -> frozenset[str]:
         """Names of its options, beside those that all have."""
-        return frozenset(name for read in self.reads for name in (*read.passes, read.when) if name and name != "bots")
+        read = {name for one in self.reads for name in (*one.passes, one.when) if name and name != "bots"}
+        return frozenset(read.union(self.takes))
 
 
 def _pull_request_times(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.DataFrame:
@@ -131,7 +136,7 @@ def _test_health(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.Data
 
 
 def _dora(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.DataFrame:
-    outcomes = deployments.deployment_outcomes(frames["deployments"])
+    outcomes = deployments.deployment_outcomes(frames["deployments"], asked.incidents)
     brought = changes(frames["commits"], frames["deployments"])
     return deployments.summarize(
         between(outcomes, "completed_on", asked.since, asked.until),
@@ -197,7 +202,7 @@ METRICS: dict[str, Metric] = {
     "flakiness": Metric((Read("pipelines", ends=True),), _flakiness, ("repository", "selector_type", "selector_pattern")),
     "time_to_fix": Metric((_RUNS, _REPOSITORIES), _time_to_fix),
     "test_health": Metric((Read("test_reports", before=TESTS_BEFORE, ends=True),), _test_health, ("repository", "step", "week")),
-    "dora": Metric((_EVERY_DEPLOYMENT, _COMMITS), _dora, _WEEKLY),
+    "dora": Metric((_EVERY_DEPLOYMENT, _COMMITS), _dora, _WEEKLY, takes=("incidents",)),
     "deployment_frequency": Metric((_EVERY_DEPLOYMENT,), _deployment_frequency, ("repository",)),
     "repository_health": Metric((_REPOSITORIES, _EVERY_PULL_REQUEST, _BRANCHES, Read("commits", ends=True)), _repository_health),
     "stale_pull_requests": Metric((_EVERY_PULL_REQUEST,), _stale_pull_requests),

@@ -18,6 +18,7 @@ Sources: DORA's guide and its fourkeys METRICS.md, Apache DevLake's dora plugin,
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -26,9 +27,12 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
 from airflow_provider_bitbucket.metrics.changes import CHANGES, DEPLOYMENT, of_deployment, production, rows_of
 from airflow_provider_bitbucket.metrics.groups import grouped, monday, rate, spread
+from airflow_provider_bitbucket.metrics.incidents import incidents_frame
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from airflow_provider_bitbucket.metrics.incidents import Incidents
 
 #: What :func:`summarize` tells of lead and recovery time beside their count.
 QUANTILES = {"median": 0.5, "p90": 0.9}
@@ -64,7 +68,7 @@ OUTCOMES = Schema(
 )
 
 
-def deployment_outcomes(deployments: pd.DataFrame, incidents: pd.DataFrame | None = None) -> pd.DataFrame:
+def deployment_outcomes(deployments: pd.DataFrame, incidents: Incidents | None = None) -> pd.DataFrame:
     """Return the production deployments with how they turned out.
 
     Without ``incidents`` a failure is, in one environment,
@@ -79,11 +83,12 @@ def deployment_outcomes(deployments: pd.DataFrame, incidents: pd.DataFrame | Non
     open. A deployment that ended FAILED is then none: users did not see it.
 
     :param deployments: a frame of dataset ``deployments``
-    :param incidents: ``repository`` (workspace/repository), ``created_on`` and ``resolved_on`` (null while open), from wherever
-        you keep them
+    :param incidents: records or a frame with ``repository`` (workspace/repository), ``created_on`` and ``resolved_on`` (null
+        while open), from wherever you keep them
     :return: ``repository``, ``environment``, ``deployment_id``, ``build_number``, ``commit``, ``completed_on``,
         ``is_successful``, ``is_failure``, ``failure_kind``, ``recovered_on``, ``recovery_seconds``, ``failure_source``
         (proxy or incidents); oldest first
+    :raises ValueError: ``incidents`` are not what is expected; says what is
     """
     over = rows_of(production(deployments))
     if incidents is None:
@@ -92,7 +97,7 @@ def deployment_outcomes(deployments: pd.DataFrame, incidents: pd.DataFrame | Non
             environments[row["repository"], row["environment_id"]].append(row)
         failures = {number: failure for rows in environments.values() for number, failure in _proxies(rows)}
     else:
-        failures = _incidents(over, rows_of(incidents))
+        failures = _incidents(over, rows_of(incidents_frame(incidents)))
     source = "proxy" if incidents is None else "incidents"
     return OUTCOMES.frame(_outcome(row, failures.get(row["id"]), source) for row in over)
 
@@ -210,18 +215,17 @@ def _proxies(rows: Iterable[dict[str, Any]]) -> Iterator[tuple[str, tuple[str, d
 
 def _incidents(rows: Sequence[dict[str, Any]], incidents: Iterable[dict[str, Any]]) -> dict[str, tuple[str, datetime | None]]:
     """Return the deployments after which an incident began: id -> kind, when the last of its incidents was resolved."""
+    successful: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        if row["outcome"] == "SUCCESSFUL":
+            successful[row["repository"]].append(row)
     resolved: dict[str, list[datetime | None]] = defaultdict(list)
     for incident in incidents:
-        before = [
-            row
-            for row in rows
-            if row["outcome"] == "SUCCESSFUL"
-            and row["repository"] == incident["repository"]
-            and incident["created_on"] is not None
-            and row["completed_on"] <= incident["created_on"]
-        ]
+        known = successful[incident["repository"]]
+        began = incident["created_on"]
+        before = bisect_right(known, began, key=lambda row: row["completed_on"]) if began is not None else 0
         if before:
-            resolved[before[-1]["id"]].append(incident["resolved_on"])
+            resolved[known[before - 1]["id"]].append(incident["resolved_on"])
     return {
         number: ("incident", None if None in ends else max(end for end in ends if end is not None))
         for number, ends in resolved.items()

@@ -32,6 +32,10 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
     :param with_deployments: of ``cycle_time`` and ``pull_request_times``: read deployments and commits too (the way to
         production); one request for every 100 of them
     :param with_steps: of ``pipeline_health``: read the steps too (queue time); one request for every pipeline
+    :param incidents: of ``dora``: your incidents, which replace the proxies of change failure rate and recovery: a list of
+        records or a DataFrame (such as ``incidents=fetch.output`` of the task ``fetch``), or the path of a Parquet, CSV or JSON
+        file of them, with ``repository`` (slug, or workspace/slug), ``created_on`` and ``resolved_on`` (null while open)
+        (templated)
     :param repositories: slugs, or one; None: all repositories of the workspace (templated)
     :param since: first moment, ISO 8601 (templated); None, or a template that renders to nothing: from the beginning
     :param until: first moment that is too late (templated); None: until now
@@ -44,11 +48,11 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
     :param workspace: workspace to read in; default: the connection's (templated)
     :param run_as: in whose name, as for :class:`~airflow_provider_bitbucket.hooks.bitbucket.BitbucketHook` (templated)
     :return: the DataFrame; with ``output_path`` its ``path``, ``metric``, ``rows`` and ``columns``
-    :raises ValueError: no such metric, moment or column; an option of another metric
+    :raises ValueError: no such metric, moment or column; an option of another metric; incidents that are none
     :raises BitbucketError: a repository can not be read
     """
 
-    template_fields = (*BitbucketFrameOperator.template_fields, "group_by")
+    template_fields = (*BitbucketFrameOperator.template_fields, "group_by", "incidents")
 
     def __init__(
         self,
@@ -59,6 +63,7 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
         with_diffstat: bool = False,
         with_deployments: bool = False,
         with_steps: bool = False,
+        incidents: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -68,14 +73,25 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
         self.with_diffstat = with_diffstat
         self.with_deployments = with_deployments
         self.with_steps = with_steps
-        check_metric(metric, group_by, self._options())
+        self.incidents = incidents
+        self.is_given_incidents = incidents is not None
+        check_metric(metric, group_by, {**self._options(), "incidents": self.is_given_incidents})
 
     def execute(self, context: Context) -> pd.DataFrame | dict[str, Any]:
         """Read, compute and publish."""
+        if self.is_given_incidents and self.incidents is None:  # nobody shall take a proxy for the real one
+            raise ValueError("incidents are given, but None when the task runs; no incident is an empty list")
         if not self.output_path:
             self.refuse_what_xcom_can_not_carry("pull_requests")  # metrics have no dtypes that it has not
         frame = self.hook.get_metric_df(
-            self.metric, self.repositories, self.since, self.until, self.group_by, self.bots, **self._options()
+            self.metric,
+            self.repositories,
+            self.since,
+            self.until,
+            self.group_by,
+            self.bots,
+            self.incidents,
+            **self._options(),
         )
         if not self.output_path:
             self.log.info("Computed %s rows of %s.", f"{len(frame):,}", self.metric)

@@ -37,6 +37,12 @@ def ids(call: Call, **params: Any) -> list[int]:
     return [one["id"] for one in values(call, PULLS, **params)]
 
 
+def test_the_list_is_found_with_a_slash_at_the_end_too_as_atlassian_python_api_asks_for_it(
+    call: Call, four: dict[str, int]
+) -> None:
+    assert [one["id"] for one in values(call, f"{PULLS}/")] == ids(call)
+
+
 def test_a_list_shows_open_ones_unless_asked(call: Call, four: dict[str, int]) -> None:
     assert ids(call) == [four["open"]]
     assert ids(call, state="MERGED") == [four["merged"]]

@@ -16,6 +16,12 @@ def test_members_come_with_their_accounts_and_no_mail(call: Call) -> None:
     assert [one["user"]["display_name"] for one in found] == ["Robin Reviewer"]
 
 
+def test_a_client_that_follows_links_gets_from_a_workspace_to_what_is_in_it(call: Call) -> None:
+    links = call("/workspaces/acme").json()["links"]
+    found = {name: call(links[name]["href"]).json()["values"] for name in ("repositories", "projects", "members")}
+    assert {name for name, values in found.items() if not values} == set()
+
+
 def test_an_account_is_found_by_uuid_or_account_id_but_not_by_name(call: Call) -> None:
     me = call("/user").json()
     assert call(f"/users/{me['uuid']}").json()["display_name"] == "Dana Demo"

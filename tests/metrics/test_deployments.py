@@ -324,3 +324,34 @@ def test_from_the_demo_to_dora(bitbucket_demo: BitbucketEmulator):
     assert brought["committed_on"].lt(brought["deployed_on"]).all()
     months = summarize(deployment_outcomes(frame), brought, by=["month"])
     assert months["lead_time_median_seconds"].dropna().between(HOUR, 14 * 24 * HOUR).all()
+
+
+def test_an_incident_may_be_a_record_with_texts_as_other_tools_export_them():
+    rows = [deployment(1, "a", 0), deployment(2, "b", 10)]
+    incidents = [
+        {"repository": "acme/api", "created_on": "2026-10-05T09:00:00Z", "resolved_on": "2026-10-05T11:00:00+02:00", "key": "X"},
+        {"repository": "acme/api", "created_on": "2026-10-05 19:00", "resolved_on": None},  # UTC where nothing is said
+    ]
+    assert failures(*rows, incidents=incidents) == {1: ("incident", 1), 2: ("incident", None)}
+    assert failures(*rows, incidents=[]) == {}
+
+
+@pytest.mark.parametrize(
+    ("incidents", "sentence"),
+    [
+        (
+            [{"repository": "acme/api", "created_on": None, "closed": None}],
+            r"incidents lack resolved_on; expected records or a DataFrame with repository \(workspace/repository\), created_on "
+            r"and resolved_on \(null while open\); their columns are repository, created_on, closed",
+        ),
+        ([{"repository": "api", "created_on": None, "resolved_on": None}], "repository of incident 0 is 'api'"),
+        ([{"repository": None, "created_on": None, "resolved_on": None}], "repository of incident 0 is None"),
+        ([{"repository": "acme/api", "created_on": "monday", "resolved_on": None}], "created_on of incident 0 is 'monday'"),
+        ([{"repository": "acme/api", "created_on": None, "resolved_on": 1700000000}], "resolved_on of incident 0 is 1700000000"),
+        ({"repository": "acme/api"}, "incidents is a dict; expected records"),
+        (["acme/api"], "incidents hold 'acme/api'; expected records"),
+    ],
+)
+def test_incidents_that_would_be_misread_are_refused_and_not_guessed(incidents: Any, sentence: str):
+    with pytest.raises(ValueError, match=sentence):
+        deployment_outcomes(deployed(deployment(1, "a", 0)), incidents)

@@ -92,7 +92,9 @@ def test_every_metric_has_rows_in_the_dtypes_of_none(demo: BitbucketEmulator, me
     periods = dict.fromkeys(("cycle_time", "throughput", "pipeline_health", "test_health"), days)  # a request for every row
     periods["stale_branches"] = {"until": NOW + timedelta(days=100)}  # the demo is not old enough
     period = periods.get(metric, WEEKS)
-    options = dict.fromkeys(METRICS[metric].options, True)
+    options: dict[str, Any] = dict.fromkeys(METRICS[metric].options, True)
+    if "incidents" in options:
+        options["incidents"] = []
     frame = execute(metric, repositories="api", **period, **options)
     assert len(frame), "the demo has something of everything"
     asked = Question(METRICS[metric].by or (), until=NOW)
@@ -154,6 +156,102 @@ def test_the_way_to_production_costs_lists_only(bitbucket: BitbucketEmulator):
     assert sum(requested(bitbucket).values()) <= 5  # and a timeline
 
 
+def outage(begin: float, end: float | None, repository: str = "api") -> dict[str, Any]:
+    """An incident by the hours after which it began and was over."""
+    return {
+        "repository": repository,
+        "created_on": (NOW + timedelta(hours=begin)).isoformat(),
+        "resolved_on": None if end is None else (NOW + timedelta(hours=end)).isoformat(),
+    }
+
+
+@pytest.mark.airflow
+def test_incidents_of_the_task_before_take_the_place_of_the_proxy(bitbucket: BitbucketEmulator, run_dag: Run):
+    """Deployed at 0 h and after each hour, the second fails; an incident from 0.5 to 0.9 h and one that is still open."""
+    from airflow.sdk import DAG, task
+
+    for production in ({}, {"result": "FAILED"}, {}, {}):
+        deploy(bitbucket, 3600, **production)
+    got: list[pd.DataFrame] = []
+    with DAG("incidents_to_dora", schedule=None) as dag:
+
+        @task
+        def fetch() -> list[dict[str, Any]]:
+            return [outage(0.5, 0.9), outage(3.5, None, "acme/api"), outage(0.5, 0.9, "web")]
+
+        @task
+        def take(frame: pd.DataFrame) -> None:
+            got.append(frame)
+
+        incidents: Any = fetch()
+        take(BitbucketMetricsOperator(task_id="dora", metric="dora", group_by=[], incidents=incidents).output)
+    assert str(run_dag(dag).state) == "success"
+    row = got[0].iloc[0]
+    assert (row["deployments"], row["failures"], row["recovery_count"], row["failure_source"]) == (3, 2, 1, "incidents")
+    assert row["change_failure_rate"] == pytest.approx(2 / 3)
+    assert row["recovery_median_seconds"] == pytest.approx(0.9 * 3600 - 30)  # its deployment ended after 30 s
+    proxy = execute("dora", group_by=[]).iloc[0]
+    assert (proxy["failures"], proxy["failure_source"]) == (1, "proxy")
+
+
+@pytest.mark.airflow
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".json"])
+def test_incidents_can_be_a_file_whose_path_is_a_template(
+    bitbucket: BitbucketEmulator, run_task: Run, tmp_path: Path, suffix: str
+):
+    deploy(bitbucket, 3600)
+    frame = pd.DataFrame([outage(0.5, 0.9), outage(0.6, 0.95)])
+    write = {
+        ".parquet": lambda path: frame.assign(created_on=pd.to_datetime(frame["created_on"])).to_parquet(path),
+        ".csv": lambda path: frame.to_csv(path, index=False),
+        ".json": lambda path: frame.to_json(path, orient="records"),
+    }
+    write[suffix](tmp_path / f"incidents{suffix}")
+    done = run_task(
+        BitbucketMetricsOperator,
+        params={"folder": str(tmp_path)},
+        metric="dora",
+        incidents=f"file://{{{{ params.folder }}}}/incidents{suffix}",
+        output_path=f"file://{tmp_path}/dora.parquet",
+    )
+    assert done.state == "success", done.log
+    row = pd.read_parquet(tmp_path / "dora.parquet").iloc[0]
+    assert (row["failures"], row["recovery_median_seconds"]) == (1, pytest.approx(0.95 * 3600 - 30))
+
+
+@pytest.mark.parametrize(
+    ("incidents", "sentence"),
+    [
+        ([{"repository": "api", "began": None}], "incidents lack created_on, resolved_on; expected records or a DataFrame with "),
+        (
+            "[{'repository': 'api'}]",
+            r"expected the path of a file in .parquet, .csv, .json, or records .* incidents=that_task.output",
+        ),
+        ([outage(1, 2, "a/b/c")], "Repository is 'a/b/c'; expected 'repository' or 'workspace/repository'"),
+    ],
+)
+def test_incidents_of_another_kind_are_refused_before_any_request(bitbucket: BitbucketEmulator, incidents: Any, sentence: str):
+    with pytest.raises(ValueError, match=sentence):
+        execute("dora", incidents=incidents)
+    assert bitbucket.requests() == {}
+
+
+def test_incidents_that_did_not_come_are_no_reason_to_show_a_proxy(bitbucket: BitbucketEmulator):
+    task = BitbucketMetricsOperator(task_id="metric", metric="dora", incidents="{{ nothing }}")
+    task.incidents = None  # what it is rendered to when the task before returned nothing
+    with pytest.raises(ValueError, match="None when the task runs; no incident is an empty list"):
+        task.execute({})
+
+
+def test_several_metrics_at_once_take_incidents_too(bitbucket: BitbucketEmulator):
+    deploy(bitbucket, 3600)
+    incidents = pd.DataFrame([outage(0.5, 0.9, "acme/api")])
+    frames = BitbucketHook().get_metric_dfs({"real": ("dora", Question(incidents=incidents)), "proxy": ("dora", Question())})
+    assert {name: frame["failures"].tolist() for name, frame in frames.items()} == {"real": [1], "proxy": [0]}
+    with pytest.raises(ValueError, match="'throughput' has no incidents"):
+        BitbucketHook().get_metric_dfs({"one": ("throughput", Question(incidents=incidents))})
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_every_metric_and_option_is_in_the_docs(metric: str):
     page = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
@@ -170,7 +268,8 @@ def test_a_metric_that_does_not_exist_is_refused_when_the_dag_is_parsed():
 @pytest.mark.parametrize(
     ("parameters", "sentence"),
     [
-        ({"metric": "dora", "with_steps": True}, "Metric 'dora' has no with_steps; it has no options"),
+        ({"metric": "dora", "with_steps": True}, "Metric 'dora' has no with_steps; it has incidents"),
+        ({"metric": "throughput", "incidents": []}, "Metric 'throughput' has no incidents; it has with_diffstat"),
         ({"metric": "cycle_time", "with_steps": True}, "it has with_commits, with_deployments, with_diffstat"),
         ({"metric": "stale_branches", "group_by": ["week"]}, "Metric 'stale_branches' can not be grouped"),
     ],

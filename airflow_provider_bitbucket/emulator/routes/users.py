@@ -83,10 +83,17 @@ async def workspace(request: Request, workspace: str) -> Response:
     """A workspace."""
     found = find_workspace(request, workspace)
     base = origin(request)
+    short = _short(found, base)
+    itself = short["links"]["self"]["href"]
+    inside = {
+        "repositories": {"href": f"{base}{API}/repositories/{found.slug}"},
+        "projects": {"href": f"{itself}/projects"},
+        "members": {"href": f"{itself}/members"},
+    }
     return json_response(
         {
-            **_short(found, base),
-            "name": found.name,
+            **short,
+            "links": {**short["links"], **inside},
             "is_private": True,
             "is_privacy_enforced": False,
             "forking_mode": "allow_forks",

@@ -1,0 +1,92 @@
+"""What Airflow's lineage is told: which data of which repositories a task read, and where it went.
+
+By Airflow's own way for hooks, so that it works in a task that calls the hook as well as in operators, and costs nothing where
+nobody listens. Who listens is a plugin, such as that of the OpenLineage provider; what it knows of ``bitbucket`` addresses it has
+from here, by the provider's registration.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urlsplit
+
+from airflow.providers.common.compat.sdk import Asset, get_hook_lineage_collector
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+    from airflow.providers.common.compat.openlineage.facet import Dataset as OpenLineageDataset
+
+log = logging.getLogger(__name__)
+
+
+def tell_input(hook: Any, web_url: str, dataset: str, names: Iterable[str]) -> None:
+    """Say what is read.
+
+    :param hook: who reads
+    :param web_url: where the web pages are, which tells Bitbucket from an emulator
+    :param dataset: its name
+    :param names: the repositories (or workspaces) it is read of
+    """
+    for name in names:
+        _tell(get_hook_lineage_collector().add_input_asset, hook, f"bitbucket://{urlsplit(web_url).netloc}/{name}/{dataset}")
+
+
+def tell_file(hook: Any, path: Any) -> None:
+    """Say that a file, or folder of files, was written.
+
+    :param path: an ``ObjectStoragePath``; a local one forgets its scheme
+    """
+    uri = str(path)
+    _tell(get_hook_lineage_collector().add_output_asset, hook, uri if "://" in uri else f"file://{uri}")
+
+
+def tell_table(hook: Any, engine: sa.Engine, table: str) -> None:
+    """Say that a table was written."""
+    _tell(get_hook_lineage_collector().add_output_asset, hook, table_uri(engine, table))
+
+
+def table_uri(engine: sa.Engine, table: str) -> str:
+    """Return the address of a table as Airflow's providers of databases write it: server, database, schema if there are, table.
+
+    :param engine: of the database; knows its default schema once it was connected
+    :param table: ``table`` or ``schema.table``
+    """
+    url = engine.url
+    schema, _, name = table.rpartition(".")
+    schema = schema or engine.dialect.default_schema_name or ""
+    database = (url.database or "").strip("/")  # of SQLite a path
+    parts = [database, schema if schema != database else "", name]  # MySQL calls a database so
+    server = (url.host or "") + (f":{url.port}" if url.port else "")
+    return f"{url.get_backend_name()}://{server}/{'/'.join(filter(None, parts))}"
+
+
+def sanitize_uri(uri: SplitResult) -> SplitResult:
+    """Check the address of Bitbucket data: ``bitbucket://bitbucket.org/workspace/repository/dataset``.
+
+    :raises ValueError: it is none
+    """
+    if not uri.netloc or not uri.path.strip("/"):
+        raise ValueError(f"{uri.geturl()} is no address of Bitbucket data; expected bitbucket://bitbucket.org/workspace/...")
+    return uri
+
+
+def create_asset(*, workspace: str, repository: str, dataset: str, host: str = "bitbucket.org", extra: Any = None) -> Asset:
+    """Return the asset of a dataset of a repository."""
+    return Asset(uri=f"bitbucket://{host}/{workspace}/{repository}/{dataset}", extra=extra)
+
+
+def convert_asset_to_openlineage(asset: Asset, lineage_context: Any) -> OpenLineageDataset:
+    """Return what OpenLineage calls the data of an asset."""
+    from airflow.providers.common.compat.openlineage.facet import Dataset as OpenLineageDataset
+
+    uri = urlsplit(asset.uri)
+    return OpenLineageDataset(namespace=f"bitbucket://{uri.netloc}", name=uri.path.strip("/"))
+
+
+def _tell(add: Any, hook: Any, uri: str) -> None:
+    try:
+        add(context=hook, uri=uri)
+    except Exception:  # no task fails because of what it tells of itself
+        log.debug("Lineage of %s is not told", uri, exc_info=True)

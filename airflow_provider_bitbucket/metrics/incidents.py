@@ -1,0 +1,88 @@
+"""Incidents, from wherever they are kept: what turns the proxies of DORA's failures into the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bitbucket.datasets.schema import TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.metrics.changes import rows_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    Incidents = pd.DataFrame | Iterable[Mapping[str, Any]]
+
+INCIDENTS = Schema(
+    "incidents",
+    (),
+    (
+        Column("repository", TEXT, "workspace/repository whose deployment it came of", "given"),
+        Column("created_on", TIMESTAMP, "when it began", "given"),
+        Column("resolved_on", TIMESTAMP, "when it was over; null while open", "given"),
+    ),
+)
+
+_EXPECTED = "records or a DataFrame with repository (workspace/repository), created_on and resolved_on (null while open)"
+
+
+def incidents_frame(incidents: Incidents, full_name: Callable[[str], str] | None = None) -> pd.DataFrame:
+    """Return incidents as a frame with the columns of :data:`INCIDENTS`, or say what is wrong with them.
+
+    Nothing is guessed: a moment that can not be read would count as an incident that is still open, and a repository that is
+    not found as one without incidents.
+
+    :param incidents: records or a frame with these columns, and any others; moments are datetimes or ISO 8601 texts, in UTC
+        where they name no time zone
+    :param full_name: makes ``workspace/repository`` of a repository; None: it has to be that already
+    :raises ValueError: a column is missing, or a value is not what it should be; says which
+    """
+    import pandas as pd
+
+    if isinstance(incidents, str | bytes | Mapping):
+        raise ValueError(  # noqa: TRY004 - whatever is wrong with them is one kind of error
+            f"incidents is a {type(incidents).__name__}; expected {_EXPECTED}"
+        )
+    frame = incidents if isinstance(incidents, pd.DataFrame) else _of_records(incidents)
+    if missing := [name for name in INCIDENTS.names if name not in frame.columns]:
+        known = ", ".join(map(str, frame.columns)) or "none"
+        raise ValueError(f"incidents lack {', '.join(missing)}; expected {_EXPECTED}; their columns are {known}")
+    return INCIDENTS.frame(
+        {
+            "repository": _repository(row["repository"], number, full_name),
+            "created_on": _moment(row["created_on"], "created_on", number),
+            "resolved_on": _moment(row["resolved_on"], "resolved_on", number),
+        }
+        for number, row in enumerate(rows_of(frame[INCIDENTS.names]))
+    )
+
+
+def _of_records(incidents: Iterable[Any]) -> pd.DataFrame:
+    import pandas as pd
+
+    records = list(incidents)
+    if wrong := [one for one in records if not isinstance(one, Mapping)]:
+        raise ValueError(f"incidents hold {wrong[0]!r}; expected {_EXPECTED}")
+    return pd.DataFrame(records, dtype=object) if records else INCIDENTS.empty()
+
+
+def _repository(value: Any, number: int, full_name: Callable[[str], str] | None) -> str:
+    if isinstance(value, str) and value.strip():
+        if full_name:
+            return full_name(value)
+        if "/" in value:
+            return value
+    raise ValueError(f"repository of incident {number} is {value!r}; expected workspace/repository")
+
+
+def _moment(value: Any, name: str, number: int) -> datetime | None:
+    if value is None or value == "":
+        return None
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value.strip())
+    except (AttributeError, ValueError):
+        raise ValueError(
+            f"{name} of incident {number} is {value!r}; expected a moment such as '2026-11-02T08:00:00+00:00'"
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
