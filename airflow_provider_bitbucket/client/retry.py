@@ -38,7 +38,7 @@ class RetryPolicy:
 
     def wait_seconds(self, tries: int, error: BaseException | None) -> float:
         """Return how long to wait after so many tries that ended with this error."""
-        if isinstance(error, BitbucketRateLimitError):
+        if self.pace and isinstance(error, BitbucketRateLimitError):
             return 0.0  # the budget knows when the next request may be sent
         longest = min(self.first_wait * 2 ** (tries - 1), self.longest_wait)
         return random.uniform(0, longest)  # noqa: S311 - jitter, no secret
@@ -46,6 +46,8 @@ class RetryPolicy:
 
 #: For a caller that waits by itself, such as a trigger: one try, the error at once.
 NO_RETRIES = RetryPolicy(attempts=1, pace=False)
+#: For what is good to know and not worth holding up a worker for: when the budget is used up, it is not waited for.
+BRIEF = RetryPolicy(attempts=5, max_seconds=30.0, longest_wait=10.0, pace=False)
 
 
 def is_transient(error: BaseException) -> bool:

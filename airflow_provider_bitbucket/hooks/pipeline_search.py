@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
 from airflow_provider_bitbucket.exceptions import BitbucketAmbiguousStartError
 
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import BitbucketClient, PipelineOutcome
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 OnAmbiguous = Literal["fail", "adopt_newest"]
 
@@ -18,6 +22,9 @@ OnAmbiguous = Literal["fail", "adopt_newest"]
 # read: the list is looked at so often, so far apart, before anything is concluded from it.
 LOOKS = 5
 LOOK_PAUSE_SECONDS = 5.0
+# Who gives up looking leaves a pipeline that nobody waits for: an outage is waited out for this long.
+_SEARCH_SECONDS = 900.0
+_SEARCH_AGAIN_SECONDS = 15.0
 # A pipeline that was created later than this after the attempt is hardly its own, but somebody else's.
 _OWN_SECONDS = 60.0
 
@@ -60,27 +67,42 @@ def find_attempted(
     attempt: Attempt,
     *,
     on_ambiguous: OnAmbiguous,
-    others: Collection[str] = (),
+    others: Callable[[], Collection[str]] = tuple,
 ) -> PipelineOutcome | None:
     """Return the pipeline that an attempt has started, None when it has started none. Takes 20 seconds and six requests.
 
     :param target: what was to be started
     :param attempt: what was noted before
     :param on_ambiguous: what to do when it can not be told which one it is
-    :param others: uuids of pipelines that are known to be somebody else's
+    :param others: tells uuids of pipelines that are somebody else's; asked last, because they tell theirs while this looks
     :raises BitbucketAmbiguousStartError: it can not be told which one it is
     """
     from airflow_provider_bitbucket.client.pipeline_search import own_account, started_since
 
-    creator = own_account(client)
+    creator = _patiently(lambda: own_account(client))
     for look in range(LOOKS):
         if look:
             time.sleep(LOOK_PAUSE_SECONDS)
-        rows = started_since(client, repository, target, attempt["newest"], creator)
-    found = [client.pipelines.evaluate(repository, row) for row in rows if row["uuid"] not in others]
+        rows = _patiently(lambda: started_since(client, repository, target, attempt["newest"], creator))
+    known = others()
+    found = [client.pipelines.evaluate(repository, row) for row in rows if row["uuid"] not in known]
     latest = datetime.fromisoformat(attempt["at"]) + timedelta(seconds=_OWN_SECONDS)
     certain = len(found) == 1 and _created(found[0]) <= latest
     return _chosen(found, certain, on_ambiguous, "whose answer was lost")
+
+
+def _patiently(ask: Callable[[], T]) -> T:
+    from tenacity import Retrying, before_sleep_log, retry_if_exception, stop_after_delay, wait_fixed
+
+    from airflow_provider_bitbucket.client.retry import is_transient
+
+    return Retrying(
+        retry=retry_if_exception(is_transient),
+        stop=stop_after_delay(_SEARCH_SECONDS),
+        wait=wait_fixed(_SEARCH_AGAIN_SECONDS),
+        before_sleep=before_sleep_log(log, logging.WARNING),
+        reraise=True,
+    )(ask)
 
 
 def find_running(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.hooks.pipeline_search import (
+    Attempt,
     OnAmbiguous,
     find_attempted,
     find_reusable,
@@ -30,14 +32,16 @@ class StartRecord:
     """What a try of a task leaves the next one: which pipeline it was about to start, and which one it has started.
 
     Airflow keeps it from 3.3 on (``task_state_store``), also when a person clears the task. That begins a new chain of tries,
-    with other ``max_tries``, and what an earlier chain left does not count.
+    with other ``max_tries``, and what an earlier chain left does not count. Where somebody has changed the DAG's ``retries`` at
+    the same time, ``max_tries`` can come out the same; then the run has been cleared once more, too.
 
     :param context: of the running task
     """
 
     def __init__(self, context: Context) -> None:
         self._store: Any = context.get("task_state_store")
-        self._chain = context["ti"].max_tries
+        self._max_tries = context["ti"].max_tries
+        self._told_by = {"retries": context["task"].retries, "cleared": getattr(context["dag_run"], "clear_number", None)}
 
     @property
     def is_kept(self) -> bool:
@@ -47,12 +51,14 @@ class StartRecord:
     def read(self) -> dict[str, Any] | None:
         """Return what an earlier try of this chain has left."""
         left = self._store.get(_KEY) if self._store is not None else None
-        return left if isinstance(left, dict) and left.get("max_tries") == self._chain else None
+        if not isinstance(left, dict) or left.get("max_tries") != self._max_tries:
+            return None
+        return left if any(left.get(name) == value for name, value in self._told_by.items()) else None
 
     def write(self, **fields: Any) -> None:
         """Leave something in place of what was left before."""
         if self._store is not None:
-            self._store.set(_KEY, {"max_tries": self._chain, **fields})
+            self._store.set(_KEY, {"max_tries": self._max_tries, **self._told_by, **fields})
 
     def forget(self) -> None:
         """Leave nothing."""
@@ -75,19 +81,22 @@ class Started:
 class PipelineStart:
     """Finds the pipeline that this chain of tries has started, or starts it.
 
-    :param client: the client
+    :param client: asks patiently, and waits for the request budget
+    :param start_with: starts; makes one try, so that nothing lies between what is noted before it and the start
     :param repository: ``workspace/slug``
     :param what: as for ``client.pipelines.trigger``
     :param context: of the running task
     :param wait: whether the task waits for the end; else a pipeline that was started is all it wants
     :param reuse_running: take a pipeline of the same target that is running, whoever started it
     :param on_ambiguous: what to do when it can not be told which pipeline is the task's own
+    :param check_wanted: raises when the pipeline is not to be started any more; asked right before each start
     :param log: the task's logger
     """
 
     def __init__(
         self,
         client: BitbucketClient,
+        start_with: BitbucketClient,
         repository: str,
         what: Mapping[str, Any],
         *,
@@ -95,9 +104,11 @@ class PipelineStart:
         wait: bool,
         reuse_running: bool,
         on_ambiguous: OnAmbiguous,
+        check_wanted: Callable[[], None],
         log: Any,
     ) -> None:
         self._client = client
+        self._start_with = start_with
         self._repository = repository
         self._what = what
         self._target = target_of(what)
@@ -107,6 +118,7 @@ class PipelineStart:
         self._wait = wait
         self._reuse_running = reuse_running
         self._on_ambiguous = on_ambiguous
+        self._check_wanted = check_wanted
         self._log = log
 
     def start_once(self) -> Started:
@@ -124,7 +136,7 @@ class PipelineStart:
         left = self._record.read()
         if left is None:
             outcome = None if self._record.is_kept else self._still_running()
-            return self._taken(outcome)
+            return self._taken(outcome, own=not self._reuse_running)  # which may be what an earlier try found running
         if left["asked"] != self._asked:
             self._log.warning("An earlier try asked for another pipeline (%s); it is left alone.", left["asked"])
             return None
@@ -173,33 +185,59 @@ class PipelineStart:
     def _start(self) -> PipelineOutcome:
         from airflow_provider_bitbucket.client import BitbucketAmbiguousError, BitbucketError
 
-        lost = 0
+        lost: list[Attempt] = []
+        refusals = 0
         while True:
-            attempt = note_attempt(self._client, self._repository)
-            self._record.write(asked=self._asked, attempt=attempt)
+            attempt = self._noted(lost)
             try:
-                answer = self._client.pipelines.trigger(self._repository, **self._what)
+                answer = self._start_with.pipelines.trigger(self._repository, **self._what)
                 outcome = self._client.pipelines.evaluate(self._repository, answer)
             except BitbucketAmbiguousError as error:
-                lost += 1
                 self._log.warning("Looking whether a pipeline was started nevertheless. %s", error)
                 found = self._attempted(attempt)
                 if found is None:
                     self._log.info("None was.")
-                    if lost == _MOST_LOST:
+                    lost.append(attempt)
+                    if len(lost) == _MOST_LOST:
                         raise
                     continue
                 outcome = found
-            except (BitbucketError, ValueError):
-                self._record.forget()  # nothing was started, so the next try has nothing to look for
-                raise
+            except (BitbucketError, ValueError) as error:
+                if not lost:
+                    self._record.forget()  # nothing was started, so the next try has nothing to look for
+                refusals += 1
+                self._wait_after(error, refusals)
+                continue
             self._record.write(asked=self._asked, uuid=outcome.uuid)
             self._log.info("Started pipeline #%s: %s", outcome.build_number, outcome.url)
             return outcome
 
+    def _noted(self, lost: Sequence[Attempt]) -> Attempt:
+        """Note that a pipeline is about to be started. What was lost before may still show up, and is looked for, too."""
+        attempt = note_attempt(self._client, self._repository)
+        self._check_wanted()
+        if lost:
+            attempt["newest"] = lost[0]["newest"]
+        self._record.write(asked=self._asked, attempt=attempt)
+        return attempt
+
+    def _wait_after(self, error: Exception, refusals: int) -> None:
+        """Wait until a start that was refused is worth another try.
+
+        :raises Exception: the error, when it is not
+        """
+        from airflow_provider_bitbucket.client.retry import RetryPolicy, is_transient
+
+        patience = RetryPolicy()
+        if not is_transient(error) or refusals >= patience.attempts:
+            raise error
+        seconds = patience.wait_seconds(refusals, error)
+        self._log.warning("The pipeline could not be started yet; next try in %.0f s. %s", seconds, error)
+        time.sleep(seconds)
+
     def _attempted(self, attempt: Any) -> PipelineOutcome | None:
         return find_attempted(
-            self._client, self._repository, self._target, attempt, on_ambiguous=self._on_ambiguous, others=self._of_others()
+            self._client, self._repository, self._target, attempt, on_ambiguous=self._on_ambiguous, others=self._of_others
         )
 
     def _of_others(self) -> set[str]:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 STOP_SECONDS_WHEN_KILLED = 3.0
 STOP_SECONDS = 20.0
 STOP_LOOK_SECONDS = 1.0
+# Airflow gives a trigger 30 seconds to do what is due when its task is ended.
+ASK_SECONDS = 8.0
+ASK_SECONDS_WHEN_KILLED = 2.0
+ASK_AGAIN_SECONDS = 0.5
 
 
 def stop_pipeline(
@@ -20,28 +24,44 @@ def stop_pipeline(
     repository: str,
     pipeline: str,
     *,
-    look_with: BitbucketClient | None = None,
+    ask_seconds: float = ASK_SECONDS,
     killed: bool = False,
 ) -> str:
     """Stop a pipeline and return what came of it as a sentence; nothing is raised.
 
-    :param look_with: a client of less patience, to see whether it stops
+    :param client: makes one try per request: how often it is worth another one is decided here
+    :param ask_seconds: how long it is asked for while Bitbucket does not take it
     :param killed: whether the task is being killed in a worker, so that there is little time to see it stop
     """
     from airflow_provider_bitbucket.client import BitbucketError
 
     try:
-        if not client.pipelines.stop(repository, pipeline):
+        if not _ask_to_stop(client, repository, pipeline, ASK_SECONDS_WHEN_KILLED if killed else ask_seconds):
             return "It was over already."
     except BitbucketError as error:
         return f"It could not be stopped and may still be running: {error}"
     try:
-        outcome = follow_stop(look_with or client, repository, pipeline, STOP_SECONDS_WHEN_KILLED if killed else STOP_SECONDS)
+        outcome = follow_stop(client, repository, pipeline, STOP_SECONDS_WHEN_KILLED if killed else STOP_SECONDS)
     except BitbucketError:
         return "Bitbucket was asked to stop it."
     if outcome.is_terminal:
         return "Bitbucket was asked to stop it, and it is over."
     return f"Bitbucket was asked to stop it. {why_not_stopped(outcome)}"
+
+
+def _ask_to_stop(client: BitbucketClient, repository: str, pipeline: str, seconds: float) -> bool:
+    """Ask until Bitbucket takes it: nobody comes back to a pipeline whose task has ended."""
+    from airflow_provider_bitbucket.client import BitbucketError
+    from airflow_provider_bitbucket.client.retry import is_transient
+
+    give_up = time.monotonic() + seconds
+    while True:
+        try:
+            return client.pipelines.stop(repository, pipeline)
+        except BitbucketError as error:
+            if not is_transient(error) or time.monotonic() + ASK_AGAIN_SECONDS > give_up:
+                raise
+        time.sleep(ASK_AGAIN_SECONDS)
 
 
 def follow_stop(client: BitbucketClient, repository: str, pipeline: str, seconds: float) -> PipelineOutcome:

@@ -73,7 +73,7 @@ class StepLogs:
         if text.complete:
             return
         try:
-            part = self._client.pipelines.log(self._repository, self._pipeline, step, start=text.size)
+            part = self._client.pipelines.log(self._repository, self._pipeline, step, start=text.size, end=_MOST_BYTES - 1)
         except BitbucketNotFoundError:
             part = b""  # it has not started to log
         for line in text.add(part, over=over):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseOperator, conf, mask_secret
+from airflow.providers.common.compat.sdk import AirflowException, AirflowTaskTimeout, BaseOperator, conf, mask_secret
 
 from airflow_provider_bitbucket.exceptions import (
     BitbucketPipelineFailedError,
@@ -40,7 +41,11 @@ from airflow_provider_bitbucket.triggers.pipelines import (
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_bitbucket.client import BitbucketClient, PipelineOutcome
+    from airflow_provider_bitbucket.client import PipelineOutcome
+
+
+#: How long a pipeline that was not over in time is asked to stop.
+_LATE_SECONDS = 60.0
 
 
 class BitbucketTriggerPipelineOperator(BaseOperator):
@@ -66,8 +71,8 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
     :param wait_for_completion: False: succeed as soon as the pipeline is started
     :param deferrable: wait in the triggerer instead of a worker; default: ``[operators] default_deferrable``
     :param poll_interval: seconds between two looks at the pipeline
-    :param timeout: seconds to wait before the pipeline is stopped and the task fails. ``execution_timeout`` is honoured
-        too, also while deferred.
+    :param timeout: seconds from the start of the pipeline until it is stopped and the task fails. ``execution_timeout``, from
+        the start of the task, is honoured too, also while deferred.
     :param stop_on_timeout: False: after a timeout the pipeline goes on; a retry waits for it again
     :param on_paused: ``fail``: do not wait for a pipeline that is paused at a manual step, or halted; it is left as it is
     :param reuse_running: go on with a pipeline of the same target and selector that is running already, whoever started it and
@@ -158,12 +163,7 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
     @variables.setter
     def variables(self, value: Any) -> None:
         # Airflow shows the rendered variables before it runs the task. It sets them here, which is the last moment to mask.
-        self._variables = value
-        for variable in value if isinstance(value, list | tuple) else ():
-            if isinstance(variable, Mapping) and variable.get("secured"):
-                secret = variable.get("value")
-                if isinstance(secret, str) and not is_template(secret):
-                    mask_secret(secret)
+        self._variables = [_masked(one) for one in value] if isinstance(value, list | tuple) else value
 
     @cached_property
     def hook(self) -> BitbucketHook:
@@ -174,6 +174,12 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
     def _polling(self) -> BitbucketHook:
         return polling_hook(self.bitbucket_conn_id, self.workspace, self.run_as)
 
+    @cached_property
+    def _explaining(self) -> BitbucketHook:
+        from airflow_provider_bitbucket.client.retry import BRIEF
+
+        return BitbucketHook(self.bitbucket_conn_id, self.workspace, self.run_as, retries=BRIEF)
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the pipeline, or go on with the one that an earlier try started, and wait for it.
 
@@ -183,13 +189,14 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         :raises BitbucketPipelineTimeoutError: it did not end in time, and was stopped
         :raises BitbucketAmbiguousStartError: it can not be told which pipeline an interrupted start has left behind
         """
+        began = time.time()
         trigger = BitbucketPipelineTrigger(
             bitbucket_conn_id=self.bitbucket_conn_id,
             workspace=self.workspace,
             repository=self.hook.full_name(self.repository),
             pipeline="",
             poll_interval=self.poll_interval,
-            deadline=time.time() + self._time_limit(),
+            deadline=math.inf,  # until the pipeline is started
             stop_on_kill=True,
             run_as=self.hook.acting_user(),
             on_paused=self.on_paused,
@@ -202,6 +209,7 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
             self._running = None  # it is on its own now
             return outcome.summary()
 
+        trigger.deadline = self._deadline(began)
         watch = self._watch(outcome.uuid, trigger.deadline)
         event = watch.look(look_with)  # one look before deferring: a broken bitbucket-pipelines.yml ends it at once
         if event is None and self.deferrable:
@@ -227,14 +235,21 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
 
     def _start(self, context: Context) -> tuple[PipelineOutcome, bool]:
         what = {name: getattr(self, name) for name in (*TARGETS, "custom_pipeline", "selector", "variables")}
+        if empty := [name for name in ("custom_pipeline", "selector") if what[name] in ("", {})]:
+            raise ValueError(
+                f"{empty[0]} is empty, which would run what a push runs. Give the name of a pipeline, or leave {empty[0]} out "
+                "(None) where that is meant; was a template rendered to nothing?"
+            )
         started = PipelineStart(
             self.hook.get_conn(),
+            self._polling.get_conn(),
             self.hook.full_name(self.repository),
             {name: value for name, value in what.items() if value not in (None, "")},
             context=context,
             wait=self.wait_for_completion,
             reuse_running=self.reuse_running,
             on_ambiguous=self.on_ambiguous,
+            check_wanted=self._check_wanted,
             log=self.log,
         ).start_once()
         outcome = started.outcome
@@ -244,32 +259,36 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         push_pipeline(context, outcome)
         return outcome, started.own
 
-    def _stop_late(self, client: BitbucketClient, pipeline: str) -> str:
-        return stop_pipeline(client, self.repository, pipeline, look_with=self._polling.get_conn())
+    def _check_wanted(self) -> None:
+        if self._killed:
+            raise AirflowException("The task was killed before its pipeline was started.")
+
+    def _stop_late(self, pipeline: str) -> str:
+        return stop_pipeline(self._polling.get_conn(), self.repository, pipeline, ask_seconds=_LATE_SECONDS)
 
     def _stop_killed(self, pipeline: str) -> None:
         said = stop_pipeline(self._polling.get_conn(), self.repository, pipeline, killed=True)
         self.log.warning("The task was killed while its pipeline was running. %s", said)
 
     def _conclude(self, event: PipelineEvent, own: bool, steps: StepLogs | None = None) -> dict[str, Any]:
-        self._running = None
         uuid = event["pipeline"]["uuid"]
         if event["status"] == "timeout":
             # It may have ended while the task waited for a worker to go on in; past its deadline a watch always decides.
             event = self._watch(uuid, deadline=0).look(self._polling.get_conn()) or event
-        client = self.hook.get_conn()
+        if event["status"] != "timeout":
+            self._running = None
         if event["status"] in ("succeeded", "failed"):
             (steps or self._step_logs(event["pipeline"])).finish()
         match event["status"]:
             case "timeout":
                 goes_on = not own or not self.stop_on_timeout
-                self._give_up(event["message"], "It goes on." if goes_on else self._stop_late(client, uuid))
+                self._give_up(event["message"], "It goes on." if goes_on else self._stop_late(uuid))
             case "lost":
                 raise BitbucketPipelineLostError(f"{event['message']} The pipeline may still be running.")
             case "paused":
                 raise BitbucketPipelinePausedError(f"{event['message']} {event['pipeline']['url']} It is left as it is.")
             case "failed":
-                why = explain_failure(client, self.repository, uuid, logs=self.log_steps != "none")
+                why = explain_failure(self._explaining.get_conn(), self.repository, uuid, logs=self.log_steps != "none")
                 raise BitbucketPipelineFailedError(f"{event['message']} {event['pipeline']['url']}\n{why}")
         return event["pipeline"]
 
@@ -282,6 +301,11 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         if self._time_limit() < self.timeout:
             raise AirflowTaskTimeout(message)  # as where Airflow counts the execution_timeout itself
         raise BitbucketPipelineTimeoutError(message)
+
+    def _deadline(self, began: float) -> float:
+        """Return when the wait is over; until the pipeline was started the request budget may have kept it waiting."""
+        limit = self.execution_timeout
+        return min(time.time() + self.timeout, began + limit.total_seconds() if limit else math.inf)
 
     def _time_limit(self) -> float:
         """Seconds to wait; Airflow itself does not count ``execution_timeout`` while a task is deferred."""
@@ -296,6 +320,18 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
             log=self.log,
             on_paused=self.on_paused,
         )
+
+
+def _masked(variable: Any) -> Any:
+    """Return a variable as it is; the value of a secured one as text, because Airflow masks nothing else, and masked."""
+    if not isinstance(variable, Mapping) or not variable.get("secured"):
+        return variable
+    secret = variable.get("value")
+    if isinstance(secret, int | float) and not isinstance(secret, bool):
+        secret = str(secret)
+    if isinstance(secret, str) and not is_template(secret):
+        mask_secret(secret)
+    return {**variable, "value": secret}
 
 
 class BitbucketStopPipelineOperator(BaseOperator):

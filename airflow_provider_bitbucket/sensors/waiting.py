@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
+    AirflowTaskTimeout,
     BaseSensorOperator,
     PokeReturnValue,
     conf,
@@ -116,7 +117,9 @@ class BitbucketSensor(BaseSensorOperator):
     def _conclude(self, event: Mapping[str, Any]) -> dict[str, Any]:
         match event["status"]:
             case "timeout":
-                raise AirflowSensorTimeout(f"{self.what} within {self._time_limit():.0f} s. {event['message']}")
+                # As where Airflow counts them itself: an execution_timeout is retried, a sensor's timeout is not.
+                kind = AirflowTaskTimeout if self._time_limit() < self.timeout else AirflowSensorTimeout
+                raise kind(f"{self.what} within {self._time_limit():.0f} s. {event['message']}")
             case "lost":
                 raise self.lost_error(event["message"])
             case "failed":

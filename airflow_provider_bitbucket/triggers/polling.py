@@ -20,6 +20,7 @@ import contextvars
 import random
 import time
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from airflow_provider_bitbucket.client.budget import RateBudget
 
 T = TypeVar("T")
+
+# Of our own: a Bitbucket that hangs must not keep other triggers from the few threads that the event loop shares out.
+_THREADS = ThreadPoolExecutor(thread_name_prefix="bitbucket", max_workers=32)
 
 #: What all pollers of a credential may use of its requests an hour, at once and spread over the hour: together 80 % of
 #: them in any hour. The rest is for starting, stopping and explaining.
@@ -214,11 +218,12 @@ class _Poller:
         started, stretch = self._loop.time(), self._line.stretch
         due = [one for one in self._all() if one.due(stretch) <= started]
         missing = dict.fromkeys(one.subject for one in due)
-        steps = self._looker.look([*missing], frozenset(self._waiters))
+        steps, answered = self._looker.look([*missing], frozenset(self._waiters)), False
         try:
             # Until all are answered, not until there are no more steps: to find that out would take a place in the line.
             while missing and self._waiters and (step := await self._line.ask(lambda: next(steps, None))) is not None:
                 source, answers = step
+                answered = answered or bool(answers)
                 missing = {subject: None for subject in missing if subject not in answers}
                 for subject, answer in answers.items():
                     for waiter in [*self._waiters.get(subject, ())]:
@@ -228,10 +233,12 @@ class _Poller:
             unanswered = [one for one in due if one.since < started and not one.event.done()]
             for waiter in unanswered:
                 self._tell(waiter, error, self._loop.time())
-            # Nor is anybody else to ask meanwhile, whose turn it would be, than the most impatient have learnt to.
             hasty = min((one.watch.poll_interval for one in unanswered), default=0.0)
             rest = max((one.pause for one in unanswered if one.watch.poll_interval == hasty), default=0.0)
-            self._rest_until = self._loop.time() + rest
+            if error.status == 429 or not answered:
+                # Nor is anybody else to ask meanwhile, whose turn it would be, than the most impatient have learnt to. But
+                # where others were answered, what fails is a subject of its own.
+                self._rest_until = self._loop.time() + rest
             if error.status == 429:
                 self._line.hold_back(rest, error)
         for waiter in due:
@@ -327,7 +334,7 @@ class _Line:
             if seconds > 0:
                 await asyncio.sleep(seconds)
             self._at_once -= 1
-            return await sync_to_async(request, thread_sensitive=False)()
+            return await sync_to_async(request, thread_sensitive=False, executor=_THREADS)()
 
     @property
     def why(self) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypedDict, get_args
 from airflow.providers.common.compat.sdk import AirflowException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.triggers import polling
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 # Airflow up to 3.3 can fail a task whose trigger fires within seconds of the deferral: the scheduler still finds it queued
 # (apache/airflow#66374, #71580). A trigger therefore never fires earlier than this.
 FIRST_LOOK_SECONDS = 10.0
+# When a connection that can not be read is read again.
+READ_AGAIN_SECONDS = (1.0, 5.0, 15.0)
 # While Bitbucket does not answer, looks get rarer, up to this.
 SLOWEST_LOOK_SECONDS = 300.0
 #: Letters of names that are asked for in one address; servers and proxies refuse those of more than about 8,000.
@@ -322,12 +325,32 @@ class BitbucketWaitTrigger(BaseTrigger):
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]  # Airflow leaves its signature untyped
 
     async def _wait(self) -> Any:
-        watch = self.watch(self.log)
-        try:
-            client = await self._client()
-        except AirflowException as error:
-            return self.lost(str(error))
-        return await polling.wait(type(self).looker, client, self.repository, self.subject, watch, not_before=FIRST_LOOK_SECONDS)
+        event, refused = None, ""
+        while True:
+            try:
+                client = await self._connected()
+            except AirflowException as error:
+                return self.lost(str(error))
+            if event and client.auth.identity == refused:
+                return event
+            event = await polling.wait(
+                type(self).looker, client, self.repository, self.subject, self.watch(self.log), not_before=FIRST_LOOK_SECONDS
+            )
+            if event["status"] != "lost":
+                return event
+            refused = client.auth.identity  # unless somebody has put other credentials into the connection meanwhile
+
+    async def _connected(self) -> BitbucketClient:
+        """Return a client; a connection that can not be read now may be there when Airflow's database answers again."""
+        for seconds in READ_AGAIN_SECONDS:
+            try:
+                return await self._client()
+            except BitbucketConfigurationError:
+                raise
+            except AirflowException as error:
+                self.log.warning("The connection could not be read; again in %.0f s. %s", seconds, error)
+                await asyncio.sleep(seconds)
+        return await self._client()
 
     async def _client(self) -> BitbucketClient:
         return await polling_hook(self.bitbucket_conn_id, self.workspace, self.run_as).aget_conn()

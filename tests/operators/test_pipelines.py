@@ -258,6 +258,15 @@ class TestWhatToRun:
         assert run.state == "success", run.error
         assert run.value["ref_name"] == "feature"
 
+    @pytest.mark.parametrize("name", ["custom_pipeline", "selector"])
+    def test_a_name_that_renders_to_nothing_does_not_run_what_a_push_runs(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger, name: str
+    ) -> None:
+        run = trigger(**{name: "{{ '' }}"}, wait_for_completion=False)
+
+        assert f"{name} is empty" in str(run.error)
+        assert not asked(bitbucket, START)
+
 
 class TestSecuredVariables:
     SECRET = "hunter2-hunter2"
@@ -288,6 +297,13 @@ class TestSecuredVariables:
         assert self.SECRET not in self.rendered()
         assert self.SECRET not in run.log
         assert self.SECRET not in str(run.xcom)
+
+    def test_a_number_is_masked_too(self, bitbucket: BitbucketEmulator, trigger: Trigger) -> None:
+        run = trigger(variables=[{"key": "PIN", "value": 7391846205, "secured": True}], wait_for_completion=False)
+
+        assert pipeline(bitbucket)["variables"] == [{"key": "PIN", "value": "7391846205", "secured": True}]
+        assert "PIN" in self.rendered()
+        assert "7391846205" not in self.rendered() + run.log
 
     def test_they_are_masked_in_mapped_tasks_too(
         self, bitbucket: BitbucketEmulator, run_dag: Callable[..., Any], monkeypatch: pytest.MonkeyPatch

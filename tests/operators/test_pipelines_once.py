@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from airflow_provider_bitbucket.client import BitbucketAmbiguousError
+from airflow_provider_bitbucket.client import BitbucketAmbiguousError, BitbucketPermissionError
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.exceptions import (
     BitbucketAmbiguousStartError,
@@ -16,7 +17,7 @@ from airflow_provider_bitbucket.exceptions import (
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
 from tests.operators.tries import Record, Tries
-from tests.operators.waiting import START, STOP, Trigger, asked, both_modes, pipeline
+from tests.operators.waiting import LIST, START, STOP, Trigger, asked, both_modes, pipeline, until
 
 
 def count() -> int:
@@ -51,6 +52,27 @@ class TestLostAnswer:
 
         assert run.state == "success", run.error
         assert (asked(bitbucket, START), count()) == (2, 1)
+
+    @pytest.mark.usefixtures("trigger")
+    def test_a_429_for_the_start_is_waited_out_and_nothing_is_started_twice(self, bitbucket: BitbucketEmulator) -> None:
+        bitbucket.settings(retry_after="seconds")
+        bitbucket.clock(speed=1)
+        tries = Tries(Record(), wait_for_completion=False)
+        bitbucket.fault("rate_limit", method="POST", seconds=5, count=1)
+
+        assert tries.run()["build_number"] == 1
+        assert (asked(bitbucket, START), count()) == (2, 1)
+
+    def test_an_outage_while_a_lost_start_is_looked_for_is_waited_out(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger
+    ) -> None:
+        bitbucket.clock(speed=20)
+        bitbucket.fault("lost_answer", method="POST")
+        bitbucket.fault("server_error", method="GET", path="/pipelines/?$", after=1, count=9)  # the client gives up after 8
+        run = trigger(wait_for_completion=False)
+
+        assert run.state == "success", run.error
+        assert asked(bitbucket, START) == count() == 1
 
     def test_starts_that_always_break_off_fail_the_task_with_nothing_started(
         self, bitbucket: BitbucketEmulator, trigger: Trigger
@@ -118,12 +140,35 @@ class TestLostAnswer:
 
         assert tries.run()["build_number"] == 2
 
+    def test_a_siblings_pipeline_is_not_mistaken_for_it_though_it_is_told_while_this_looks(
+        self, bitbucket: BitbucketEmulator
+    ) -> None:
+        tries = Tries(self.interrupted(bitbucket), wait_for_completion=False)
+        start_another()
+        with ThreadPoolExecutor() as pool:
+            running = pool.submit(tries.run)
+            until(lambda: asked(bitbucket, LIST) > 1)
+            tries.of_siblings.append(pipeline(bitbucket)["uuid"])
+            assert running.result()["build_number"] == 2
+
+    def test_a_start_that_was_lost_is_still_looked_for_when_the_next_one_is_refused(self, bitbucket: BitbucketEmulator) -> None:
+        record = Record()
+        tries = Tries(record, wait_for_completion=False)
+        bitbucket.fault("server_error", method="POST")
+        bitbucket.fault("server_error", method="POST", status=403)
+        with pytest.raises(BitbucketPermissionError):
+            tries.run()
+        start_another()  # it shows up late
+
+        assert tries.run()["build_number"] == 1
+        assert count() == 1
+
     def interrupted(self, bitbucket: BitbucketEmulator) -> Record:
         """What a try leaves that was killed during its start."""
         target = {"type": "pipeline_ref_target", "ref_type": "branch", "ref_name": "main"}
         attempt = {"newest": 0, "at": bitbucket.clock().isoformat()}
         asked_for = {"repository": "acme/api", "target": target}
-        return Record(bitbucket_pipeline={"max_tries": 2, "asked": asked_for, "attempt": attempt})
+        return Record(bitbucket_pipeline={"max_tries": 2, "retries": 2, "cleared": 0, "asked": asked_for, "attempt": attempt})
 
     def two_that_fit(self, bitbucket: BitbucketEmulator, **parameters: Any) -> Tries:
         start_another()
@@ -160,6 +205,14 @@ class TestRetries:
 
         assert tries.run() == first  # the worker died before it could tell
         assert count() == 1
+
+    def test_a_cleared_task_starts_a_new_one_though_retries_were_lowered_meanwhile(self, bitbucket: BitbucketEmulator) -> None:
+        bitbucket.clock(speed=1000)
+        tries = Tries(Record())
+        tries.run()
+        tries.clear(retries=1)  # 1 try used + 1 = 2, which max_tries was before
+
+        assert tries.run()["build_number"] == 2
 
     def test_a_cleared_task_starts_a_new_one(self, bitbucket: BitbucketEmulator) -> None:
         bitbucket.clock(speed=1000)

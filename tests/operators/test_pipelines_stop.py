@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+from airflow.providers.common.compat.sdk import AirflowException, AirflowTaskTimeout
 
 from airflow_provider_bitbucket.client import BitbucketNotFoundError
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
@@ -19,7 +20,7 @@ from airflow_provider_bitbucket.exceptions import (
 from airflow_provider_bitbucket.operators.pipelines import BitbucketStopPipelineOperator
 from tests.airflow_home import TaskRun
 from tests.operators.tries import Record, Tries
-from tests.operators.waiting import STOP, Trigger, asked, both_modes, meanwhile, pipeline
+from tests.operators.waiting import LOOK, START, STOP, Trigger, asked, both_modes, meanwhile, pipeline, until
 
 Stop = Callable[..., TaskRun]
 
@@ -120,11 +121,41 @@ class TestTimeouts:
         assert not asked(bitbucket, STOP)
 
 
-def test_a_task_that_is_killed_while_bitbucket_has_not_answered_stops_what_comes_of_it(bitbucket: BitbucketEmulator) -> None:
-    bitbucket.clock(speed=1000)
-    tries = Tries(Record())
-    tries.task.on_kill()  # as the signal handler does, while the start is under way
-    with pytest.raises(BitbucketPipelineFailedError, match="was stopped"):
-        tries.run()
+@pytest.mark.usefixtures("trigger")
+class TestKills:
+    def test_a_kill_while_bitbucket_has_not_answered_stops_what_comes_of_it(self, bitbucket: BitbucketEmulator) -> None:
+        bitbucket.fault("late_answer", latency=60, method="POST", path="/pipelines/?$")
+        tries = Tries(Record())
 
-    assert asked(bitbucket, STOP) == 1
+        def kill() -> None:  # as the signal handler does
+            until(lambda: any(fault["struck"] for fault in bitbucket.control("GET", "faults")))
+            tries.task.on_kill()
+            bitbucket.clear_faults()
+            until(lambda: asked(bitbucket, STOP) > 0)
+            bitbucket.clock(speed=1000)
+
+        with ThreadPoolExecutor() as pool:
+            killing = pool.submit(kill)
+            with pytest.raises(BitbucketPipelineFailedError, match="was stopped"):
+                tries.run()
+            killing.result()
+        assert asked(bitbucket, STOP) == 1
+
+    def test_a_kill_before_the_start_starts_nothing(self, bitbucket: BitbucketEmulator) -> None:
+        tries = Tries(Record())
+        tries.task.on_kill()
+        with pytest.raises(AirflowException, match="killed before its pipeline was started"):
+            tries.run()
+        assert not asked(bitbucket, START)
+
+    def test_a_bitbucket_that_does_not_take_the_stop_at_once_is_asked_again(self, bitbucket: BitbucketEmulator) -> None:
+        bitbucket.fault("server_error", count=2, method="POST", path="stopPipeline")
+        tries = Tries(Record())
+        with ThreadPoolExecutor() as pool:
+            running = pool.submit(tries.run)
+            until(lambda: asked(bitbucket, LOOK) > 1)
+            tries.task.on_kill()
+            assert asked(bitbucket, STOP) == 3
+            bitbucket.clock(speed=1000)
+            with pytest.raises(BitbucketPipelineFailedError, match="was stopped"):
+                running.result()

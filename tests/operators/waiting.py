@@ -15,6 +15,7 @@ from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from tests.airflow_home import TaskRun
 
 START = "POST /repositories/{workspace}/{repo_slug}/pipelines"
+LIST = "GET /repositories/{workspace}/{repo_slug}/pipelines"
 LOOK = "GET /repositories/{workspace}/{repo_slug}/pipelines/{pipeline_uuid}"
 STOP = "POST /repositories/{workspace}/{repo_slug}/pipelines/{pipeline_uuid}/stopPipeline"
 

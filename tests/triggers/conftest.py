@@ -15,6 +15,7 @@ from airflow_provider_bitbucket.triggers import waiting
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The trigger's first look needs no patience."""
     monkeypatch.setattr(waiting, "FIRST_LOOK_SECONDS", 0)
+    monkeypatch.setattr(waiting, "READ_AGAIN_SECONDS", (0.01,))
     monkeypatch.setattr(budget, "_FIRST_TRY", 0.02)  # after a 429
 
 

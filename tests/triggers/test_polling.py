@@ -177,6 +177,25 @@ def test_faults_on_the_way_end_no_wait(bitbucket: BitbucketEmulator, caplog: pyt
     assert "Bitbucket answers again" in caplog.text
 
 
+def test_one_that_can_never_be_looked_at_does_not_slow_down_the_others(bitbucket: BitbucketEmulator) -> None:
+    uuids = start(bitbucket, 3)
+    bitbucket.fault("server_error", count=None, path="00000000-0000-4000-8000")
+
+    async def scene() -> None:
+        broken = waiting(make("{00000000-0000-4000-8000-000000000000}", poll_interval=0.05))
+        others = [waiting(make(uuid)) for uuid in uuids]
+        await until(lambda: asked(bitbucket, ONE) > 3)  # by now it is asked for every 0.8 s, then 1.6 s, ...
+        before = asked(bitbucket, LIST)
+        await asyncio.sleep(2)
+        assert asked(bitbucket, LIST) - before >= 5, "every 0.2 s, were the machine not busy"
+        for number in (1, 2, 3):
+            finish(bitbucket, number)
+        assert [(await other)["status"] for other in others] == ["succeeded"] * 3
+        broken.cancel()
+
+    asyncio.run(scene())
+
+
 def test_a_bitbucket_that_is_away_is_asked_less_and_less_often_by_all_together(
     bitbucket: BitbucketEmulator, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -250,6 +269,30 @@ def test_a_token_that_lapses_meanwhile_is_renewed_once_for_all(
 
     asyncio.run(scene())
     assert bitbucket.requests()["POST /site/oauth2/access_token"] == 1
+
+
+def test_a_token_that_somebody_replaced_in_the_connection_is_gone_on_with(
+    bitbucket: BitbucketEmulator, connect: Callable[..., None]
+) -> None:
+    bitbucket.credentials("workspace_access_token", "old", workspace="acme", scopes=["read:pipeline:bitbucket"])
+    bitbucket.credentials("workspace_access_token", "new", workspace="acme", scopes=["read:pipeline:bitbucket"])
+    token = bitbucket.connection_json("access_token")
+    connect(token.replace("demo-access-token", "old"))
+    uuids = start(bitbucket, 2)
+
+    async def scene() -> None:
+        tasks = [waiting(make(uuid)) for uuid in uuids]
+        await looked(bitbucket, 1)
+        connect(token.replace("demo-access-token", "new"))
+        bitbucket.revoke("old")
+        await looked(bitbucket, 3)
+        for number in (1, 2):
+            finish(bitbucket, number)
+        assert [(await task)["status"] for task in tasks] == ["succeeded"] * 2
+        gone = waiting(make("{00000000-0000-4000-8000-000000000000}"))
+        assert (await gone)["status"] == "lost", "with credentials that nobody replaces"
+
+    asyncio.run(scene())
 
 
 def test_other_credentials_never_ask_for_a_wait(bitbucket: BitbucketEmulator, connect: Callable[..., None]) -> None:
