@@ -40,6 +40,28 @@ def by_next(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[Row]
         page = get(link, None)
 
 
+def by_next_without_gaps(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield the values of a list whose rows can vanish, by following ``next``; those of some pages twice.
+
+    What vanishes from a page that was read moves the rows behind it up, over the edge of that page. ``size`` tells it, unless
+    as many came in the same moment; then as many pages before are read again as the rows can have moved.
+    """
+    asked: list[tuple[str, Mapping[str, Any] | None]] = [(path, params)]
+    before = 0
+    while True:
+        page = get(*asked[-1])
+        yield from rows_of(page, path)
+        size = int(page.get("size") or 0)
+        if gone := max(before - size, 0):
+            pages = -(-gone // int(page.get("pagelen") or params["pagelen"]))
+            del asked[max(len(asked) - pages, 1) :]
+        elif link := page.get("next"):
+            asked.append((link, None))
+        else:
+            return
+        before = size
+
+
 def by_number(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[Row]:
     """Yield the values of a list page by page by number, until a page is short.
 
