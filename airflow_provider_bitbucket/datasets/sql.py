@@ -144,7 +144,7 @@ class SqlTable:
         """Begin a transaction in which no other task writes to this table, as far as the database can say so."""
         import sqlalchemy as sa
 
-        with self._engine.connect() as connection:
+        with _silent_about_rows(), self._engine.connect() as connection:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql(f"PRAGMA busy_timeout = {_SQLITE_WAIT_SECONDS * 1000}")
                 connection.rollback()
@@ -196,6 +196,27 @@ class SqlTable:
 
         there, new = self._table.c["updated_on"], given["updated_on"]
         return sa.or_(there.is_(None), new.is_(None), there <= new)
+
+
+@contextmanager
+def _silent_about_rows() -> Iterator[None]:
+    """Take the whole row that PostgreSQL adds to some errors (``DETAIL: Failing row contains ...``) out of them."""
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        yield
+    except DBAPIError as error:
+        cause: Any = error.orig
+        if not (message := getattr(getattr(cause, "diag", None), "message_primary", None)):
+            raise
+        raise type(error)(
+            error.statement,
+            None,
+            type(cause)(message),
+            hide_parameters=True,
+            connection_invalidated=error.connection_invalidated,
+            code=error.code,
+        ) from None
 
 
 def _insert(dialect: str) -> Any:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -386,3 +387,18 @@ def test_an_error_of_the_database_does_not_show_what_rows_hold(bitbucket: Bitbuc
     with pytest.raises(sa.exc.SQLAlchemyError) as caught:
         table.write([[{**dict.fromkeys(Dataset("pull_requests").schema.names), **row, "created_on": object()}]])
     assert "our secret plan" not in str(caught.value)
+
+
+def test_what_postgres_says_of_a_row_that_a_constraint_refuses_is_not_told(
+    bitbucket: BitbucketEmulator, postgres_url: str, connect: Callable[..., None]
+):
+    connect(postgres_url, "warehouse")
+    database = Database(sql_engine("warehouse"), "bitbucket_test_check")
+    database.execute("DROP TABLE IF EXISTS {table}")
+    load(database)
+    database.execute("ALTER TABLE {table} ADD CONSTRAINT no_plans CHECK (title NOT LIKE '%plan%')")
+    change(bitbucket, 1, title="our secret plan")
+    with pytest.raises(sa.exc.IntegrityError, match='CheckViolation.* violates check constraint "no_plans"') as caught:
+        load(database)
+    database.execute("DROP TABLE {table}")
+    assert "our secret plan" not in "".join(traceback.format_exception(caught.value))
