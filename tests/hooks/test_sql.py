@@ -332,6 +332,19 @@ def test_a_text_with_a_character_that_databases_refuse_is_loaded_without_it(bitb
     assert sorted(row["title"] for row in database.rows()) == ["Add search", "Add search 🔎"]
 
 
+def test_half_a_character_in_a_title_is_a_question_mark_and_stops_nothing(
+    bitbucket: BitbucketEmulator, database: Database, tmp_path: Path
+):
+    change(bitbucket, 1, title="Add \ud83d search 🔎")
+    titles = ["Add ? search 🔎", "Add search"]
+    hook = BitbucketHook()
+    assert sorted(hook.get_pull_requests_df("api")["title"]) == titles
+    hook.write_parquet("pull_requests", f"file://{tmp_path}/prs.parquet")
+    assert sorted(pd.read_parquet(tmp_path / "prs.parquet")["title"]) == titles
+    load(database)
+    assert sorted(row["title"] for row in database.rows()) == titles
+
+
 def test_a_database_without_an_upsert_of_its_own_gets_the_same_rows(sqlite: Database):
     schema = Dataset("commits").schema
     table = SqlTable(schema, sqlite.engine, "commits")
