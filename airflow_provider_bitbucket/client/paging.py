@@ -12,6 +12,9 @@ LARGEST_PAGE = 100
 #: Pull requests and their activity answer 400 "Invalid pagelen" to more (seen on the live API, 2026-10).
 LARGEST_PULL_REQUEST_PAGE = 50
 
+#: Rows of a list that are remembered at least. What moves on to a later page while pages are read comes again soon.
+_REMEMBERED = 2_500
+
 _ENVELOPE = "next,page,pagelen,size"
 
 Row = dict[str, Any]
@@ -91,15 +94,20 @@ def each_once(
 ) -> Iterator[Row]:
     """Yield rows, those that can be told apart once: lists shift while they are read, so that a row can come again.
 
-    :param seen: which have been given already; grows
+    :param seen: which have been given already; grows. None: the last some thousand are remembered, so that memory does not grow
     :param identity: what tells a row apart; None for one that is given whenever it comes
     """
-    seen = set() if seen is None else seen
+    lately: set[Hashable] = set() if seen is None else seen
+    before: set[Hashable] = set()
     for row in rows:
         told = identity(row)
-        if told is None or told not in seen:
-            seen.add(told)
-            yield row
+        if told is not None:
+            if told in lately or told in before:
+                continue
+            lately.add(told)
+            if seen is None and len(lately) == _REMEMBERED:
+                before, lately = lately, set()
+        yield row
 
 
 def rows_of(page: Row, path: str) -> list[Row]:

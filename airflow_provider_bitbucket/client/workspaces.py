@@ -21,4 +21,4 @@ class Workspaces(Resource):
         rows = by_next_without_gaps(
             self._client.get, f"{self._client.workspace_path(workspace)}/members", {"pagelen": LARGEST_PAGE}
         )
-        return each_once(rows, identity=lambda row: (row.get("user") or {}).get("uuid"))
+        return each_once(rows, set(), identity=lambda row: (row.get("user") or {}).get("uuid"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from airflow_provider_bitbucket import client as bitbucket
 from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
+from airflow_provider_bitbucket.client.paging import each_once
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
 from tests.client.timing import Time
@@ -185,6 +187,21 @@ class TestBranches:
             page(4, 5, size=4, last=True),
         )
         assert [one["user"]["uuid"] for one in reader.workspaces.members("acme")] == ["{1}", "{2}", "{4}", "{5}", "{3}"]
+
+
+def test_what_is_remembered_of_a_list_does_not_grow_with_it() -> None:
+    def feed() -> Iterator[dict[str, Any]]:
+        for number in range(100_000):
+            yield {"uuid": f"{{{number}}}"}
+            if number % 500 == 499:  # 300 new entries have pushed as many that were given on to the next page
+                yield from ({"uuid": f"{{{again}}}"} for again in range(number - 299, number + 1))
+
+    tracemalloc.start()
+    rows = sum(1 for _ in each_once(feed()))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert rows == 100_000
+    assert peak < 2_000_000
 
 
 class TestTrouble:

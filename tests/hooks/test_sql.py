@@ -411,7 +411,7 @@ def test_what_postgres_says_of_a_row_that_a_constraint_refuses_is_not_told(
     load(database)
     database.execute("ALTER TABLE {table} ADD CONSTRAINT no_plans CHECK (title NOT LIKE '%plan%')")
     change(bitbucket, 1, title="our secret plan")
-    with pytest.raises(sa.exc.IntegrityError, match='CheckViolation.* violates check constraint "no_plans"') as caught:
+    with pytest.raises(sa.exc.IntegrityError, match=r'CheckViolation.* violates check constraint "no_plans"') as caught:
         load(database)
     database.execute("DROP TABLE {table}")
     assert "our secret plan" not in "".join(traceback.format_exception(caught.value))
