@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,27 @@ def test_moments_have_their_zone_and_numbers_are_numbers_in_postgres(postgres_ur
     names = ("id", "is_draft", "draft_seconds", "title", "state", "pull_requests_key")
     types = ["BIGINT", "BOOLEAN", "DOUBLE PRECISION", "TEXT", "VARCHAR(255)", "VARCHAR(32)"]
     assert [str(columns[name]) for name in names] == types
+
+
+@pytest.mark.parametrize(
+    ("dialect", "identifier", "text"),
+    [
+        ("mysql", "VARCHAR(255)", "LONGTEXT"),
+        ("mssql", "NVARCHAR(255)", "NTEXT"),  # NVARCHAR(max) as soon as it is connected to a server of today
+        ("oracle", "VARCHAR2(255 CHAR)", "CLOB"),
+        ("postgresql", "TEXT", "TEXT"),
+    ],
+)
+def test_identifiers_can_be_indexed_and_texts_hold_any_language(sqlite: Database, dialect: str, identifier: str, text: str):
+    speaks = import_module(f"sqlalchemy.dialects.{dialect}").dialect()
+    for name in DATASETS:
+        schema = Dataset(name).schema
+        columns = SqlTable(schema, sqlite.engine, "t")._table.columns
+        types = {column.name: columns[column.name].type.compile(speaks) for column in schema if column.dtype == "string"}
+        assert set(types.values()) <= {identifier, text}
+        bounded = {column for column in schema.key if types.get(column) == identifier}
+        assert bounded >= {column for column in schema.key if column in types} - {"name", "path", "old_path", "key"}
+        assert all(types[column] == text for column in ("title", "description", "message", "name", "path") if column in types)
 
 
 def test_the_same_interval_again_gives_the_same_rows(bitbucket: BitbucketEmulator, database: Database):
