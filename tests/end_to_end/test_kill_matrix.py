@@ -1,7 +1,8 @@
 """Kill at every point between asking for a pipeline and its end, in a real Airflow, and count pipelines: one each.
 
 Bitbucket holds the request at which a case is killed, and the test kills when that request has come in, so nothing depends on
-timing. All cases run side by side in their own repositories. Then the scheduler is killed with all its workers, then the triggerer.
+timing. All cases run side by side in their own repositories. Then the scheduler is killed with all its workers, then the
+triggerer.
 """
 
 from __future__ import annotations
