@@ -12,6 +12,9 @@ LARGEST_PAGE = 100
 #: Pull requests and their activity answer 400 "Invalid pagelen" to more (seen on the live API, 2026-10).
 LARGEST_PULL_REQUEST_PAGE = 50
 
+#: Rows of a list that are remembered at least. What moves on to a later page while pages are read comes again soon.
+_REMEMBERED = 2_500
+
 _ENVELOPE = "next,page,pagelen,size"
 
 Row = dict[str, Any]
@@ -38,6 +41,28 @@ def by_next(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[Row]
             raise BitbucketServerError(f"The list {path} leads in a circle: a page names itself as the next.")
         seen.add(link)
         page = get(link, None)
+
+
+def by_next_without_gaps(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield the values of a list whose rows can vanish, by following ``next``; those of some pages twice.
+
+    What vanishes from a page that was read moves the rows behind it up, over the edge of that page. ``size`` tells it, unless
+    as many came in the same moment; then as many pages before are read again as the rows can have moved.
+    """
+    asked: list[tuple[str, Mapping[str, Any] | None]] = [(path, params)]
+    before = 0
+    while True:
+        page = get(*asked[-1])
+        yield from rows_of(page, path)
+        size = int(page.get("size") or 0)
+        if gone := max(before - size, 0):
+            pages = -(-gone // int(page.get("pagelen") or params["pagelen"]))
+            del asked[max(len(asked) - pages, 1) :]
+        elif link := page.get("next"):
+            asked.append((link, None))
+        else:
+            return
+        before = size
 
 
 def by_number(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[Row]:
@@ -69,15 +94,20 @@ def each_once(
 ) -> Iterator[Row]:
     """Yield rows, those that can be told apart once: lists shift while they are read, so that a row can come again.
 
-    :param seen: which have been given already; grows
+    :param seen: which have been given already; grows. None: the last some thousand are remembered, so that memory does not grow
     :param identity: what tells a row apart; None for one that is given whenever it comes
     """
-    seen = set() if seen is None else seen
+    lately: set[Hashable] = set() if seen is None else seen
+    before: set[Hashable] = set()
     for row in rows:
         told = identity(row)
-        if told is None or told not in seen:
-            seen.add(told)
-            yield row
+        if told is not None:
+            if told in lately or told in before:
+                continue
+            lately.add(told)
+            if seen is None and len(lately) == _REMEMBERED:
+                before, lately = lately, set()
+        yield row
 
 
 def rows_of(page: Row, path: str) -> list[Row]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, by_next_without_gaps, each_once
 from airflow_provider_bitbucket.client.resource import Resource
 from airflow_provider_bitbucket.client.urls import segment
 
@@ -13,7 +14,9 @@ class Refs(Resource):
     """Branches and tags of a repository; each has its commit as ``target``."""
 
     def branches(self, repository: str, *, q: str | None = None) -> Iterator[dict[str, Any]]:
-        """Yield the branches by name. Costs one request for every 100.
+        """Yield the branches by name. Costs one request for every 100, and two for every time that some were deleted meanwhile.
+
+        Those that move over the edge of a page by that are not lost, but come after others.
 
         :param repository: slug, or ``workspace/slug``
         :param q: BBQL condition, such as ``name ~ "release/"``
@@ -25,7 +28,7 @@ class Refs(Resource):
         return self._client.get(f"{self._client.repository_path(repository)}/refs/branches/{segment(name)}")
 
     def tags(self, repository: str, *, q: str | None = None) -> Iterator[dict[str, Any]]:
-        """Yield the tags by name. Costs one request for every 100."""
+        """Yield the tags by name, likewise."""
         return self._list(repository, "tags", q)
 
     def tag(self, repository: str, name: str) -> dict[str, Any]:
@@ -33,5 +36,6 @@ class Refs(Resource):
         return self._client.get(f"{self._client.repository_path(repository)}/refs/tags/{segment(name)}")
 
     def _list(self, repository: str, kind: str, q: str | None) -> Iterator[dict[str, Any]]:
-        params = {"sort": "name", **({"q": q} if q else {})}
-        return self._client.paginate(f"{self._client.repository_path(repository)}/refs/{kind}", params)
+        params = {"pagelen": LARGEST_PAGE, "sort": "name", **({"q": q} if q else {})}
+        rows = by_next_without_gaps(self._client.get, f"{self._client.repository_path(repository)}/refs/{kind}", params)
+        return each_once(rows, set(), identity=lambda row: row.get("name"))

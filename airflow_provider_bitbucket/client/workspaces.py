@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, by_next_without_gaps, each_once
 from airflow_provider_bitbucket.client.resource import Resource
 
 
@@ -17,4 +18,7 @@ class Workspaces(Resource):
 
     def members(self, workspace: str | None = None) -> Iterator[dict[str, Any]]:
         """Yield the memberships of a workspace; each has a ``user``. Costs one request for every 100 members."""
-        return self._client.paginate(f"{self._client.workspace_path(workspace)}/members")
+        rows = by_next_without_gaps(
+            self._client.get, f"{self._client.workspace_path(workspace)}/members", {"pagelen": LARGEST_PAGE}
+        )
+        return each_once(rows, set(), identity=lambda row: (row.get("user") or {}).get("uuid"))

@@ -23,7 +23,10 @@ DATASETS = (
     "build_statuses",
 )
 
-__all__ = ["DATASETS", "TooManyRowsError"]
+#: Of which no row says when it came or changed: there is nothing to go on from, they can only be read whole.
+ONLY_WHOLE = ("branches",)
+
+__all__ = ["DATASETS", "ONLY_WHOLE", "TooManyRowsError"]
 
 
 class TooManyRowsError(ValueError):

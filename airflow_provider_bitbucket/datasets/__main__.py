@@ -15,7 +15,8 @@ Made by `python -m airflow_provider_bitbucket.datasets > docs/datasets.md`; a te
 
 A frame has the same columns in the same dtypes for no row and for a million. Moments are UTC with microseconds, ids are
 strings or `Int64`, durations are seconds with the unit in the name, and every column can hold nulls: where Bitbucket says
-nothing, where an account was deleted, and where something was not read. The key tells rows apart, so that rows of
+nothing, where an account was deleted, and where something was not read. Half a character, where something was cut in the middle
+of an emoji, is a `?`. The key tells rows apart, so that rows of
 overlapping reads can be merged."""
 
 

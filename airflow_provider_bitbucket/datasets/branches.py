@@ -34,9 +34,10 @@ SCHEMA = Schema(
 def read(
     client: BitbucketClient, repository: str, *, since: datetime | None = None, until: datetime | None = None
 ) -> Iterator[dict[str, Any]]:
-    """Yield the branches of a repository whose newest commit dates from ``[since, until)``, by name.
+    """Yield the branches of a repository whose newest commit dates from ``[since, until)``.
 
-    Costs one request for every 100 branches. A repository without commits has none.
+    Costs one request for every 100 branches, whatever the interval: nothing says when a branch came or moved, and a new one may
+    lead to an old commit, so read them whole. A repository without commits has none.
     """
     name = client.full_name(repository)
     for branch in client.refs.branches(repository):

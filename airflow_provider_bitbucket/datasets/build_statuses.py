@@ -9,7 +9,7 @@ Pipelines are in `pipelines`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client import BitbucketNotFoundError
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from airflow_provider_bitbucket.client import BitbucketClient
+
+#: The end of a build does not move the ``updated_on`` of its pull request.
+OVERLAP = timedelta(days=1)
 
 SCHEMA = Schema(
     "build_statuses",

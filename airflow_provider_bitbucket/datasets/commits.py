@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from airflow_provider_bitbucket.client import BitbucketClient
+
+#: A commit has the date at which it was written, and often is pushed days later.
+OVERLAP = timedelta(days=30)
+#: A branch that was rebased is listed on top with the dates it had: so many pages of old commits do not end the reading yet.
+_OLD_PAGES = 3
 
 #: What :func:`row` tells.
 COLUMNS = (
@@ -35,9 +40,11 @@ def read(
 ) -> Iterator[dict[str, Any]]:
     """Yield the commits that a branch leads to and whose author date lies in ``[since, until)``, children before parents.
 
-    Costs one request for every 100 commits from now back to ``since``. Bitbucket can not filter by date, so the list is read
-    until a whole page is older than ``since`` by an hour. A commit keeps its date when it is pushed or rebased later: what
-    was written before an interval and pushed after it was read is in neither, so let intervals overlap.
+    Costs one request for every 100 commits from now back to ``since``, and three. Bitbucket can not filter by date, and a
+    branch that was rebased stands above newer commits with the dates that it had before: the list is read until 300 commits
+    in a row are older than ``since`` by an hour, and what lies below more of them is not found. A commit keeps its date when
+    it is pushed or rebased later: what was written before an interval and pushed after it was read is in neither, so let
+    intervals overlap.
 
     :param client: the client
     :param repository: slug, or ``workspace/slug``
@@ -46,7 +53,7 @@ def read(
     """
     name = client.full_name(repository)
     listed = client.commits.list(repository)
-    for commit in back_to(listed, lambda one: moment(one.get("date")), since, until, page=LARGEST_PAGE):
+    for commit in back_to(listed, lambda one: moment(one.get("date")), since, until, page=LARGEST_PAGE, old_pages=_OLD_PAGES):
         yield {"repository": name, "commit": commit}
 
 

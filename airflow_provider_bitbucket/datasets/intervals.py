@@ -39,17 +39,26 @@ def passed(dates: Iterable[datetime | None], since: datetime) -> bool:
 
 
 def back_to(
-    rows: Iterable[T], date: Callable[[T], datetime | None], since: datetime | None, until: datetime | None, *, page: int
+    rows: Iterable[T],
+    date: Callable[[T], datetime | None],
+    since: datetime | None,
+    until: datetime | None,
+    *,
+    page: int,
+    old_pages: int = 1,
 ) -> Iterator[T]:
     """Yield the rows dated in ``[since, until)`` of a list that is newest first, reading no further than it has to.
 
     :param rows: newest first
     :param date: moment of a row; one that has none belongs to no interval
     :param page: how many rows come with a request; reading ends when all of a page has :func:`passed`
+    :param old_pages: or of so many in a row, where old rows can stand above new ones
     """
+    old = 0
     for listed in chunks(rows, page):
         yield from (row for row in listed if within(date(row), since, until))
-        if since and passed(map(date, listed), since):
+        old = old + 1 if since and passed(map(date, listed), since) else 0
+        if old == old_pages:
             return
 
 

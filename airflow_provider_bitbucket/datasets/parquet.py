@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from airflow_provider_bitbucket.datasets.schema import Schema
+
 #: Rows turned into a piece of a Parquet file at a time, so that memory does not grow with their number.
 _BATCH = 5_000
 #: Files of a folder that are open at a time. Object stores hold tens of megabytes for each, and rows come by repository and time.
@@ -28,7 +30,8 @@ def write_parquet(dataset: Dataset, records: Iterable[Any], path: Any, *, partit
     """Write records to Parquet and return their number.
 
     It is written beside its place and moved there when it is whole, so a crash leaves the old file or none. Memory does not
-    grow with the number of rows. ``pandas.read_parquet`` gives the dtypes of the schema back.
+    grow with the number of rows. ``pandas.read_parquet`` gives the dtypes of the schema back, and every column if there are no
+    rows.
 
     :param path: an ``ObjectStoragePath`` or ``pathlib.Path``; what was there is replaced
     :param partitioned: make it a folder of files, ``repository=acme%2Fapi/month=2026-11/1.parquet``: by the month of the first
@@ -74,7 +77,7 @@ def _folder(dataset: Dataset, path: Any) -> Iterator[Write]:
     month_of, by_repository = dataset.schema.moment, "repository" in dataset.schema.names
     schema = dataset.schema.arrow(without=["repository"] if by_repository else [])
     numbers = count(1)
-    with _beside(path) as beside, ExitStack() as all_open:
+    with _beside(path, is_folder=True) as beside, ExitStack() as all_open:
         beside.mkdir()
         open_files: dict[str, tuple[ExitStack, Write]] = {}
 
@@ -98,6 +101,17 @@ def _folder(dataset: Dataset, path: Any) -> Iterator[Write]:
                 writer(str(folder))(rows)
 
         yield write
+        if next(numbers) == 1:  # a folder without a file has no columns, and in an object store there is no such thing
+            _write_empty(beside / "0.parquet", dataset.schema, with_month=bool(month_of))
+
+
+def _write_empty(path: Any, schema: Schema, *, with_month: bool) -> None:
+    """Write the file of no rows, with the columns that otherwise stand in the names of folders."""
+    import pyarrow as pa
+
+    arrow = schema.arrow()
+    with _parquet(path, arrow.append(pa.field("month", pa.string())) if with_month else arrow):
+        pass
 
 
 @contextmanager
@@ -115,22 +129,50 @@ def _writing(path: Any) -> Any:
 
 
 @contextmanager
-def _beside(path: Any) -> Iterator[Any]:
+def _beside(path: Any, *, is_folder: bool = False) -> Iterator[Any]:
     """Give a place beside a file or folder, and move what is there into its place when it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside, old = (path.parent / f".{path.name}.{uuid4().hex}.{kind}" for kind in ("part", "old"))
     try:
         yield beside
-        if beside.is_dir() or path.is_dir():  # which no file system replaces at once
-            if path.exists():
-                _move(path, old)
-            _move(beside, path)
-            _remove(old)
+        if is_folder or path.is_dir():  # which no file system replaces at once
+            _exchange(path, beside, old)
         else:
             beside.replace(path)
     except BaseException:
         _remove(beside)
         raise
+
+
+def _exchange(path: Any, new: Any, old: Any) -> None:
+    """Move what is in a place away and the new into it; when that fails, put back what was there."""
+    was_there, is_free = path.exists(), False
+    try:
+        if was_there:
+            _move(path, old)
+        is_free = True
+        _move(new, path)
+    except BaseException as error:
+        try:
+            if is_free:
+                _remove(path)  # what came of the new
+            if was_there:
+                _put_back(old, path)
+        except Exception as failure:
+            error.add_note(f"What {path} held before is now, all or in part, in {old}: it could not be put back ({failure}).")
+        raise
+    _remove(old)
+
+
+def _put_back(old: Any, path: Any) -> None:
+    """Move a file or folder back to where it was, of which all or, on a store that moves file by file, a part may still be."""
+    if not path.exists():
+        _move(old, path)
+    elif hasattr(path, "fs"):
+        for name in path.fs.find(old.path):
+            if not path.fs.exists(place := path.path + name.removeprefix(old.path)):
+                path.fs.copy(name, place)
+    _remove(old)
 
 
 def _move(path: Any, to: Any) -> None:

@@ -133,6 +133,7 @@ def _series(column: Column, values: Sequence[Any]) -> pd.Series[Any]:
         ValueError,
         TypeError,
         OverflowError,
-    ):  # such as a number for a text, which pandas makes one
-        series = pd.Series(list(values), dtype=dtype)
+    ):  # such as a number for a text, which pandas makes one, or half a character, which UTF-8 can not write
+        whole = [value.encode(errors="replace").decode() if isinstance(value, str) else value for value in values]
+        series = pd.Series(whole, dtype=dtype)
     return series

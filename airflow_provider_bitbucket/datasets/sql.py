@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets.parquet import write_parquet
-from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Schema
+from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -27,6 +28,9 @@ _BATCH = 2_000
 #: How long a task waits on SQLite for another that writes; SQLite's own 5 seconds are short when 50 tasks end together.
 _SQLITE_WAIT_SECONDS = 300
 _MYSQL = ("mysql", "mariadb")
+#: Texts that Bitbucket makes and keeps short (uuids, hashes, two slugs of 62 characters). Most databases can not index or compare
+#: the type that takes a text of any length.
+_IDENTIFIER = re.compile("repository|workspace|uuid|hash|(.+_)?(id|commit)")
 
 
 def write_sql(reading: Reading, table: SqlTable, *, replace: bool = False) -> int:
@@ -72,7 +76,7 @@ class SqlTable:
             parts[-1],
             sa.MetaData(),
             sa.Column(self.key, sa.String(32), primary_key=True),
-            *(sa.Column(column.name, _type(column.dtype)) for column in schema),
+            *(sa.Column(column.name, _type(column)) for column in schema),
             schema=parts[0] if len(parts) == 2 else None,
         )
 
@@ -144,7 +148,7 @@ class SqlTable:
         """Begin a transaction in which no other task writes to this table, as far as the database can say so."""
         import sqlalchemy as sa
 
-        with self._engine.connect() as connection:
+        with _silent_about_rows(), self._engine.connect() as connection:
             if connection.dialect.name == "sqlite":
                 connection.exec_driver_sql(f"PRAGMA busy_timeout = {_SQLITE_WAIT_SECONDS * 1000}")
                 connection.rollback()
@@ -198,26 +202,49 @@ class SqlTable:
         return sa.or_(there.is_(None), new.is_(None), there <= new)
 
 
+@contextmanager
+def _silent_about_rows() -> Iterator[None]:
+    """Take the whole row that PostgreSQL adds to some errors (``DETAIL: Failing row contains ...``) out of them."""
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        yield
+    except DBAPIError as error:
+        cause: Any = error.orig
+        if not (message := getattr(getattr(cause, "diag", None), "message_primary", None)):
+            raise
+        raise type(error)(
+            error.statement,
+            None,
+            type(cause)(message),
+            hide_parameters=True,
+            connection_invalidated=error.connection_invalidated,
+            code=error.code,
+        ) from None
+
+
 def _insert(dialect: str) -> Any:
     from importlib import import_module
 
     return import_module(f"sqlalchemy.dialects.{dialect}").insert
 
 
-def _type(dtype: str) -> Any:
+def _type(column: Column) -> Any:
     """Return the type of a column; every one holds nulls."""
     import sqlalchemy as sa
     from sqlalchemy.dialects import mysql
 
     types: dict[str, Any] = {
         TIMESTAMP: sa.DateTime(timezone=True).with_variant(mysql.DATETIME(fsp=6), *_MYSQL),
-        TEXT: sa.Text().with_variant(mysql.LONGTEXT(), *_MYSQL),
+        TEXT: sa.UnicodeText().with_variant(mysql.LONGTEXT(), *_MYSQL),
         INTEGER: sa.BigInteger(),
         NUMBER: sa.Double(),
         BOOLEAN: sa.Boolean(),
-        CATEGORY: sa.String(255),
+        CATEGORY: sa.Unicode(255),
     }
-    return types[dtype]
+    if column.dtype == TEXT and _IDENTIFIER.fullmatch(column.name):
+        return sa.Unicode(255).with_variant(sa.Text(), "postgresql", "sqlite")
+    return types[column.dtype]
 
 
 def _digest(values: Iterable[Any]) -> str:

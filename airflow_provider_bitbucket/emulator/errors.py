@@ -67,6 +67,8 @@ def json_response(data: Any, status: int = 200, headers: dict[str, str] | None =
     """Return JSON with the spacing of the main service, or compact like the Pipelines service's."""
     separators = (",", ":") if compact else (", ", ": ")
     body = json.dumps(data, ensure_ascii=False, separators=separators)
+    # Half a character is on the wire as it came in: as an escape, which is how JSON can write it and UTF-8 can not.
+    body = body.encode(errors="backslashreplace").decode()
     return Response(body, status, headers, "application/json; charset=utf-8")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from airflow_provider_bitbucket.emulator.errors import ApiError
@@ -39,9 +40,14 @@ def ancestors(repository: Repository, starts: Iterable[str]) -> set[str]:
 
 
 def newest_first(repository: Repository, hashes: set[str]) -> list[Commit]:
-    """Return commits, children before their parents."""
-    order = {name: at for at, name in enumerate(repository.commits)}
-    return sorted((repository.commits[name] for name in hashes), key=lambda one: (one.date, order[one.hash]), reverse=True)
+    """Return commits, children before their parents (facts 7.3), in the order in which they can have been committed.
+
+    ``date`` is the author's, and stays when a commit is rebased on to a newer one.
+    """
+    committed: dict[str, tuple[datetime, int]] = {}
+    for at, one in enumerate(repository.commits.values()):
+        committed[one.hash] = max([one.date, *(committed[parent][0] for parent in one.parents if parent in committed)]), at
+    return sorted((repository.commits[name] for name in hashes), key=lambda one: committed[one.hash], reverse=True)
 
 
 def commit_json(repository: Repository, commit: Commit, base: str, *, single: bool = False) -> dict[str, Any]:

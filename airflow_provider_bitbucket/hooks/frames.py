@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.datasets import DATASETS, TooManyRowsError
+from airflow_provider_bitbucket.datasets import DATASETS, ONLY_WHOLE, TooManyRowsError
 from airflow_provider_bitbucket.datasets.intervals import interval
 from airflow_provider_bitbucket.hooks.lineage import tell_file, tell_input
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Moment = datetime | str | None
 
-__all__ = ["DATASETS", "BitbucketFramesMixin", "TooManyRowsError", "interval"]
+__all__ = ["DATASETS", "ONLY_WHOLE", "BitbucketFramesMixin", "TooManyRowsError", "interval"]
 
 
 class BitbucketFramesMixin:

@@ -34,7 +34,8 @@ class BitbucketSqlMixin(BitbucketFramesMixin):
         mode: str = "upsert",
         **options: Any,
     ) -> dict[str, Any]:
-        """Write a dataset to a table of any database that an Airflow connection leads to; docs/sql.md has the guarantees.
+        """Write a dataset to a table of a database that an Airflow connection leads to; docs/sql.md has the guarantees, and where
+        they were tested.
 
         The table is created if it is missing. Everything is read before anything is written, and written in one transaction.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_bitbucket.hooks.assets import tell_outlets
-from airflow_provider_bitbucket.hooks.frames import DATASETS, TooManyRowsError
+from airflow_provider_bitbucket.hooks.frames import DATASETS, ONLY_WHOLE, TooManyRowsError
 from airflow_provider_bitbucket.operators.frames import BitbucketFrameOperator
 from airflow_provider_bitbucket.operators.watermarks import Watermarks
 
@@ -37,9 +37,10 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
         the start of the run's data interval, the beginning for a run that has none or one of no length
     :param until: first moment that is too late (templated); None: until now; default: the end of the data interval where that
         is read, else until now
-    :param incremental: read what changed since this task read it last, in place of ``since``, which counts for repositories that
-        were never read. Needs ``output_path``, which is replaced by every run unless it is a template, and ``outlets``, whose
-        first asset keeps how far it came; before Airflow 3.3, which keeps nothing, the data interval is read
+    :param incremental: read rows dated since this task read last, and some before (docs/extraction.md), in place of ``since``,
+        which counts for repositories that were never read. Needs ``output_path``, which is replaced by every run unless it is a
+        template, and ``outlets``, whose first asset keeps how far it came; before Airflow 3.3, which keeps nothing, the data
+        interval is read. Not for ``branches``, which can only be read whole
     :param on_repository_error: ``fail``: a repository that can not be read fails the task and nothing is published; ``skip``: it
         is left out, and named in the log and the result
     :param with_activity: of ``pull_requests``: read the timelines too; one request for every 50 entries
@@ -87,6 +88,11 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
             raise ValueError(
                 "incremental needs output_path, because it goes on only from what is safely written, and outlets=[Asset(...)], "
                 "which keeps how far it came"
+            )
+        if incremental and dataset in ONLY_WHOLE:
+            raise ValueError(
+                f"{dataset} can not be incremental: nothing says when one came or changed. Give since=None and until=None "
+                "instead, which reads them whole and costs no more"
             )
         if partitioned and not self.output_path:
             raise ValueError("partitioned is about output_path, which is not given")

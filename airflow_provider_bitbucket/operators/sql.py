@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class BitbucketToSqlOperator(BitbucketExtractOperator):
-    """Read a dataset of one, several or all repositories and write it to a table of any SQL database Airflow can connect to.
+    """Read a dataset of one, several or all repositories and write it to a table of a SQL database Airflow can connect to.
 
     Rows are read as by :class:`~airflow_provider_bitbucket.operators.extract.BitbucketExtractOperator`. They are written in one
     transaction after the last was read: a task that fails or is killed leaves the table as it was, and one that runs again
@@ -22,7 +22,7 @@ class BitbucketToSqlOperator(BitbucketExtractOperator):
     this package has are added to it. Needs ``pip install 'airflow-provider-bitbucket[sql]'`` and the provider of the database.
     docs/sql.md says more.
 
-    :param sql_conn_id: connection of the database: PostgreSQL, MySQL, SQLite, or any other that SQLAlchemy speaks (templated)
+    :param sql_conn_id: connection of the database: PostgreSQL, MySQL, SQLite, or another that SQLAlchemy speaks (templated)
     :param table: ``table`` or ``schema.table`` (templated)
     :param mode: ``upsert``: a row takes the place of the one with the same key. ``replace``: what is read takes the place of all
         rows of the same repositories, for what can vanish, such as branches; it allows of no ``since`` and ``until``

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from airflow_provider_bitbucket import client as bitbucket
 from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
+from airflow_provider_bitbucket.client.paging import each_once
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
 from tests.client.timing import Time
@@ -17,6 +19,7 @@ from tests.client.web_server import Answer, WebServer
 
 PULL_REQUESTS = "GET /repositories/{workspace}/{repo_slug}/pullrequests"
 FEED = "GET /repositories/{workspace}/{repo_slug}/pullrequests/activity"
+BRANCHES = "GET /repositories/{workspace}/{repo_slug}/refs/branches"
 PIPELINES = "GET /repositories/{workspace}/{repo_slug}/pipelines"
 
 
@@ -129,6 +132,76 @@ def test_pipelines_come_newest_first_on_every_page_although_next_forgets_the_ord
             client.pipelines.trigger("api", branch="main")  # pushes a row on to the next page
     assert numbers == [*range(103, 0, -1)]
     assert bitbucket_emulator.requests()[PIPELINES] == 2
+
+
+class TestBranches:
+    """Their list is a page number away from what was there a moment ago, and names are all that tells them apart."""
+
+    @pytest.fixture
+    def branches(self, bitbucket_emulator: BitbucketEmulator) -> dict[str, str]:
+        """Of a repository, with 250 of them; what tests take out is gone."""
+        found = next(bitbucket_emulator.state.repositories()).branches
+        found.update({f"b{number:03}": found["main"] for number in range(249)})
+        bitbucket_emulator.reset_requests()
+        return found
+
+    def read(self, client: BitbucketClient, at: int, change: Callable[[], object]) -> list[str]:
+        names = []
+        for row in client.refs.branches("api"):
+            names.append(row["name"])
+            if len(names) == at:
+                change()
+        assert len(names) == len(set(names))
+        return names
+
+    @pytest.mark.parametrize("at", [100, 200])
+    @pytest.mark.parametrize("gone", [1, 50, 99])
+    def test_none_is_lost_when_others_are_deleted_between_pages(
+        self, client: BitbucketClient, branches: dict[str, str], at: int, gone: int
+    ) -> None:
+        names = self.read(client, at, lambda: [branches.pop(f"b{number:03}") for number in range(gone)])
+        assert set(branches) <= set(names)
+
+    def test_they_cost_one_request_for_every_hundred(
+        self, client: BitbucketClient, bitbucket_emulator: BitbucketEmulator, branches: dict[str, str]
+    ) -> None:
+        for surplus in (50, 0):
+            while len(branches) > 200 + surplus:
+                branches.popitem()
+            bitbucket_emulator.reset_requests()
+            assert self.read(client, 0, lambda: None) == sorted(branches)
+            assert bitbucket_emulator.requests()[BRANCHES] == (3 if surplus else 2)
+
+    def test_a_member_who_leaves_between_pages_takes_nobody_along(self, reader: BitbucketClient, server: WebServer) -> None:
+        link = f"{server.api_url}/workspaces/acme/members?page=2"
+
+        def page(*numbers: int, size: int, last: bool = False) -> Answer:
+            people = [{"type": "workspace_membership", "user": {"uuid": f"{{{number}}}"}} for number in numbers]
+            return Answer({"values": people, "size": size, "pagelen": 2, **({} if last else {"next": link})})
+
+        server.answer(
+            "/2.0/workspaces/acme/members",
+            page(1, 2, size=5),
+            page(4, 5, size=4, last=True),  # 1 has left, and 3 is now on the first page
+            page(2, 3, size=4),
+            page(4, 5, size=4, last=True),
+        )
+        assert [one["user"]["uuid"] for one in reader.workspaces.members("acme")] == ["{1}", "{2}", "{4}", "{5}", "{3}"]
+
+
+def test_what_is_remembered_of_a_list_does_not_grow_with_it() -> None:
+    def feed() -> Iterator[dict[str, Any]]:
+        for number in range(100_000):
+            yield {"uuid": f"{{{number}}}"}
+            if number % 500 == 499:  # 300 new entries have pushed as many that were given on to the next page
+                yield from ({"uuid": f"{{{again}}}"} for again in range(number - 299, number + 1))
+
+    tracemalloc.start()
+    rows = sum(1 for _ in each_once(feed()))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert rows == 100_000
+    assert peak < 2_000_000
 
 
 class TestTrouble:

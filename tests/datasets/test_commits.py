@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import pytest
+
 from airflow_provider_bitbucket.datasets.commits import SCHEMA
 from airflow_provider_bitbucket.datasets.intervals import passed, within
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
@@ -52,14 +54,20 @@ def test_since_and_until_bound_the_date(bitbucket_emulator: BitbucketEmulator):
     assert sorted(frame["date"]) == [after(1), after(2)]
 
 
-def test_reading_stops_after_a_page_that_is_older_than_asked_for(bitbucket_emulator: BitbucketEmulator):
-    write(bitbucket_emulator, *map(after, range(4 * PAGE)))
+def test_reading_stops_after_three_pages_that_are_older_than_asked_for(bitbucket_emulator: BitbucketEmulator):
+    write(bitbucket_emulator, *map(after, range(6 * PAGE)))
     bitbucket_emulator.reset_requests()
-    assert len(frame_of(bitbucket_emulator, "commits", since=after(4 * PAGE - 10))) == 10
-    assert requested(bitbucket_emulator) == {"commits": 2}
+    assert len(frame_of(bitbucket_emulator, "commits", since=after(6 * PAGE - 10))) == 10
+    assert requested(bitbucket_emulator) == {"commits": 4}  # three pages of old ones end it
     bitbucket_emulator.reset_requests()
-    assert len(frame_of(bitbucket_emulator, "commits")) == 4 * PAGE + 3
-    assert requested(bitbucket_emulator) == {"commits": 5}
+    assert len(frame_of(bitbucket_emulator, "commits")) == 6 * PAGE + 3
+    assert requested(bitbucket_emulator) == {"commits": 7}
+
+
+@pytest.mark.parametrize("rebased", [1, 100, 299])
+def test_new_commits_below_a_branch_that_was_rebased_are_found(bitbucket_emulator: BitbucketEmulator, rebased: int):
+    write(bitbucket_emulator, *map(after, range(5)), *[after(-1000)] * rebased)
+    assert sorted(frame_of(bitbucket_emulator, "commits", since=after(0))["date"]) == [*map(after, range(5))]
 
 
 def test_an_old_commit_among_new_ones_does_not_end_the_reading():
