@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import BitbucketClient, PipelineOutcome
 
@@ -90,6 +92,13 @@ def why_not_stopped(outcome: PipelineOutcome) -> str:
             f"Somebody must stop it there: {outcome.url}"
         )
     return f"It has not stopped yet. {outcome.reason} {outcome.url}"
+
+
+def explaining_hook(bitbucket_conn_id: str, workspace: str | None, run_as: str | None) -> BitbucketHook:
+    """Return a hook whose client does not wait for the request budget: why a pipeline failed is not worth a worker's slot."""
+    from airflow_provider_bitbucket.client.retry import BRIEF
+
+    return BitbucketHook(bitbucket_conn_id, workspace, run_as, retries=BRIEF)
 
 
 def explain_failure(client: BitbucketClient, repository: str, pipeline: str, *, logs: bool = True) -> str:

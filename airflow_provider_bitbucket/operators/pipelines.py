@@ -22,6 +22,7 @@ from airflow_provider_bitbucket.hooks.pipeline_search import OnAmbiguous
 from airflow_provider_bitbucket.hooks.pipeline_start import PipelineStart
 from airflow_provider_bitbucket.hooks.pipelines import (
     explain_failure,
+    explaining_hook,
     follow_stop,
     stop_pipeline,
     why_not_stopped,
@@ -176,9 +177,7 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
 
     @cached_property
     def _explaining(self) -> BitbucketHook:
-        from airflow_provider_bitbucket.client.retry import BRIEF
-
-        return BitbucketHook(self.bitbucket_conn_id, self.workspace, self.run_as, retries=BRIEF)
+        return explaining_hook(self.bitbucket_conn_id, self.workspace, self.run_as)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the pipeline, or go on with the one that an earlier try started, and wait for it.
