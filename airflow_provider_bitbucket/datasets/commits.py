@@ -59,7 +59,9 @@ def read(
 
 def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Return commits as a frame with the columns of :data:`SCHEMA`."""
-    return SCHEMA.frame({"repository": record["repository"], **row(record["commit"], record["bots"])} for record in records)
+    return SCHEMA.frame(
+        {"repository": record["repository"], **row(record["commit"], record.get("bots", ()))} for record in records
+    )
 
 
 def row(commit: Mapping[str, Any], bots: Collection[str]) -> dict[str, Any]:

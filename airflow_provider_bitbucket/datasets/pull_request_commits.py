@@ -60,4 +60,4 @@ def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     names = {"repository": record["repository"], "pull_request_id": record["pull_request_id"]}
-    return names | commits.row(record["commit"], record["bots"])
+    return names | commits.row(record["commit"], record.get("bots", ()))
