@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE
 from airflow_provider_bitbucket.datasets.intervals import back_to, moment
 from airflow_provider_bitbucket.datasets.people import Account
-from airflow_provider_bitbucket.datasets.schema import INTEGER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.schema import BOOLEAN, INTEGER, TEXT, TIMESTAMP, Column, Schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,6 +27,7 @@ COLUMNS = (
     Column("date", TIMESTAMP, "author date", "date"),
     Column("author_id", TEXT, "uuid of the author; null when no account has the e-mail", "author.user.uuid"),
     Column("author", TEXT, "display name of the author; name and e-mail of the commit when no account has it", "author"),
+    Column("author_is_bot", BOOLEAN, "whether the author is a machine", "author.user.type, `bots`"),
     Column("message", TEXT, "commit message", "message"),
     Column("parents", INTEGER, "number of parents; more than one is a merge", "parents", "commits"),
     Column("parent_hashes", TEXT, "hashes of its parents, a blank between them; null for a first commit", "parents.hash"),
@@ -36,7 +37,12 @@ SCHEMA = Schema("commits", ("repository", "hash"), (Column("repository", TEXT, "
 
 
 def read(
-    client: BitbucketClient, repository: str, *, since: datetime | None = None, until: datetime | None = None
+    client: BitbucketClient,
+    repository: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    bots: Collection[str] | str = (),
 ) -> Iterator[dict[str, Any]]:
     """Yield the commits that a branch leads to and whose author date lies in ``[since, until)``, children before parents.
 
@@ -50,19 +56,22 @@ def read(
     :param repository: slug, or ``workspace/slug``
     :param since: first moment; None: from the beginning
     :param until: first moment that is too late; None: until now
+    :param bots: nicknames, display names, account ids or uuids (or one of them) of machines that have an account of a person
     """
-    name = client.full_name(repository)
+    name, machines = client.full_name(repository), frozenset([bots] if isinstance(bots, str) else bots)
     listed = client.commits.list(repository)
     for commit in back_to(listed, lambda one: moment(one.get("date")), since, until, page=LARGEST_PAGE, old_pages=_OLD_PAGES):
-        yield {"repository": name, "commit": commit}
+        yield {"repository": name, "commit": commit, "bots": machines}
 
 
 def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """Return commits as a frame with the columns of :data:`SCHEMA`."""
-    return SCHEMA.frame({"repository": record["repository"], **row(record["commit"])} for record in records)
+    return SCHEMA.frame(
+        {"repository": record["repository"], **row(record["commit"], record.get("bots", ()))} for record in records
+    )
 
 
-def row(commit: Mapping[str, Any]) -> dict[str, Any]:
+def row(commit: Mapping[str, Any], bots: Collection[str]) -> dict[str, Any]:
     """Return what a commit says, by :data:`COLUMNS`."""
     author, parents = Account.of_commit(commit), commit.get("parents") or ()
     return {
@@ -70,6 +79,7 @@ def row(commit: Mapping[str, Any]) -> dict[str, Any]:
         "date": commit.get("date"),
         "author_id": author.id,
         "author": author.name,
+        "author_is_bot": author.is_bot(bots),
         "message": commit.get("message"),
         "parents": len(parents),
         "parent_hashes": " ".join(one["hash"] for one in parents if one and one.get("hash")) or None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -26,15 +26,31 @@ SCHEMA = Schema(
 
 
 def read(
-    client: BitbucketClient, repository: str, *, since: datetime | None = None, until: datetime | None = None
+    client: BitbucketClient,
+    repository: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    bots: Collection[str] | str = (),
 ) -> Iterator[dict[str, Any]]:
     """Yield the commits of the pull requests whose ``updated_on`` lies in ``[since, until)``.
 
     Costs the list of pull requests and one request for each of them and every 100 commits.
+
+    :param client: the client
+    :param repository: slug, or ``workspace/slug``
+    :param since: first moment; None: from the beginning
+    :param until: first moment that is too late; None: until now
+    :param bots: nicknames, display names, account ids or uuids (or one of them) of machines that have an account of a person
     """
-    for record in pull_requests.read(client, repository, since=since, until=until, with_commits=True):
+    for record in pull_requests.read(client, repository, since=since, until=until, with_commits=True, bots=bots):
         for commit in record["commits"]:
-            yield {"repository": record["repository"], "pull_request_id": record["pull_request"]["id"], "commit": commit}
+            yield {
+                "repository": record["repository"],
+                "pull_request_id": record["pull_request"]["id"],
+                "commit": commit,
+                "bots": record["bots"],
+            }
 
 
 def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -44,4 +60,4 @@ def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     names = {"repository": record["repository"], "pull_request_id": record["pull_request_id"]}
-    return names | commits.row(record["commit"])
+    return names | commits.row(record["commit"], record.get("bots", ()))

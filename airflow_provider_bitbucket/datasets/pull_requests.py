@@ -40,6 +40,12 @@ SCHEMA = Schema(
         Column("author_id", TEXT, "uuid of the author; null for a deleted account", "author.uuid"),
         Column("author", TEXT, "display name of the author", "author.display_name"),
         Column("author_is_bot", BOOLEAN, "whether the author is a machine", "author.type, `bots`"),
+        Column(
+            "source_repository",
+            TEXT,
+            "workspace/repository with the change, another one for a fork; null when that is gone",
+            "source.repository.full_name",
+        ),
         Column("source_branch", TEXT, "branch with the change; null when it is gone with its fork", "source.branch.name"),
         Column("destination_branch", TEXT, "branch it goes to", "destination.branch.name"),
         Column("source_commit", TEXT, "head of the source branch, 12 characters", "source.commit.hash"),
@@ -65,6 +71,14 @@ SCHEMA = Schema(
         Column("task_count", INTEGER, "tasks", "task_count", "tasks"),
         Column("reviewers", INTEGER, "people asked to review it", "reviewers", "people"),
         Column("approvals", INTEGER, "people who approve it now, its author and machines not counted", "participants", "people"),
+        Column(
+            "approvals_before_close",
+            INTEGER,
+            "people who had approved it when it was closed, likewise; null while it is open, and where without the timeline "
+            "it can not be told because somebody who approves did something afterwards",
+            "timeline, else participants",
+            "people",
+        ),
         Column("changes_requested", INTEGER, "people who ask for changes now, likewise", "participants", "people"),
         Column("url", TEXT, "web page", "links.html.href"),
         Column("commits", INTEGER, "its commits, as they were before a squash", _COMMITS, "commits"),
@@ -75,6 +89,7 @@ SCHEMA = Schema(
         Column("ready_on", TIMESTAMP, "when it first was no draft; null when it never was ready", _ACTIVITY),
         Column("draft_seconds", NUMBER, "how long it was a draft before it was closed", _ACTIVITY, "s"),
         Column("draft_before_review_seconds", NUMBER, "how much of that lies before the first review", _ACTIVITY, "s"),
+        Column("draft_before_approval_seconds", NUMBER, "... and before the last approval", _ACTIVITY, "s"),
         Column(
             "first_review_on",
             TIMESTAMP,
@@ -179,6 +194,7 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         "author_id": author.id,
         "author": author.name,
         "author_is_bot": author.is_bot(bots),
+        "source_repository": _source_repository(record["repository"], source, destination),
         "source_branch": (source.get("branch") or {}).get("name"),
         "destination_branch": (destination.get("branch") or {}).get("name"),
         "source_commit": (source.get("commit") or {}).get("hash"),
@@ -196,6 +212,7 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         "reviewers": None if row.get("reviewers") is None else len(row["reviewers"]),
         "url": (links.get("html") or {}).get("href"),
         **_from_participants(row.get("participants"), author, bots),
+        "approvals_before_close": _approvals_before_close(row.get("participants"), entries, author, bots, moment(closed_on)),
         **_from_commits(record.get("commits")),
         **_from_diffstat(record.get("diffstat")),
         **_from_timeline(row, entries, author, bots, closed_on),
@@ -216,6 +233,31 @@ def _from_participants(
                 approvals += bool(approves)
                 changes_requested += asks
     return {"approvals": approvals, "changes_requested": changes_requested}
+
+
+def _source_repository(asked_for: str, source: Mapping[str, Any], destination: Mapping[str, Any]) -> str | None:
+    name, own = ((end.get("repository") or {}).get("full_name") for end in (source, destination))
+    return asked_for if name and name == own else name  # the same spelling as in column repository
+
+
+def _approvals_before_close(
+    participants: Sequence[Mapping[str, Any]] | None,
+    entries: Sequence[tuple[datetime, timeline.Entry]] | None,
+    author: Account,
+    bots: Collection[str],
+    closed_on: datetime | None,
+) -> int | None:
+    if closed_on is None or (entries is None and participants is None):
+        return None
+    given: list[tuple[datetime | None, Account]]
+    if entries is not None:  # approvals that were withdrawn leave no entry
+        given = [(date, entry.actor) for date, entry in entries if entry.kind == "approval"]
+    else:  # participated_on is of the last thing that somebody did, such as a comment after an approval
+        approving = [one for one in participants or () if one.get("approved")]
+        given = [(moment(one.get("participated_on")), Account.of(one.get("user"))) for one in approving]
+    people = [(date, who.id) for date, who in given if who.id != author.id and not who.is_bot(bots)]
+    before = {who for date, who in people if date and date <= closed_on}
+    return len(before) if entries is not None or len(before) == len({who for _, who in people}) else None
 
 
 def _from_commits(commits: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
@@ -253,6 +295,7 @@ def _from_timeline(
         "draft_seconds": drafts.seconds(),
         "first_approval_on": min(approvals, default=None),
         "last_approval_on": max(approvals, default=None),
+        "draft_before_approval_seconds": drafts.seconds(before=max(approvals)) if approvals else None,
         "review_rounds": timeline.review_rounds(entries, reviews),
     }
     if not reviews:

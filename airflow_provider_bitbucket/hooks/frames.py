@@ -74,10 +74,17 @@ class BitbucketFramesMixin:
         return self.get_df("pull_request_activity", repositories, since, until)
 
     def get_pull_request_commits_df(
-        self, repositories: Sequence[str] | str | None = None, since: Moment = None, until: Moment = None
+        self,
+        repositories: Sequence[str] | str | None = None,
+        since: Moment = None,
+        until: Moment = None,
+        bots: Collection[str] | str = (),
     ) -> pd.DataFrame:
-        """Return the commits of the pull requests updated in ``[since, until)``; one request for each pull request."""
-        return self.get_df("pull_request_commits", repositories, since, until)
+        """Return the commits of the pull requests updated in ``[since, until)``; one request for each pull request.
+
+        :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person
+        """
+        return self.get_df("pull_request_commits", repositories, since, until, bots=bots)
 
     def get_diffstats_df(
         self, repositories: Sequence[str] | str | None = None, since: Moment = None, until: Moment = None
@@ -86,10 +93,17 @@ class BitbucketFramesMixin:
         return self.get_df("diffstats", repositories, since, until)
 
     def get_commits_df(
-        self, repositories: Sequence[str] | str | None = None, since: Moment = None, until: Moment = None
+        self,
+        repositories: Sequence[str] | str | None = None,
+        since: Moment = None,
+        until: Moment = None,
+        bots: Collection[str] | str = (),
     ) -> pd.DataFrame:
-        """Return the commits of all branches dated in ``[since, until)``; one request for every 100 back to ``since``."""
-        return self.get_df("commits", repositories, since, until)
+        """Return the commits of all branches dated in ``[since, until)``; one request for every 100 back to ``since``.
+
+        :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person
+        """
+        return self.get_df("commits", repositories, since, until, bots=bots)
 
     def get_branches_df(
         self, repositories: Sequence[str] | str | None = None, since: Moment = None, until: Moment = None

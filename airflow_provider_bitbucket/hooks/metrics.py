@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_bitbucket.hooks.frames import BitbucketFramesMixin, interval
 from airflow_provider_bitbucket.hooks.incidents import read_incidents
@@ -41,7 +41,7 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
         :param repositories: slugs, or one; None: all repositories of the workspace
         :param since: first moment of the period, ISO 8601 text or datetime; None: from the beginning
         :param until: first moment that is too late; None: until now
-        :param group_by: columns to group by, ``week`` and ``month`` among them; None: those of the metric
+        :param group_by: columns to group by, ``week`` and ``month`` among them (docs/metrics.md); None: those of the metric
         :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person
         :param incidents: of ``dora``: what failed, in place of the proxy: records or a frame with ``repository``, ``created_on``
             and ``resolved_on`` (null while open), or the path of a Parquet, CSV or JSON file of them
@@ -60,6 +60,8 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
     ) -> dict[str, pd.DataFrame]:
         """Return several metrics; a dataset that several are made of is read once, for the longest period of theirs.
 
+        Each is what it would be alone. What is read for questions with different ``bots`` is read for each of them.
+
         :param asked: a name of your choice -> the metric's name and what is asked of it, incidents as a frame
         :param repositories: slugs, or one; None: all repositories of the workspace
         :return: the metrics by your names
@@ -76,28 +78,28 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
         for job in jobs.values():
             # Without rows first: what is wrong with a question is raised before a request is spent.
             job.metric.compute({read.dataset: self.empty_df(read.dataset) for read in job.reads}, job.question)
-        plans: dict[tuple[str, bool], _Plan] = {}
+        plans: dict[_Key, _Plan] = {}
         for job in jobs.values():
             for read in job.reads:
-                plans.setdefault(_key(read), _Plan(read.dataset)).add(read, job)
-        read_frames = self._read(plans, repositories)
+                plans.setdefault(job.key(read), _Plan(read.dataset)).add(read, job)
+        found = self._read(plans, repositories)
         return {
-            name: job.metric.compute({read.dataset: read_frames[_key(read)] for read in job.reads}, job.question)
+            name: job.metric.compute(
+                {read.dataset: read.cut(found[job.key(read)], job.question) for read in job.reads}, job.question
+            )
             for name, job in jobs.items()
         }
 
-    def _read(
-        self, plans: Mapping[tuple[str, bool], _Plan], repositories: Sequence[str] | str | None
-    ) -> dict[tuple[str, bool], pd.DataFrame]:
+    def _read(self, plans: Mapping[_Key, _Plan], repositories: Sequence[str] | str | None) -> dict[_Key, pd.DataFrame]:
         from airflow_provider_bitbucket.datasets.reviews import frames_of
 
         # Asked for once, and not for every dataset.
         named = self.repository_names() if len(plans) > 1 and repositories is None else repositories
         found = {}
-        lives, reviews = ("pull_requests", False), ("reviews", False)
         for key, plan in plans.items():
             if key in found:
                 continue
+            lives, reviews = key._replace(dataset="pull_requests"), key._replace(dataset="reviews")
             of = repositories if plan.dataset == "repositories" else named  # all of them are one list
             if key in (lives, reviews) and lives in plans and reviews in plans and plans[lives].covers(plans[reviews]):
                 records = self.read("pull_requests", of, plans[lives].begin, None, **plans[lives].options)
@@ -119,6 +121,18 @@ class _Job:
     def reads(self) -> list[Read]:
         return [read for read in self.metric.reads if read.when is None or self.options.get(read.when)]
 
+    def key(self, read: Read) -> _Key:
+        """Return what tells apart how it is read."""
+        return _Key(read.dataset, read.is_whole, frozenset(self.question.bots if "bots" in read.passes else ()))
+
+
+class _Key(NamedTuple):
+    """What can not be read together: timelines from the beginning would cost too much, and each question has its machines."""
+
+    dataset: str
+    is_whole: bool
+    bots: frozenset[str]
+
 
 class _Plan:
     """How a dataset is read so that it is enough for several metrics."""
@@ -132,7 +146,7 @@ class _Plan:
     def add(self, read: Read, job: _Job) -> None:
         """Make it enough for one more."""
         self._begins.append(read.begin(job.question.since))
-        self._ends.append(job.question.until if read.ends else None)
+        self._ends.append(read.end(job.question.until))
         self.options |= {**(read.options or {}), **{name: True for name in read.passes if job.options.get(name)}}
         if "bots" in read.passes and job.question.bots:
             self.options["bots"] = job.question.bots
@@ -148,13 +162,7 @@ class _Plan:
     def covers(self, reviews: _Plan) -> bool:
         """Return whether reading pull requests so reads their reviews too, or more of them."""
         is_long_enough = self.begin is None or (reviews.begin is not None and self.begin <= reviews.begin)
-        has_same_bots = self.options.get("bots") == reviews.options.get("bots")
-        return is_long_enough and has_same_bots and bool(self.options.get("with_activity"))
-
-
-def _key(read: Read) -> tuple[str, bool]:
-    # What is read from the beginning is read apart: timelines from the beginning would cost too much.
-    return read.dataset, read.is_whole
+        return is_long_enough and bool(self.options.get("with_activity"))
 
 
 def check_metric(name: str, group_by: Sequence[str] | str | None, options: dict[str, Any]) -> Metric:

@@ -55,6 +55,7 @@ class Read:
     :param dataset: its name
     :param before: how long before the period reading begins; ``timedelta.max``: from the beginning of all time
     :param ends: whether reading ends with the period
+    :param dated: column of the moment by which it is read; None: rows that were read for others change nothing here
     :param when: option with which alone it is read; None: always
     :param options: options with which it is read
     :param passes: options of the metric that are passed on to it
@@ -63,6 +64,7 @@ class Read:
     dataset: str
     before: timedelta = timedelta(0)
     ends: bool = False
+    dated: str | None = None
     when: str | None = None
     options: Mapping[str, Any] | None = None
     passes: tuple[str, ...] = ()
@@ -75,6 +77,14 @@ class Read:
     def begin(self, since: datetime | None) -> datetime | None:
         """Return where reading begins for a period."""
         return None if since is None or self.is_whole else since - self.before
+
+    def end(self, until: datetime | None) -> datetime | None:
+        """Return where reading ends for a period."""
+        return until if self.ends else None
+
+    def cut(self, frame: pd.DataFrame, asked: Question) -> pd.DataFrame:
+        """Return the rows that are read for this question alone, of what was read for several."""
+        return frame if self.dated is None else between(frame, self.dated, self.begin(asked.since), self.end(asked.until))
 
 
 @dataclass(frozen=True)
@@ -123,12 +133,13 @@ def _pipeline_health(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.
 
 
 def _flakiness(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.DataFrame:
-    return pipelines.flakiness(frames["pipelines"], asked.by)
+    return pipelines.flakiness(frames["pipelines"], asked.by, asked.since, asked.until)
 
 
 def _time_to_fix(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.DataFrame:
-    mains = frames["repositories"]["main_branch"].dropna().unique().tolist()
-    return between(pipelines.time_to_fix(frames["pipelines"], mains), "broken_on", asked.since, asked.until)
+    mains = frames["repositories"][["repository", "main_branch"]].rename(columns={"main_branch": "ref_name"}).drop_duplicates()
+    runs = frames["pipelines"].merge(mains.dropna(), on=["repository", "ref_name"])  # each repository has its own
+    return between(pipelines.time_to_fix(runs, set(runs["ref_name"])), "broken_on", asked.since, asked.until)
 
 
 def _test_health(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.DataFrame:
@@ -146,7 +157,7 @@ def _dora(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.DataFrame:
 
 
 def _deployment_frequency(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.DataFrame:
-    return deployments.deployment_frequency(frames["deployments"], asked.by, asked.since, asked.until)
+    return deployments.deployment_frequency(frames["deployments"], asked.by, asked.since, _now(asked))
 
 
 def _stale_pull_requests(frames: Mapping[str, pd.DataFrame], asked: Question) -> pd.DataFrame:
@@ -164,7 +175,6 @@ def _repository_health(frames: Mapping[str, pd.DataFrame], asked: Question) -> p
         frames["branches"],
         frames["commits"],
         now=_now(asked),
-        bots=asked.bots,
     )
 
 
@@ -180,15 +190,17 @@ _WEEKLY = ("repository", "week")
 _LIVES = (
     Read("pull_requests", options={"with_activity": True}, passes=("with_commits", "with_diffstat", "bots")),
     Read("deployments", before=_ALWAYS, when="with_deployments"),
-    Read("commits", before=COMMITS_BEFORE, when="with_deployments"),
+    Read("commits", before=COMMITS_BEFORE, dated="date", when="with_deployments"),
 )
 _PULL_REQUESTS = Read("pull_requests", passes=("with_diffstat", "bots"))
-_RUNS = Read("pipelines", before=PIPELINES_BEFORE, ends=True)
+# Up to now, which costs nothing (newest first): what fails in the period may pass after it.
+_RUNS = Read("pipelines", before=PIPELINES_BEFORE, dated="created_on")
 _EVERY_PULL_REQUEST = Read("pull_requests", before=_ALWAYS)
 _EVERY_DEPLOYMENT = Read("deployments", before=_ALWAYS)
 _BRANCHES = Read("branches", before=_ALWAYS)
 _REPOSITORIES = Read("repositories", before=_ALWAYS)
-_COMMITS = Read("commits", before=COMMITS_BEFORE)
+_COMMITS = Read("commits", before=COMMITS_BEFORE, dated="date")
+_COMMITS_OF_THE_PERIOD = Read("commits", ends=True, dated="date", passes=("bots",))
 
 #: The metrics by name; docs/metrics.md says what they are.
 METRICS: dict[str, Metric] = {
@@ -199,12 +211,12 @@ METRICS: dict[str, Metric] = {
     "pipeline_health": Metric(
         (_RUNS, Read("pipeline_steps", before=PIPELINES_BEFORE, ends=True, when="with_steps")), _pipeline_health, _WEEKLY
     ),
-    "flakiness": Metric((Read("pipelines", ends=True),), _flakiness, ("repository", "selector_type", "selector_pattern")),
+    "flakiness": Metric((_RUNS,), _flakiness, ("repository", "selector_type", "selector_pattern")),
     "time_to_fix": Metric((_RUNS, _REPOSITORIES), _time_to_fix),
     "test_health": Metric((Read("test_reports", before=TESTS_BEFORE, ends=True),), _test_health, ("repository", "step", "week")),
     "dora": Metric((_EVERY_DEPLOYMENT, _COMMITS), _dora, _WEEKLY, takes=("incidents",)),
     "deployment_frequency": Metric((_EVERY_DEPLOYMENT,), _deployment_frequency, ("repository",)),
-    "repository_health": Metric((_REPOSITORIES, _EVERY_PULL_REQUEST, _BRANCHES, Read("commits", ends=True)), _repository_health),
+    "repository_health": Metric((_REPOSITORIES, _EVERY_PULL_REQUEST, _BRANCHES, _COMMITS_OF_THE_PERIOD), _repository_health),
     "stale_pull_requests": Metric((_EVERY_PULL_REQUEST,), _stale_pull_requests),
     "stale_branches": Metric((_REPOSITORIES, _EVERY_PULL_REQUEST, _BRANCHES), _stale_branches),
 }

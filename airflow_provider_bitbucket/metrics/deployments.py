@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 #: What :func:`summarize` tells of lead and recovery time beside their count.
 QUANTILES = {"median": 0.5, "p90": 0.9}
-
+#: What the frequency can be told of.
+_PLACES = ("repository", "environment")
 #: What a deployment or a change adds to a group.
 _ADDED = {
     "repository": TEXT,
@@ -75,8 +76,9 @@ def deployment_outcomes(deployments: pd.DataFrame, incidents: Incidents | None =
 
     - ``failed``: it ended FAILED. ``recovered_on`` is the end of the next successful one; of several failures in a row the
       first has it, so that a bad day counts once
-    - ``rolled_back``: it was successful, and the next successful one deploys a commit that had been deployed before it.
-      ``recovered_on`` is the end of that one
+    - ``rolled_back``: it was successful, and the next successful one deploys a commit whose first deployment was earlier
+      than that of its own: in a, b, a, b the first b was rolled back, and the second b is the way forward. ``recovered_on`` is
+      the end of the one that rolled it back
 
     With ``incidents`` a failure is ``incident``: one began after this deployment was completed and before the next successful
     one of the repository was (DevLake). ``recovered_on`` is when the last of its incidents was resolved, null while one is
@@ -111,7 +113,8 @@ def summarize(
     - ``changes``: commits that came into production for the first time; ``lead_time_count``, ``lead_time_median_seconds``,
       ``lead_time_p90_seconds`` of them
     - ``failures`` and ``change_failure_rate`` = ``failures / (successful + failed)`` by the proxy, and
-      ``failures / successful`` by incidents, at most 1 since a deployment fails once (fourkeys' sum over incidents can exceed it)
+      ``failures / successful`` by incidents, at most 1 since a deployment fails once (fourkeys' sum over incidents can exceed
+      it); ``change_failure_rate_count`` is what it is divided by
     - ``recovery_count``, ``recovery_median_seconds``, ``recovery_p90_seconds``: of failures that were mended
     - ``failure_source``: ``proxy`` or ``incidents``; null in a period without a deployment that ended
 
@@ -132,7 +135,8 @@ def summarize(
         **spread(groups, "lead_time", "seconds", QUANTILES),
         "failures": groups["failures"].sum().astype("Int64"),
     }
-    columns["change_failure_rate"] = rate(columns["failures"], groups["counted"].sum().astype("Int64"))
+    columns["change_failure_rate_count"] = groups["counted"].sum().astype("Int64")
+    columns["change_failure_rate"] = rate(columns["failures"], columns["change_failure_rate_count"])
     columns |= spread(groups, "recovery", "seconds", QUANTILES)
     columns["failure_source"] = groups["failure_source"].first().astype("string")
     return pd.DataFrame(columns).reset_index(drop=not by)
@@ -149,18 +153,22 @@ def deployment_frequency(
     ``days_per_week_median`` = the median over all weeks of the days with a successful production deployment (DORA, fourkeys
     and DevLake, whose levels are made of it; the plain median, where DevLake takes the lower of two). Only whole ISO weeks in
     UTC count, because half a week has half the days. A repository that deployed at other times only has a row of zeros, one
-    that never deployed has none.
+    that never deployed has none. By week or month ask :func:`summarize`: every row here is of all weeks.
 
     :param deployments: a frame of dataset ``deployments``
     :param by: of ``repository`` and ``environment``; none: one row over all
     :param since: the first whole week after it is the first; None: the week of the first deployment
-    :param until: the last whole week before it is the last; None: the week of the last deployment
+    :param until: the last whole week before it is the last; None: the week of the last deployment, taken for whole even when it
+        is not over, and none of the weeks since: give the moment at which the frame was read to count them
     :return: the columns of ``by``; ``weeks`` (how many), ``deployments``, ``deployments_per_week`` (mean),
         ``weeks_with_deployment``, ``days_per_week_median``
-    :raises ValueError: ``by`` names a column that is not there
+    :raises ValueError: ``by`` names anything else
     """
     import pandas as pd
 
+    if wrong := sorted(set(by) - set(_PLACES)):
+        known = f"expected some of {', '.join(_PLACES)}; every row is of all weeks, and metric dora has weeks and months"
+        raise ValueError(f"Can not summarize by {', '.join(wrong)}; {known}")
     successful = production(deployments)
     successful = successful[successful["outcome"].astype("string") == "SUCCESSFUL"]
     weeks = _whole_weeks(successful["completed_on"], since, until)

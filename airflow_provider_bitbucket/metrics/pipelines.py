@@ -6,7 +6,7 @@ Where the field is divided, this is the choice:
   expired, says nothing about the code: STOPPED and EXPIRED are counted apart. DevLake takes STOPPED for a failure, badges do not.
 - Only what is over counts. A pipeline PAUSED at a manual step is not over, however long ago it was started.
 - ``duration`` is the time it ran, as Bitbucket and DevLake count it; ``wall`` is from start to end with the queue and the wait
-  for people; ``queue`` is the wait for the first machine.
+  for people; ``queue`` is the wait for the first machine. The last two are not told of a pipeline that was run again.
 - The median would hide what hurts, so the 95th percentile stands beside it; there is no mean.
 - A result that is newer than this provider (UNKNOWN) is neither success nor failure.
 
@@ -16,9 +16,10 @@ Sources: Apache DevLake's CI metrics, DORA for the failed change that is repaire
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from airflow_provider_bitbucket.metrics.groups import grouped, rate, spread
+from airflow_provider_bitbucket.metrics.groups import between, grouped, rate, spread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,11 +34,14 @@ _SELECTOR = ["selector_type", "selector_pattern"]
 
 
 def pipeline_times(pipelines: pd.DataFrame, steps: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Return the pipelines with the time they waited in the queue.
+    """Return the pipelines with the time they waited in the queue, and without waits that are not theirs.
 
     ``queue_seconds`` = ``min(started_on of its steps) - created_on``, at least 0. It is null without ``steps``, when no step
     began, and when the first to begin was a manual one, whose wait is a person's. A step that was stopped before it began has
     equal times at Bitbucket and did not begin. Waits between steps are not in it.
+
+    A pipeline whose steps were run again keeps the moment of its first start, so the time until somebody did that would be
+    taken for a wait: of one with ``run_number`` above 1 ``queue_seconds`` and ``wall_seconds`` are null.
 
     :param pipelines: a frame of dataset ``pipelines``
     :param steps: a frame of dataset ``pipeline_steps``, of these pipelines or more
@@ -45,22 +49,25 @@ def pipeline_times(pipelines: pd.DataFrame, steps: pd.DataFrame | None = None) -
     """
     import pandas as pd
 
+    is_first_run = ~_is_rerun(pipelines)
+    times = pipelines.assign(wall_seconds=pipelines["wall_seconds"].where(is_first_run))
     if steps is None:
-        return pipelines.assign(queue_seconds=pd.array([None] * len(pipelines), dtype="Float64"))
+        return times.assign(queue_seconds=pd.array([None] * len(pipelines), dtype="Float64"))
     began = steps[steps["started_on"].notna() & (steps["started_on"] != steps["completed_on"])]
     first = began.sort_values("started_on", kind="stable").drop_duplicates(["repository", "build_number"])
-    first = first[first["trigger"].astype("string").ne("manual").fillna(True).astype(bool)]
+    first = first[first["trigger"].astype("string").ne("manual").fillna(True).astype(bool) & ~_is_rerun(first)]
     found = pipelines[["repository", "build_number", "created_on"]].merge(
         first[["repository", "build_number", "started_on"]], on=["repository", "build_number"], how="left"
     )
     queue = (found["started_on"] - found["created_on"]).dt.total_seconds().astype("Float64").clip(lower=0)
-    return pipelines.assign(queue_seconds=queue.array)
+    return times.assign(queue_seconds=queue.where(is_first_run.to_numpy()).array)
 
 
 def summarize(times: pd.DataFrame, by: Sequence[str] = ("repository", "week")) -> pd.DataFrame:
     """Return how the pipelines that are over ended, how long they took, and what they cost.
 
-    - ``success_rate`` = ``successful / (successful + failed + error)``, between 0 and 1; null where the three are 0
+    - ``success_rate`` = ``successful / (successful + failed + error)``, between 0 and 1; null where the three are 0, and
+      ``success_rate_count`` is their sum
     - ``<measure>_p50_seconds`` and ``<measure>_p95_seconds``: interpolated linearly between neighbours, over all that are over,
       however they ended; nulls do not count, and ``<measure>_count`` says how many did
     - ``build_minutes`` = ``sum(build_seconds) / 60``: what is billed. It can exceed the duration, because steps run side by side
@@ -72,7 +79,7 @@ def summarize(times: pd.DataFrame, by: Sequence[str] = ("repository", "week")) -
         ``times[times["ref_name"] == "main"]``
     :param by: columns to group by, such as ``repository``, ``week``, ``month``, ``selector_pattern``; none: one row over all
     :return: the columns of ``by``; ``pipelines``; ``successful``, ``failed``, ``error``, ``stopped``, ``expired`` (how many);
-        ``success_rate``; the count and percentiles of duration, wall and queue; ``build_minutes``
+        ``success_rate_count``, ``success_rate``; the count and percentiles of duration, wall and queue; ``build_minutes``
     :raises ValueError: ``by`` names a column that is not there
     """
     import pandas as pd
@@ -84,8 +91,8 @@ def summarize(times: pd.DataFrame, by: Sequence[str] = ("repository", "week")) -
     groups = grouped(over.assign(**ends), by, period_of="completed_on")
     columns: dict[str, pd.Series] = {"pipelines": groups.size().astype("Int64")}
     columns |= {name: groups[name].sum().astype("Int64") for name in ends}
-    decided = columns["successful"] + columns["failed"] + columns["error"]
-    columns["success_rate"] = rate(columns["successful"], decided)
+    columns["success_rate_count"] = columns["successful"] + columns["failed"] + columns["error"]
+    columns["success_rate"] = rate(columns["successful"], columns["success_rate_count"])
     for measure in MEASURES:
         columns |= spread(groups, measure, "seconds", QUANTILES)
     columns["build_minutes"] = (groups["build_seconds"].sum() / 60).astype("Float64")
@@ -130,7 +137,12 @@ def time_to_fix(pipelines: pd.DataFrame, branches: Collection[str] = ("main", "m
     return pd.DataFrame(found).sort_values(["broken_on", "broken_by"], kind="stable", ignore_index=True)
 
 
-def flakiness(pipelines: pd.DataFrame, by: Sequence[str] = ("repository", *_SELECTOR)) -> pd.DataFrame:
+def flakiness(
+    pipelines: pd.DataFrame,
+    by: Sequence[str] = ("repository", *_SELECTOR),
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> pd.DataFrame:
     """Return how many commits failed and then passed without a change.
 
     ``flakiness`` = ``flaky / commits``, where a commit is counted for every selector that came to SUCCESSFUL or FAILED on it,
@@ -142,7 +154,10 @@ def flakiness(pipelines: pd.DataFrame, by: Sequence[str] = ("repository", *_SELE
     are told apart as ``passed_on_rerun``, because the run before can have been stopped instead.
 
     :param pipelines: a frame of dataset ``pipelines``
-    :param by: columns to group by, and ``week`` (of the first pipeline of the commit, by ``created_on``); none: one row
+    :param by: columns to group by, ``week`` and ``month`` (of the first of these pipelines of the commit, by ``created_on``);
+        none: one row
+    :param since: count no commit whose first one was created before
+    :param until: count no commit whose first one was created then or later; it may pass afterwards
     :return: the columns of ``by``; ``commits``, ``flaky``, ``passed_on_rerun`` (how many); ``flakiness``, between 0 and 1
     :raises ValueError: ``by`` names a column that is not there
     """
@@ -152,12 +167,12 @@ def flakiness(pipelines: pd.DataFrame, by: Sequence[str] = ("repository", *_SELE
     one = runs.groupby(["repository", "commit", *_SELECTOR], dropna=False, observed=True).ngroup()
     good = runs["status"].astype("string").eq(_SUCCESS).astype(bool)
     passed_after = good & ((~good).astype(int).groupby(one).cumsum() > 0)
-    again = good & runs["run_number"].gt(1).fillna(False).astype(bool)
+    again = good & _is_rerun(runs)
     commits = runs.assign(
         flaky=passed_after.groupby(one).transform("any").astype("Int64"),
         passed_on_rerun=again.groupby(one).transform("any").astype("Int64"),
     )[~one.duplicated()]
-    groups = grouped(commits, by, period_of="created_on")
+    groups = grouped(between(commits, "created_on", since, until), by, period_of="created_on")
     columns: dict[str, pd.Series] = {"commits": groups.size().astype("Int64")}
     columns |= {name: groups[name].sum().astype("Int64") for name in ("flaky", "passed_on_rerun")}
     columns["flakiness"] = rate(columns["flaky"], columns["commits"])
@@ -168,6 +183,11 @@ def _runs(pipelines: pd.DataFrame, ends: Collection[str]) -> pd.DataFrame:
     """Return the pipelines that ended so, oldest first."""
     ended = _is(pipelines, "is_completed") & pipelines["status"].astype("string").isin(list(ends)).astype(bool)
     return pipelines[ended].sort_values(["created_on", "build_number"], kind="stable", ignore_index=True)
+
+
+def _is_rerun(frame: pd.DataFrame) -> pd.Series[bool]:
+    # facts 6.2: run again in Bitbucket's pages, a pipeline or a step keeps its number and raises this one.
+    return frame["run_number"].gt(1).fillna(False).astype(bool)
 
 
 def _is(frame: pd.DataFrame, column: str) -> pd.Series[bool]:

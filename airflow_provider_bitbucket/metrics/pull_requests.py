@@ -1,7 +1,7 @@
 """How long the parts of a pull request's life take, how many come and go, and a summary of many.
 
-A pull request's life is cut at five moments. The parts follow one another without a gap, so they add up to the total; the way to
-production comes behind it:
+A pull request's life is cut at five moments. The parts follow one another without a gap, so those of one that was reviewed add up
+to the total; the way to production comes behind it:
 
 ========  ======================================  ==========================  ====================================
 part      from                                    to                          null when
@@ -19,7 +19,7 @@ Where the field is divided, this is the choice:
 - A review is an approval, a request for changes or a comment. DevLake counts comments alone on Bitbucket, so that an
   approval without words never ends the pickup.
 - Neither the author nor a machine reviews. DevLake and LinearB let the first bot comment end the pickup.
-- The time as a draft is taken out of the part in which it lies, and what was said about a draft is no review. LinearB
+- The time as a draft is taken out of the parts in which it lies, and what was said about a draft is no review. LinearB
   begins at ready; github/issue-metrics takes it out.
 - What came after the merge is no review.
 - A part whose end lies before its beginning is null, neither negative nor 0: a squash or rebase rewrites commit dates.
@@ -63,9 +63,9 @@ def pull_request_times(pull_requests: pd.DataFrame, changes: pd.DataFrame | None
     - ``coding_seconds`` = ``created_on - first_commit_on`` (LinearB, DevLake)
     - ``pickup_seconds`` = ``first_review_on - created_on - drafted(created_on, first_review_on)`` (LinearB;
       github/issue-metrics' time to first response)
-    - ``review_seconds`` = ``last_approval_on - first_review_on - drafted(first_review_on, closed_on)``; up to ``closed_on``
-      when nobody approved (Swarmia: until the final approval; LinearB: until the merge)
-    - ``merge_seconds`` = ``closed_on - last_approval_on`` (Swarmia)
+    - ``review_seconds`` = ``last_approval_on - first_review_on - drafted(first_review_on, last_approval_on)``; up to
+      ``closed_on`` when nobody approved (Swarmia: until the final approval; LinearB: until the merge)
+    - ``merge_seconds`` = ``closed_on - last_approval_on - drafted(last_approval_on, closed_on)`` (Swarmia)
     - ``total_seconds`` = ``closed_on - first_commit_on - drafted(created_on, closed_on)``; from ``created_on`` when that is
       earlier or commits were not read (LinearB's cycle time up to the merge; without commits issue-metrics' time to merge)
     - ``deploy_seconds`` = ``deployed_on - closed_on`` (DevLake's deploy time)
@@ -75,8 +75,8 @@ def pull_request_times(pull_requests: pd.DataFrame, changes: pd.DataFrame | None
     :param changes: what :func:`~airflow_provider_bitbucket.metrics.changes.changes` returns; None: the last two are null
     :return: ``repository``, ``id``, ``title``, ``author``, ``author_is_bot``, ``state``, ``url``, ``created_on``,
         ``closed_on``, the parts, ``deploy_seconds``, ``to_production_seconds``, ``size_lines`` (lines added and removed),
-        ``files_changed``, ``reviewers``, ``review_rounds``, ``is_self_merged`` and ``is_merged_unapproved``; the last two null
-        unless merged
+        ``files_changed``, ``reviewers``, ``review_rounds``, ``is_self_merged`` and ``is_merged_unapproved`` (nobody but the
+        author or a machine had approved by then); the last two null unless merged
     """
     frame = pull_requests
     is_merged = _is_merged(frame)
@@ -85,19 +85,20 @@ def pull_request_times(pull_requests: pd.DataFrame, changes: pd.DataFrame | None
     review_end = frame["last_approval_on"].where(frame["last_approval_on"].notna(), merged_on).where(is_merged)
     draft = frame["draft_seconds"].fillna(0.0)
     draft_in_pickup = frame["draft_before_review_seconds"].fillna(0.0)
+    draft_until_approval = frame["draft_before_approval_seconds"].fillna(draft)
 
     times = frame[list(_KEPT)].copy()
     times["coding_seconds"] = _seconds(frame["first_commit_on"], frame["created_on"])
     times["pickup_seconds"] = _seconds(frame["created_on"], frame["first_review_on"], draft_in_pickup)
-    times["review_seconds"] = _seconds(frame["first_review_on"], review_end, draft - draft_in_pickup)
-    times["merge_seconds"] = _seconds(frame["last_approval_on"], merged_on)
+    times["review_seconds"] = _seconds(frame["first_review_on"], review_end, draft_until_approval - draft_in_pickup)
+    times["merge_seconds"] = _seconds(frame["last_approval_on"], merged_on, draft - draft_until_approval)
     times["total_seconds"] = _seconds(began, merged_on, draft)
     times["deploy_seconds"] = _seconds(merged_on, _deployed_on(frame, changes))
     times["to_production_seconds"] = times["total_seconds"] + times["deploy_seconds"]
     times["size_lines"] = frame["lines_added"] + frame["lines_removed"]
     for name in ("files_changed", "reviewers", "review_rounds", "is_self_merged"):
         times[name] = frame[name]
-    times["is_merged_unapproved"] = (frame["approvals"] == 0).where(is_merged)
+    times["is_merged_unapproved"] = (frame["approvals_before_close"] == 0).where(is_merged)
     return times
 
 

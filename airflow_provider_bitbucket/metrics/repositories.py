@@ -8,7 +8,7 @@ Where the field is divided, this is the choice:
   Git does not say whether a branch was merged, and Bitbucket's list neither: what became of the newest pull request from its
   head is told instead, so that leftovers of merges can be deleted and the rest be asked about.
 - The bus factor is CHAOSS' Contributor Absence Factor: the smallest number of people who wrote at least half of the commits.
-  Merge commits do not count. It says who wrote, not who knows: a review spreads knowledge and is not in it.
+  Merge commits and those of machines do not count. It says who wrote, not who knows: a review spreads knowledge and is not in it.
 
 Sources: CHAOSS (chaoss.community/kb/metric-bus-factor), github/stale-repos and actions/stale for the idea of staleness, of which
 the days are conventions; docs/metrics.md has the links.
@@ -16,7 +16,7 @@ the days are conventions; docs/metrics.md has the links.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -69,7 +69,7 @@ def stale_branches(
     :return: ``repository``, ``name``, ``author``, ``committed_on``, ``url``, ``pull_request_state``, ``idle_seconds``
     """
     mains = repositories[["repository", "main_branch"]].rename(columns={"main_branch": "name"}).assign(is_main=True)
-    opened = _open(pull_requests)[["repository", "source_branch"]].rename(columns={"source_branch": "name"})
+    opened = _from_branches(_open(pull_requests))[["repository", "name"]]
     rows = branches.assign(head=branches["commit"].str[:_SHORT_HASH])
     rows = rows.merge(mains.dropna(), on=["repository", "name"], how="left")
     rows = rows.merge(opened.dropna().drop_duplicates().assign(is_open=True), on=["repository", "name"], how="left")
@@ -79,25 +79,23 @@ def stale_branches(
     return _idle(found.assign(idle_seconds=_since(found["committed_on"], now)), days)
 
 
-def bus_factor(commits: pd.DataFrame, by: Sequence[str] = ("repository",), bots: Collection[str] = ()) -> pd.DataFrame:
+def bus_factor(commits: pd.DataFrame, by: Sequence[str] = ("repository",)) -> pd.DataFrame:
     """Return on how few people the work rests.
 
     ``bus_factor``: sort people by their commits, most first, and add until half of all commits is reached or passed; it is how
     many people that took (CHAOSS: 1000, 433, 343, 332, 202, 90, 42 and 33 commits are 2475; 1000 + 433 is more than half: 2).
-    One person with two addresses is two, unless Bitbucket knows both addresses.
+    One person with two addresses is two, unless Bitbucket knows both addresses. Machines (``author_is_bot``) are none.
 
     :param commits: a frame of dataset ``commits``, of the time that matters to you: people leave
     :param by: columns to group by, such as ``repository``, ``week`` or ``month`` (of ``date``); none: one row over all
-    :param bots: uuids or names of authors that are machines
     :return: the columns of ``by``; ``commits``, ``people``, ``bus_factor``, ``top_author``, and ``top_share``, the share of
         the commits that are theirs
     :raises ValueError: ``by`` names a column that is not there
     """
     import pandas as pd
 
-    is_bot = commits["author_id"].isin(list(bots)) | commits["author"].isin(list(bots))
-    is_merge = commits["parents"].gt(1).fillna(False)
-    rows = commits[~is_bot.fillna(False).astype(bool) & ~is_merge.astype(bool)]
+    is_left_out = commits["author_is_bot"].fillna(False) | commits["parents"].gt(1).fillna(False)
+    rows = commits[~is_left_out.astype(bool)]
     rows = rows.assign(person=rows["author_id"].fillna(rows["author"]))
     groups = grouped(rows[rows["person"].notna()], by, period_of="date")
     sizes = groups.size().astype("Int64")
@@ -122,7 +120,6 @@ def repository_health(
     branches: pd.DataFrame,
     commits: pd.DataFrame,
     now: datetime,
-    bots: Collection[str] = (),
 ) -> pd.DataFrame:
     """Return one row for every repository with the numbers above, as counts.
 
@@ -131,7 +128,6 @@ def repository_health(
     :param branches: a frame of dataset ``branches``
     :param commits: a frame of dataset ``commits``, of the time that the bus factor is to tell of
     :param now: the moment to measure from, with time zone
-    :param bots: uuids or names of authors of commits that are machines
     :return: ``repository``; ``open_pull_requests``, ``stale_pull_requests``, ``unreviewed_pull_requests`` (open, nobody is asked
         and nobody approved), ``open_median_seconds`` (how long they have been open), ``branches``, ``stale_branches``,
         ``merged_branches`` (those of the stale ones that a merge left over), ``last_commit_on``, ``commits``, ``people``,
@@ -160,7 +156,7 @@ def repository_health(
     open_for = opened.groupby("repository")["open_seconds"].median().reindex(index).astype("Float64")
     found.insert(3, "open_median_seconds", open_for)
     found["last_commit_on"] = commits.groupby("repository")["date"].max().reindex(index)
-    people = bus_factor(commits, bots=bots).set_index("repository").reindex(index)
+    people = bus_factor(commits).set_index("repository").reindex(index)
     people[["commits", "people"]] = people[["commits", "people"]].fillna(0)
     return found.join(people).reset_index()
 
@@ -182,9 +178,15 @@ def _idle(found: pd.DataFrame, days: float) -> pd.DataFrame:
 def _last_state(pull_requests: pd.DataFrame) -> pd.DataFrame:
     """Return the state of the newest pull request of every branch and head."""
     rows = pull_requests.sort_values("created_on", kind="stable").assign(head=pull_requests["source_commit"].str[:_SHORT_HASH])
-    rows = rows.rename(columns={"source_branch": "name", "state": "pull_request_state"})
-    rows = rows[["repository", "name", "head", "pull_request_state"]].dropna(subset=["name", "head"])
+    rows = _from_branches(rows).rename(columns={"state": "pull_request_state"})
+    rows = rows[["repository", "name", "head", "pull_request_state"]].dropna(subset=["repository", "name", "head"])
     return rows.drop_duplicates(["repository", "name", "head"], keep="last")
+
+
+def _from_branches(pull_requests: pd.DataFrame) -> pd.DataFrame:
+    """Return pull requests by the branch that they come from: a fork's may be called as one of the repository."""
+    by_branch = pull_requests.drop(columns="repository")
+    return by_branch.rename(columns={"source_repository": "repository", "source_branch": "name"})
 
 
 def _enough(counts: pd.Series) -> int:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: What ``since`` and ``until`` are when they are not given.
 DATA_INTERVAL = "data_interval"
+#: Datasets beside ``pull_requests`` that tell people from machines.
+_TELLING_MACHINES = ("reviews", "commits", "pull_request_commits")
 
 
 class BitbucketExtractOperator(BitbucketFrameOperator):
@@ -46,8 +48,8 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
     :param with_activity: of ``pull_requests``: read the timelines too; one request for every 50 entries
     :param with_commits: of ``pull_requests``: read the commits too; one request for every pull request
     :param with_diffstat: of ``pull_requests``: read the diffstats too; two requests for every pull request
-    :param bots: of ``pull_requests`` and ``reviews``: nicknames, display names, account ids or uuids of machines that have an
-        account of a person (templated)
+    :param bots: of ``pull_requests``, ``reviews``, ``commits`` and ``pull_request_commits``: nicknames, display names, account
+        ids or uuids of machines that have an account of a person (templated)
     :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/prs.parquet`` (templated); None: the
         DataFrame is the task's XCom
     :param partitioned: make ``output_path`` a folder of files by repository and month in place of one file
@@ -104,7 +106,8 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
         self.with_activity = with_activity
         self.with_commits = with_commits
         self.with_diffstat = with_diffstat
-        if dataset != "pull_requests" and (given := [name for name in self._options() if (dataset, name) != ("reviews", "bots")]):
+        own = ["bots"] if dataset in _TELLING_MACHINES else []
+        if dataset != "pull_requests" and (given := [name for name in self._options() if name not in own]):
             raise ValueError(f"{', '.join(given)} belong to dataset 'pull_requests', not to {dataset!r}")
 
     def execute(self, context: Context) -> pd.DataFrame | dict[str, Any]:

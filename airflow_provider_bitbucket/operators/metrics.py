@@ -24,8 +24,8 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
     :param metric: ``cycle_time``, ``pull_request_times``, ``throughput`` and ``review_load`` of pull requests;
         ``pipeline_health``, ``flakiness``, ``time_to_fix`` and ``test_health`` of pipelines; ``dora`` and
         ``deployment_frequency``; ``repository_health``, ``stale_pull_requests`` and ``stale_branches``, which are as of ``until``
-    :param group_by: columns to group by, or one, ``week`` and ``month`` among them (templated); default: repository and week,
-        or what docs/metrics.md says
+    :param group_by: columns to group by, or one, ``week`` and ``month`` among them but for ``deployment_frequency`` (templated);
+        default: repository and week, or what docs/metrics.md says
     :param with_commits: of ``cycle_time`` and ``pull_request_times``: read the commits of pull requests too (coding time); one
         request for every one
     :param with_diffstat: of these two and ``throughput``: read the diffstats too (size); two requests for every pull request
@@ -41,7 +41,7 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
     :param until: first moment that is too late (templated); None: until now
     :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person (templated).
         Pull requests of machines are not in ``cycle_time``, ``pull_request_times`` and ``throughput``, nor their reviews in
-        ``review_load``
+        ``review_load`` and their commits in the bus factor of ``repository_health``
     :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/dora.parquet`` (templated); None: the
         DataFrame is the task's XCom
     :param bitbucket_conn_id: the connection (templated)

@@ -41,7 +41,8 @@ class Chart:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to show."""
-        return not any(value for values in self.series.values() for value in values)
+        nothing = (None,) if self.kind == "lines" else (None, 0)  # a line at 0 % tells something, a bar of 0 does not
+        return all(value in nothing for values in self.series.values() for value in values)
 
 
 @dataclass(frozen=True)

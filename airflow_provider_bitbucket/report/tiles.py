@@ -60,7 +60,8 @@ HEADLINES = (
         "reviewed pull requests",
     ),
     Headline(
-        "pipeline_success", "Pipelines successful", "pipeline_health", "success_rate", "share", "more", "pipelines", "pipelines"
+        *("pipeline_success", "Pipelines successful", "pipeline_health", "success_rate", "share", "more"),
+        *("success_rate_count", "pipelines that passed or failed"),
     ),
     Headline(
         *("pipeline_duration", "Pipeline duration", "pipeline_health", "duration_p50_seconds", "duration", "less"),
@@ -72,7 +73,7 @@ HEADLINES = (
     ),
     Headline(
         *("change_failure_rate", "Change failure rate (proxy)", "dora", "change_failure_rate", "share", "less"),
-        *("deployments", "successful deployments"),
+        *("change_failure_rate_count", "deployments that ended"),
     ),
 )
 

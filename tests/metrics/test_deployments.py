@@ -154,7 +154,7 @@ def test_deployments_and_failures_of_a_week_by_hand():
     row = found.iloc[0]
     assert (row["repository"], row["week"]) == ("acme/api", pd.Timestamp("2026-10-05", tz="UTC"))
     assert (row["deployments"], row["deployment_days"], row["failures"]) == (3, 2, 1)
-    assert row["change_failure_rate"] == 0.25
+    assert (row["change_failure_rate_count"], row["change_failure_rate"]) == (4, 0.25)
     assert (row["recovery_count"], row["recovery_median_seconds"]) == (1, 2 * HOUR)  # failed at 1 h, mended at 3 h
     assert (row["changes"], row["lead_time_count"], row["failure_source"]) == (0, 0, "proxy")
     assert summarize(deployment_outcomes(deployed(*rows)), by=["month"])["month"].tolist() == [
@@ -228,6 +228,12 @@ def test_only_whole_weeks_count(since: str, until: str, weeks: int, count: int):
     bounds = {"since": pd.Timestamp(since, tz="UTC"), "until": pd.Timestamp(until, tz="UTC")}
     row = deployment_frequency(deployed(*rows), **bounds).iloc[0]
     assert (row["weeks"], row["deployments"]) == (weeks, count)
+
+
+@pytest.mark.parametrize("column", ["month", "week", "creator"])
+def test_the_frequency_by_something_that_its_weeks_are_not_of_is_refused(column: str):
+    with pytest.raises(ValueError, match=rf"summarize by {column}; expected some of repository, environment; .* metric dora"):
+        deployment_frequency(deployed(deployment(1, "a", 0)), by=["repository", column])
 
 
 def test_the_frequency_can_be_by_environment_or_over_all():

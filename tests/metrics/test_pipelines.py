@@ -45,8 +45,11 @@ def pipeline(
     }
 
 
-def step(number: int, started: float | None, completed: float | None = 99, trigger: str | None = "automatic") -> dict[str, Any]:
+def step(
+    number: int, started: float | None, completed: float | None = 99, trigger: str | None = "automatic", run: int = 1
+) -> dict[str, Any]:
     return {
+        "run_number": run,
         "repository": "acme/api",
         "build_number": number,
         "started_on": at(started),
@@ -75,7 +78,7 @@ def test_the_success_rate_by_hand():
     row = summary(*[pipeline(status=status) for status, count in ends.items() for _ in range(count)])
     assert row["success_rate"] == pytest.approx(6 / 9)
     assert [row[end.lower()] for end in ENDS] == [6, 2, 1, 3, 1]
-    assert row["pipelines"] == 13
+    assert (row["pipelines"], row["success_rate_count"]) == (13, 9)
 
 
 def test_a_result_that_is_newer_than_this_provider_is_neither_success_nor_failure():
@@ -114,6 +117,17 @@ def test_the_queue_ends_when_the_first_step_begins_by_hand():
     assert list(times["build_number"]) == [1, 2, 3, 4, 5, 6]
     row = summarize(times).iloc[0]
     assert (row["queue_count"], row["queue_p50_seconds"]) == (2, 60)
+
+
+def test_the_days_before_somebody_ran_a_pipeline_again_are_no_wait():
+    """Each 2 days later: a pipeline, with its only step; one whose first step alone says so; and one that was not."""
+    late = 2 * 24 * 60
+    rows = [pipeline(number, end=late + 10, wall_seconds=late * 60.0, run_number=run) for number, run in enumerate((2, 1, 1), 1)]
+    steps = pipeline_steps.SCHEMA.frame([step(1, late, late + 10, run=2), step(2, late, late + 10, run=2), step(3, 1)])
+    times = pipeline_times(frame(*rows), steps)
+    assert listed(times["queue_seconds"]) == [None, None, 60]
+    assert listed(times["wall_seconds"]) == [None, late * 60, late * 60]
+    assert listed(pipeline_times(frame(*rows))["wall_seconds"]) == [None, late * 60, late * 60]
 
 
 def test_a_week_is_that_of_the_end():
@@ -191,6 +205,13 @@ def test_flakiness_by_hand():
     row = flakiness(frame(*reversed(rows))).iloc[0]
     assert (row["commits"], row["flaky"], row["passed_on_rerun"]) == (4, 1, 0)
     assert row["flakiness"] == 0.25
+
+
+def test_a_commit_is_flaky_in_the_period_of_its_first_pipeline_also_when_it_passes_later():
+    rows = [pipeline(1, "FAILED", 0), pipeline(2, "SUCCESSFUL", 100), pipeline(3, "SUCCESSFUL", 60, commit="b" * 40)]
+    first, second = (flakiness(frame(*rows), (), at(hour * 60), at(hour * 60 + 60)) for hour in (0, 1))
+    assert first[["commits", "flaky"]].to_numpy().tolist() == [[1, 1]]
+    assert second[["commits", "flaky"]].to_numpy().tolist() == [[1, 0]]
 
 
 def test_the_same_commit_in_another_part_of_the_definition_is_counted_by_itself():

@@ -26,7 +26,7 @@ def ago(days: float | None) -> datetime | None:
 
 def pull_request(number: int, updated: float | None, state: str | None = "OPEN", **more: Any) -> dict[str, Any]:
     """A pull request, opened 30 days ago, by the days since its last update."""
-    times = {"created_on": ago(30), "updated_on": ago(updated)}
+    times = {"created_on": ago(30), "updated_on": ago(updated), "source_repository": "acme/api"}
     return {"repository": "acme/api", "id": number, "state": state, **times, "reviewers": 0, "approvals": 0, **more}
 
 
@@ -75,6 +75,19 @@ def test_stale_branches_by_hand():
     assert found["idle_seconds"].tolist() == [200 * DAY, 100 * DAY, 100 * DAY, 100 * DAY]
 
 
+def test_a_branch_of_a_fork_is_not_the_branch_of_the_same_name():
+    """A fork's pull request keeps the fork's branch, and another fork's, which is gone, none."""
+    listed = [branch("fix", 100), branch("fix", 100, repository="alex/api"), branch("gone", 100)]
+    asked = [
+        pull_request(1, 1, source_branch="fix", source_commit="a" * 12, source_repository="alex/api"),
+        pull_request(2, 1, source_branch="gone", source_commit="a" * 12, source_repository=None),
+        pull_request(3, 9, "MERGED", source_branch="fix", source_commit="a" * 12, source_repository="dana/api"),
+    ]
+    found = stale_branches(branches.SCHEMA.frame(listed), MAIN, pull_requests.SCHEMA.frame(asked), NOW)
+    assert found[["repository", "name"]].to_numpy().tolist() == [["acme/api", "fix"], ["acme/api", "gone"]]
+    assert found["pull_request_state"].isna().all()
+
+
 def test_the_bus_factor_of_chaoss_by_hand():
     """2475 commits; 1000 are less than half of them, 1000 + 433 are more: 2 people. The example of CHAOSS."""
     counts = [1000, 202, 90, 33, 332, 343, 42, 433]
@@ -90,11 +103,16 @@ def test_half_is_enough_for_the_bus_factor(counts: tuple[int, ...], people: int)
 
 
 def test_merges_and_machines_are_not_in_the_bus_factor():
-    rows = committed({"Alex": 2}) + committed({"Robin": 9}, parents=2) + committed({"renovate": 9}) + committed({None: 5})
+    rows = (
+        committed({"Alex": 2})
+        + committed({"Robin": 9}, parents=2)
+        + committed({"renovate": 9}, author_is_bot=True)
+        + committed({None: 5})
+    )
     rows += committed({"Ghost <ghost@example.com>": 3}, author_id=None)
-    found = bus_factor(commits.SCHEMA.frame(rows), bots=["renovate"]).iloc[0]
+    found = bus_factor(commits.SCHEMA.frame(rows)).iloc[0]
     assert (found["commits"], found["people"], found["top_author"]) == (5, 2, "Ghost <ghost@example.com>")
-    assert bus_factor(commits.SCHEMA.frame(rows), bots=["{renovate}"], by=["month"])["commits"].tolist() == [5]
+    assert bus_factor(commits.SCHEMA.frame(rows), by=["month"])["commits"].tolist() == [5]
     with pytest.raises(ValueError, match="Can not summarize by team"):
         bus_factor(commits.SCHEMA.frame(rows), by=["team"])
 

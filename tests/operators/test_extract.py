@@ -116,6 +116,14 @@ def test_machines_can_be_named_for_reviews_too(bitbucket: BitbucketEmulator):
         BitbucketExtractOperator(task_id="extract", dataset="reviews", with_commits=True, bots=["Robin Reviewer"])
 
 
+@pytest.mark.parametrize("dataset", ["commits", "pull_request_commits"])
+def test_machines_can_be_named_for_commits_too(bitbucket: BitbucketEmulator, dataset: str):
+    assert not execute(dataset=dataset)["author_is_bot"].any()
+    machines = execute(dataset=dataset, bots=["alex.author"])
+    assert machines["author_is_bot"].tolist() == machines["author"].eq("Alex Author").tolist()
+    assert machines["author_is_bot"].any()
+
+
 def test_a_dataset_that_does_not_exist_is_refused_when_the_dag_is_parsed():
     with pytest.raises(ValueError, match="no dataset 'pull-requests'; expected one of pull_requests, "):
         BitbucketExtractOperator(task_id="extract", dataset="pull-requests")

@@ -19,7 +19,7 @@ from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.metrics.catalog import METRICS, Question
 from airflow_provider_bitbucket.metrics.pull_requests import pull_request_times, summarize
 from airflow_provider_bitbucket.operators.metrics import BitbucketMetricsOperator
-from tests.stories import OWNER, REVIEWER, after, asked, deploy, open_pull_request, requested, run_pipelines
+from tests.stories import AUTHOR, OWNER, REVIEWER, after, asked, deploy, open_pull_request, requested, run_pipelines
 
 Run = Callable[..., Any]
 WEEKS = {"since": NOW - timedelta(weeks=4), "until": NOW}
@@ -131,6 +131,27 @@ def test_a_pipeline_counts_in_the_period_in_which_it_ended(bitbucket: BitbucketE
     period = {"since": NOW + timedelta(hours=2), "until": NOW + timedelta(hours=4)}
     row = execute("pipeline_health", with_steps=True, **period).iloc[0]
     assert (row["pipelines"], row["queue_p50_seconds"]) == (2, 10)
+
+
+def test_a_break_that_is_mended_in_the_next_period_is_one_of_the_period_in_which_it_began(bitbucket: BitbucketEmulator):
+    """Failed after 1 h 30 s, passed 31 h after that; the period ends in between."""
+    run_pipelines(bitbucket, {}, {"steps": [{"name": "Test", "seconds": 20, "result": "FAILED"}]})
+    bitbucket.clock(advance=30 * 3600)
+    run_pipelines(bitbucket, {})
+    evening, day = NOW + timedelta(hours=12), NOW + timedelta(hours=36)
+    first = execute("time_to_fix", since=NOW, until=evening)
+    assert first[["broken_by", "fixed_by", "fix_seconds"]].to_numpy().tolist() == [[2, 3, 31 * 3600]]
+    assert execute("time_to_fix", since=evening, until=day).empty
+    flaky = [execute("flakiness", since=since, until=until) for since, until in ((NOW, evening), (evening, day))]
+    assert [frame[["commits", "flaky"]].to_numpy().tolist() for frame in flaky] == [[[1, 1]], []]
+
+
+@pytest.mark.parametrize("bot", ["alex.author", "Alex Author"])
+def test_machines_are_left_out_of_the_bus_factor_by_any_of_their_names(bitbucket: BitbucketEmulator, bot: str):
+    open_pull_request(bitbucket, (1, "push", AUTHOR))
+    everybody, people = (execute("repository_health", bots=bots).iloc[0] for bots in ((), (bot,)))
+    assert everybody["people"] == people["people"] + 1
+    assert everybody["commits"] > people["commits"] > 0
 
 
 def test_a_deployment_before_the_period_draws_the_line_for_it(bitbucket: BitbucketEmulator):

@@ -7,10 +7,11 @@ import socketserver
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.policy import default
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -97,21 +98,24 @@ def test_what_several_metrics_are_made_of_is_read_once(demo: BitbucketEmulator, 
     assert timelines == {name: times for name, times in requested(demo).items() if "activity" in name}
 
 
-def test_metrics_together_are_those_alone(demo: BitbucketEmulator):
-    hook, bots = BitbucketHook(), ("Robin Reviewer",)
-    wanted = {
-        "cycle_time": Question(("repository",), datetime(2026, 9, 7, tzinfo=UTC), UNTIL, bots),
-        "review_load": Question(("reviewer",), SINCE, UNTIL, bots),
-        "throughput": Question((), SINCE, UNTIL, bots),
-        "stale_pull_requests": Question((), SINCE, UNTIL),
-        "dora": Question(("month",), SINCE, UNTIL),
-    }
-    together = hook.get_metric_dfs({name: (name, question) for name, question in wanted.items()}, ["api", "docs"])
-    for name, question in wanted.items():
-        by = None if METRICS[name].by is None else question.by
-        alone = hook.get_metric_df(name, ["api", "docs"], question.since, UNTIL, by, question.bots)
-        assert len(alone)
-        pd.testing.assert_frame_equal(together[name], alone)
+#: All metrics but the one that costs a request for every step.
+CHEAP = [name for name in METRICS if name != "test_health"]
+DAYS = (1, 3, 10, 28, 56)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_metrics_together_are_those_alone(demo: BitbucketEmulator, seed: int):
+    """Each over a period and with machines of its own: none lends another its rows."""
+    chance, hook = Random(seed), BitbucketHook()
+    people = [(), ("Robin Reviewer",), ("robin.reviewer", "alex.author")]
+    wanted = {}
+    for place, name in enumerate([*CHEAP, "flakiness", "pipeline_health", "dora", "repository_health", "throughput"]):
+        since, until = UNTIL - timedelta(days=chance.choice(DAYS)), UNTIL - timedelta(days=chance.choice([0, 0.5]))
+        wanted[f"{name} {place}"] = name, Question(METRICS[name].by or (), since, until, chance.choice(people))
+    together = hook.get_metric_dfs(wanted, "api")
+    for place, (name, question) in wanted.items():
+        alone = hook.get_metric_df(name, "api", question.since, question.until, None, question.bots)
+        pd.testing.assert_frame_equal(together[place], alone)
 
 
 @pytest.mark.parametrize(

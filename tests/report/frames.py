@@ -44,6 +44,20 @@ def pipeline(number: int, ended: float, status: str, seconds: float = 60) -> dic
     }
 
 
+def deployment(number: int, ended: float, outcome: str) -> dict[str, Any]:
+    """A production deployment that ended at an hour."""
+    return {
+        "repository": "acme/api",
+        "id": f"{{{number}}}",
+        "build_number": number,
+        "environment_id": "{production}",
+        "environment": "Production",
+        "environment_type": "Production",
+        "outcome": outcome,
+        "completed_on": at(ended),
+    }
+
+
 def review(number: int, reviewer: str | None, asked_at: float, answered: float | None) -> dict[str, Any]:
     """Somebody is asked at an hour, and answers so many hours later."""
     person = {"reviewer_id": reviewer and f"{{{reviewer}}}", "reviewer": reviewer}

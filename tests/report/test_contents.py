@@ -11,7 +11,7 @@ from airflow_provider_bitbucket.report import Period, Report
 from airflow_provider_bitbucket.report.contents import PEOPLE, ROWS
 from airflow_provider_bitbucket.report.tiles import HEADLINES, Tile
 from airflow_provider_bitbucket.report.words import MINUS, NOTHING
-from tests.report.frames import PERIOD, WEB, at, pipeline, pull_request, report_of, review
+from tests.report.frames import PERIOD, WEB, at, deployment, pipeline, pull_request, report_of, review
 
 
 def tile(report: Report, name: str) -> Tile:
@@ -49,7 +49,13 @@ def test_the_headline_has_the_number_what_it_rests_on_and_the_change(week: Repor
         "better",
     )
     # 15 / 20 against 20 / 20: 25 points, which are 5 pipelines
-    assert told(week, "pipeline_success") == ("75.0%", "20 pipelines", f"{MINUS}25.0 points, worse", "before: 100%", "worse")
+    assert told(week, "pipeline_success") == (
+        "75.0%",
+        "20 pipelines that passed or failed",
+        f"{MINUS}25.0 points, worse",
+        "before: 100%",
+        "worse",
+    )
     # 100 / 103 - 1 = -2.9 %
     assert told(week, "pipeline_duration") == (
         "1 min 40 s",
@@ -84,6 +90,27 @@ def test_one_failure_more_is_chance():
     runs = [pipeline(number, number / 10, "FAILED" if number < 2 else "SUCCESSFUL") for number in range(24)]
     runs += [pipeline(100 + number, -50 + number / 10, "FAILED" if number < 1 else "SUCCESSFUL") for number in range(24)]
     assert tile(report_of({"pipelines": runs}), "pipeline_success").verdict == "unknown"
+
+
+def test_a_share_rests_on_what_it_is_divided_by():
+    """98 stopped, 1 successful and 1 failed: 50 % of 2. Before, 9 of 9. And 12 of 12 deployments failed, 12 succeeded before."""
+    ends = ["STOPPED"] * 98 + ["SUCCESSFUL", "FAILED"]
+    runs = [pipeline(number, 1, status) for number, status in enumerate(ends)]
+    runs += [pipeline(200 + number, -50, "SUCCESSFUL") for number in range(9)]
+    released = [deployment(number, number, "FAILED") for number in range(12)]
+    released += [deployment(100 + number, number - 100, "SUCCESSFUL") for number in range(12)]
+    report = report_of({"pipelines": runs, "deployments": released})
+    few = ("50.0%", "2 pipelines that passed or failed", "too few to tell", "before: 100%", "unknown")
+    assert told(report, "pipeline_success") == few
+    worse = ("100%", "12 deployments that ended", "+100.0 points, worse", "before: 0%", "worse")
+    assert told(report, "change_failure_rate") == worse
+
+
+def test_a_line_that_is_always_0_is_drawn():
+    charts = {chart.name: chart for chart in report_of({"pipelines": [pipeline(1, 1, "FAILED", seconds=0)]}).charts}
+    assert charts["pipeline-success"].series == {"success rate": [None, 0]}
+    assert not charts["pipeline-success"].is_empty
+    assert charts["throughput"].is_empty
 
 
 def test_pictures_go_over_both_periods_by_week(week: Report):
