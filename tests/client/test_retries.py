@@ -165,6 +165,19 @@ def test_a_start_whose_answer_is_lost_is_not_sent_again(
     assert bitbucket_emulator.requests()[START] == 1
 
 
+def test_a_start_in_answer_to_a_refused_connection_is_not_taken_for_that(
+    client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
+) -> None:
+    nowhere = BitbucketClient(ApiToken("a@b.c", "t"), "acme", "http://127.0.0.1:9/2.0", retries=NO_RETRIES)
+    bitbucket_emulator.fault("lost_answer", method="POST")
+    try:
+        nowhere.workspaces.get()
+    except bitbucket.BitbucketConnectionError:
+        with pytest.raises(bitbucket.BitbucketAmbiguousError, match="the connection was closed without an answer"):
+            client.pipelines.trigger("api", branch="main")
+    assert bitbucket_emulator.requests()[START] == 1
+
+
 def test_a_start_that_is_not_answered_in_time_is_not_sent_again(
     make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator
 ) -> None:
