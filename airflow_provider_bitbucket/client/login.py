@@ -166,6 +166,7 @@ class OAuthLogin(Auth):
     """
 
     kind = "oauth"
+    counted = "consumer"
 
     def __init__(self, consumer: OAuthConsumer, stored: StoredLogin, lease: Lease, *, user: str, hint: str) -> None:
         super().__init__(consumer.key, *consumer.secrets(), stored.key)  # counted by consumer, whoever granted it access

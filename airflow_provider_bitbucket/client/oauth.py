@@ -214,6 +214,7 @@ class OAuthClientCredentials(Auth):
     """
 
     kind = "oauth_client_credentials"
+    counted = "consumer"
 
     def __init__(self, key: str, secret: str, *, on_secret: Callable[[str], None] = tell_nobody) -> None:
         self.consumer = OAuthConsumer(key, secret, on_secret=on_secret)

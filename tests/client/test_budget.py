@@ -11,11 +11,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_bitbucket import client as bitbucket
-from airflow_provider_bitbucket.client import NO_RETRIES, AccessToken, ApiToken, BitbucketClient, Clock, OAuthClientCredentials
+from airflow_provider_bitbucket.client import (
+    NO_RETRIES,
+    AccessToken,
+    ApiToken,
+    BitbucketClient,
+    Clock,
+    Lease,
+    OAuthClientCredentials,
+    OAuthConsumer,
+    OAuthLogin,
+    StoredLogin,
+)
 from airflow_provider_bitbucket.client.budget import RateBudget
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from benchmarks.shared_budget import run
+from tests.client.memory_store import MemoryStore
 from tests.client.timing import Time
+
+
+def login_of(user: str, consumer: str) -> OAuthLogin:
+    """A person's login through a consumer."""
+    store = MemoryStore()
+    return OAuthLogin(OAuthConsumer(consumer, "s"), StoredLogin(store, user), Lease(store, "lease"), user=user, hint="")
 
 
 def test_a_used_up_budget_says_how_long_it_waits_and_why(time: Time, caplog: pytest.LogCaptureFixture) -> None:
@@ -144,7 +162,11 @@ class TestSharing:
             (ApiToken("me@x.org", "first"), ApiToken("Me@x.org", "second"), True),  # counted by user
             (ApiToken("me@x.org", "same"), ApiToken("you@x.org", "same"), False),
             (AccessToken("first"), AccessToken("second"), False),  # each has its own
-            (OAuthClientCredentials("key", "old"), OAuthClientCredentials("key", "new"), True),  # counted by consumer
+            (OAuthClientCredentials("key", "old"), OAuthClientCredentials("key", "new"), True),  # counted by consumer,
+            (OAuthClientCredentials("key", "s"), login_of("anna", "key"), True),  # whoever authorised it (facts 2.7)
+            (login_of("anna", "key"), login_of("ben", "key"), True),
+            (login_of("anna", "key"), login_of("anna", "other"), False),
+            (ApiToken("same", "s"), OAuthClientCredentials("same", "s"), False),
         ],
     )
     def test_requests_are_counted_as_bitbucket_counts_them(
