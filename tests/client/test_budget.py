@@ -304,6 +304,59 @@ class TestOthersUseItToo:
         assert 0 < budget.acquire() <= 240
 
 
+class TestToldToComeBackAtOnce:
+    """A ``Retry-After`` of a second or none, though the hour's budget is spent."""
+
+    @pytest.mark.parametrize("told", [0.0, 1.0])
+    def test_it_is_not_asked_every_second_for_the_rest_of_the_hour(self, time: Time, told: float) -> None:
+        budget, refused = RateBudget("ci", clock=time.clock), 0
+        while budget.acquire() >= 0 and time.seconds < 3600:
+            budget.refused(told)
+            refused += 1
+        assert refused <= 12
+
+    def test_nor_when_each_time_a_few_requests_are_granted(self, time: Time) -> None:
+        budget, refused, granted = RateBudget("ci", clock=time.clock), 0, 0
+        while budget.acquire() >= 0 and time.seconds < 3600:
+            if (refused + granted) % 3:
+                budget.refused(1)
+                refused += 1
+            else:
+                budget.granted()
+                granted += 1
+        assert refused <= 60
+
+    def test_when_there_is_room_again_it_soon_has_all(self, time: Time) -> None:
+        budget = RateBudget("ci", clock=time.clock)
+        for _ in range(6):
+            budget.acquire()
+            budget.refused(1)
+        began = time.seconds
+        for _ in range(20):
+            budget.acquire()
+            budget.granted()
+        assert time.seconds - began < 3000
+        assert budget.acquire() == 0
+
+    def test_threads_that_are_refused_together_were_told_once(self, time: Time) -> None:
+        budget = RateBudget("ci", clock=time.clock)
+        for _ in range(50):
+            budget.acquire()
+        for _ in range(50):
+            budget.refused(1)
+        assert budget.free_in <= 2
+
+    def test_who_means_it_is_believed(self, time: Time) -> None:
+        budget = RateBudget("ci", clock=time.clock)
+        for _ in range(50):
+            for _ in range(8):
+                budget.acquire()
+                budget.granted()
+            budget.acquire()
+            budget.refused(1)
+        assert time.seconds <= 50 * 2, "a server that allows so many a second, and says so"
+
+
 @pytest.mark.slow
 def test_eight_processes_that_want_half_as_much_again_as_there_is_lose_no_work_and_are_rarely_refused() -> None:
     result = run(spread=False)
