@@ -29,6 +29,8 @@ class Auth(AuthBase):
     """What signs requests. One object can serve many threads."""
 
     kind: str
+    #: Whose requests Bitbucket counts together (facts 2.7): a "user"'s, a "token"'s or a "consumer"'s.
+    counted: str
     #: What to look at when Bitbucket answers 401.
     hint = ""
 
@@ -38,10 +40,10 @@ class Auth(AuthBase):
         ``budget_key`` tells request budgets apart. ``identity`` tells credentials apart: who has the same may do the same, so
         that one may ask for the other.
 
-        :param counted_as: what Bitbucket counts requests by
+        :param counted_as: which of those that Bitbucket counts by (``counted``)
         :param signed_with: what else the credentials consist of
         """
-        self.budget_key = _digest(self.kind, counted_as)
+        self.budget_key = _digest(self.counted, counted_as)
         self.identity = _digest(self.kind, counted_as, *signed_with)
 
     @abstractmethod
@@ -84,6 +86,7 @@ class ApiToken(Auth):
     """
 
     kind = "api_token"
+    counted = "user"
     hint = (
         "Check e-mail and token: the token must have Bitbucket scopes (one without scopes is refused) and may have expired; "
         "app passwords no longer work since 2026-07-28."
@@ -112,6 +115,7 @@ class AccessToken(Auth):
     """
 
     kind = "access_token"
+    counted = "token"
     hint = "If this is an API token of a person, it needs the account e-mail beside it (auth type api_token)."
 
     def __init__(self, token: str) -> None:

@@ -116,6 +116,7 @@ class BitbucketClient:
         headers: Mapping[str, str] | None = None,
         stream: bool = False,
         idempotent: bool | None = None,
+        object_only: bool = False,
     ) -> requests.Response:
         """Send any request of the API; the way to what has no method here.
 
@@ -130,11 +131,21 @@ class BitbucketClient:
         :param headers: further headers
         :param stream: leave the body to be read by the caller (``iter_content``); what breaks there is not retried
         :param idempotent: whether it may be sent again when its answer was lost; by default GET, PUT and DELETE
+        :param object_only: take anything but a JSON object (or nothing, where that is right) for a broken answer, and so
+            whatever else another host says to which a redirect led
         :return: the answer, with a status below 400
         :raises BitbucketError: one of its kinds, with Bitbucket's own sentence
         """
         return self._session.request(
-            method.upper(), path, params=params, json=json, data=data, headers=headers, stream=stream, idempotent=idempotent
+            method.upper(),
+            path,
+            params=params,
+            json=json,
+            data=data,
+            headers=headers,
+            stream=stream,
+            idempotent=idempotent,
+            object_only=object_only,
         )
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -142,8 +153,7 @@ class BitbucketClient:
 
         :raises BitbucketError: one of its kinds, with Bitbucket's own sentence
         """
-        answer: dict[str, Any] = self._session.request("GET", path, params=params).json()
-        return answer
+        return _object(self.request("GET", path, params=params, object_only=True))
 
     def post(self, path: str, json: Any = None) -> dict[str, Any]:
         """Post JSON and return the JSON object that comes back; an empty one when nothing does.
@@ -151,9 +161,7 @@ class BitbucketClient:
         :raises BitbucketAmbiguousError: it was sent and its answer was lost
         :raises BitbucketError: another of its kinds, with Bitbucket's own sentence
         """
-        response = self._session.request("POST", path, json=json)
-        answer: dict[str, Any] = response.json() if response.content else {}
-        return answer
+        return _object(self.request("POST", path, json=json, object_only=True))
 
     def paginate(
         self,
@@ -204,3 +212,8 @@ class BitbucketClient:
         """
         workspace, _, slug = self.full_name(repository).partition("/")
         return f"/repositories/{segment(workspace)}/{segment(slug)}"
+
+
+def _object(response: requests.Response) -> dict[str, Any]:
+    answer: dict[str, Any] = response.json() if response.content else {}
+    return answer

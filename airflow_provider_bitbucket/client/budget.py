@@ -8,6 +8,9 @@ Other processes use up the same budget and can not be asked. A 429 tells that to
 in the last hour is its share then. From there on a place becomes free for it when its own oldest request leaves the hour,
 which nobody else takes; beyond its share it asks now and then whether there is more again, rarely while the answer is no, and
 soon as often as it likes when others have stopped.
+
+A ``Retry-After`` says when to go on, and nothing about anybody's share. It is believed until going on then has been in vain
+time and again; a second or none, told to a hundred tasks for the rest of an hour, would be a storm.
 """
 
 from __future__ import annotations
@@ -28,6 +31,9 @@ DEFAULT_LIMIT = 1000
 _SHORTEST_WAIT = 0.001  # below that it is rounding, not waiting
 #: Seconds until the first and until any further try beyond this process's share.
 _FIRST_TRY, _RAREST_TRY = 120.0, 1800.0
+#: A short ``Retry-After`` that was waited for in vain so often is believed no more. So many granted requests make up for one
+#: refused: fewer refusals than that are what a fast client of an honest server may meet.
+_BELIEVED, _MAKE_UP = 3.0, 4
 
 
 class RateBudget:
@@ -51,6 +57,7 @@ class RateBudget:
         self._share: int | None = None  # of this process, as a 429 showed; None: nobody else is known to use it
         self._try_every = _FIRST_TRY
         self._next_try = 0.0
+        self._in_vain = 0.0  # how often it was refused again though it had waited as long as it was told
         self._near_limit = False
         self._lock = threading.RLock()  # a signal handler may ask from within: it stops the pipeline of a killed task
         self.lower_cap(cap)
@@ -126,7 +133,7 @@ class RateBudget:
             self._refused_until = max(self._refused_until, self._clock.monotonic() + seconds)
 
     def refused(self, seconds: float | None) -> None:
-        """Take in a 429: unless Bitbucket says when to go on, what was sent in the last hour is this process's share.
+        """Take in a 429: unless Bitbucket says when to go on and that is true, what was sent in the last hour is our share.
 
         :param seconds: until which Bitbucket refuses everything (``Retry-After``), None when it does not say
         """
@@ -135,8 +142,10 @@ class RateBudget:
             if self._sent:
                 self._sent.pop()  # what is refused is not counted
             if seconds is not None:
+                in_vain = self._waited_in_vain(seconds)
                 self.pause(seconds + random.uniform(0, 1))  # noqa: S311 - jitter, no secret
-                return
+                if not in_vain:
+                    return
             again = self._share is not None and self._clock.monotonic() < self._next_try
             self._share = len(self._sent)
             self._try_every = min(self._try_every * 2, _RAREST_TRY) if again else self._try_every
@@ -145,6 +154,7 @@ class RateBudget:
     def granted(self) -> None:
         """Take in that a request was answered."""
         with self._lock:
+            self._in_vain = max(self._in_vain - 1 / _MAKE_UP, 0)
             if self._share is None or len(self._sent) <= self._share:
                 return
             self._share = len(self._sent)
@@ -152,6 +162,14 @@ class RateBudget:
             self._next_try = min(self._next_try, self._clock.monotonic() + self._try_every)
             if self._try_every < 1:
                 self._share, self._try_every = None, _FIRST_TRY  # there is more than this process can use
+
+    def _waited_in_vain(self, told: float) -> bool:
+        """Say whether to wait as long as Bitbucket tells has been tried often enough."""
+        now = self._clock.monotonic()
+        if now >= self._refused_until:  # else it was sent before that was told
+            soon = self._share is not None or self._refused_until > max(now - _FIRST_TRY, 0)
+            self._in_vain = min(self._in_vain + 1, _BELIEVED) if soon else 0.0
+        return told < _FIRST_TRY and self._in_vain >= _BELIEVED
 
     def _space_tries(self) -> None:
         # Not all processes at once: they may well have been refused at the same moment.

@@ -138,6 +138,16 @@ def request_id(response: requests.Response) -> str | None:
     return next((response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), None)
 
 
+def broken_answer(
+    message: str, *, method: str | None = None, url: str | None = None, request_id: str | None = None
+) -> BitbucketServerError:
+    """Make the error of an answer that claims that all is well and can not be what was asked for.
+
+    Its status is 502, as if a gateway had noticed: the true one would say that there is no problem.
+    """
+    return BitbucketServerError(message, status=502, method=method, url=url, request_id=request_id)
+
+
 def from_response(response: requests.Response, method: str, *, hint: str = "") -> BitbucketError:
     """Make the error of an answer with a status of 400 or more.
 

@@ -11,11 +11,13 @@ import logging
 import random
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from airflow_provider_bitbucket.client.auth import Auth
-from airflow_provider_bitbucket.client.errors import BitbucketAuthError
+from airflow_provider_bitbucket.client.errors import BitbucketAuthError, BitbucketConnectionError, BitbucketError
 from airflow_provider_bitbucket.client.lease import Lease
 from airflow_provider_bitbucket.client.oauth import OAuthConsumer, OAuthRefusedError, OAuthTokens
 
@@ -47,6 +49,17 @@ class TokenStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Forget a text, if there is one."""
+
+
+@contextmanager
+def _asking_the_store() -> Iterator[None]:
+    """Turn whatever a store raises into an error that may pass, and whose text quotes no token as the store's own may."""
+    try:
+        yield
+    except BitbucketConnectionError:
+        raise
+    except Exception as error:
+        raise BitbucketConnectionError(f"The token store can not be used: {type(error).__name__}.") from None
 
 
 @dataclass(frozen=True)
@@ -114,30 +127,37 @@ class StoredLogin:
         """Return the login, None when there is none.
 
         :param thoroughly: look also for one whose writing was cut off; needed before a refresh, not before each use
+        :raises BitbucketConnectionError: the store can not be read
         """
-        login = Login.from_text(self._store.read(self.key))
-        if login and not thoroughly:
-            return login
-        newer = Login.from_text(self._store.read(self._next))
+        with _asking_the_store():
+            login = Login.from_text(self._store.read(self.key))
+            if login and not thoroughly:
+                return login
+            newer = Login.from_text(self._store.read(self._next))
         both = [each for each in (login, newer) if each]
         return max(both, key=lambda each: each.tokens.received_at, default=None)
 
     def write(self, login: Login) -> None:
         """Keep a login.
 
-        :raises OSError: the store does not take it
+        :raises BitbucketConnectionError: the store does not take it
         """
-        newest = self.read(thoroughly=True)
-        if newest and newest != Login.from_text(self._store.read(self.key)):
-            self._write_surely(self.key, newest.to_text())  # the last writing was cut off, and the other place is needed now
-        for key in (self._next, self.key):
-            self._write_surely(key, login.to_text())
-        self._store.delete(self._next)
+        with _asking_the_store():
+            newest = self.read(thoroughly=True)
+            if newest and newest != Login.from_text(self._store.read(self.key)):
+                self._write_surely(self.key, newest.to_text())  # the last writing was cut off; the other place is needed now
+            for key in (self._next, self.key):
+                self._write_surely(key, login.to_text())
+            self._store.delete(self._next)
 
     def delete(self) -> None:
-        """Forget the login."""
-        self._store.delete(self._next)
-        self._store.delete(self.key)
+        """Forget the login.
+
+        :raises BitbucketConnectionError: the store does not forget it
+        """
+        with _asking_the_store():
+            self._store.delete(self._next)
+            self._store.delete(self.key)
 
     def _write_surely(self, key: str, text: str) -> None:
         problem = "what was written is not what is read"
@@ -149,7 +169,7 @@ class StoredLogin:
                     return
             except Exception as error:  # whatever a store raises: the token must not be lost for it
                 problem = type(error).__name__  # not its text, which may quote the token
-        raise OSError(f"The token store does not take a login: {problem}")
+        raise BitbucketConnectionError(f"The token store does not take a login: {problem}.")
 
 
 class OAuthLogin(Auth):
@@ -166,6 +186,7 @@ class OAuthLogin(Auth):
     """
 
     kind = "oauth"
+    counted = "consumer"
 
     def __init__(self, consumer: OAuthConsumer, stored: StoredLogin, lease: Lease, *, user: str, hint: str) -> None:
         super().__init__(consumer.key, *consumer.secrets(), stored.key)  # counted by consumer, whoever granted it access
@@ -210,6 +231,7 @@ class OAuthLogin(Auth):
         """Return the login, renewed if it is time.
 
         :raises BitbucketAuthError: there is none, or it is over
+        :raises BitbucketConnectionError: the store or the token endpoint can not be reached, and the token has ended
         """
         with self._lock:
             login = self.load()
@@ -219,10 +241,10 @@ class OAuthLogin(Auth):
                 return login
             try:
                 return self._renew(refused=None)
-            except Exception as error:  # whatever a store raises: what is good for some time yet is no reason to fail
+            except BitbucketError as error:  # what is good for some time yet is no reason to fail
                 if time.time() >= login.tokens.expires_at:
                     raise
-                log.warning("The Bitbucket login of %s could not be renewed yet (%s).", self.user, type(error).__name__)
+                log.warning("The Bitbucket login of %s could not be renewed yet: %s", self.user, error)
                 self._renew_at = time.time() + _LOOK_AGAIN_SECONDS
                 return login
 
@@ -240,7 +262,9 @@ class OAuthLogin(Auth):
                 login = self._look()
                 if login and not self._unsaved and self._is_good(login, refused):
                     return self._adopt(login)
-                if self._lease.try_take():
+                with _asking_the_store():
+                    taken = self._lease.try_take()
+                if taken:
                     try:
                         return self._refresh(refused)
                     finally:
@@ -250,7 +274,7 @@ class OAuthLogin(Auth):
                     self._renew_at = time.time() + random.uniform(0.5, 1) * _LOOK_AGAIN_SECONDS  # noqa: S311 - jitter
                     return login
                 time.sleep(random.uniform(0.1, 0.5) * self._lease.settle_seconds)  # noqa: S311 - jitter, no secret
-            raise BitbucketAuthError(
+            raise BitbucketConnectionError(
                 f"No new token for {self.user!r} in {self._lease.seconds + _REFRESH_SECONDS:.0f} s: another process has kept "
                 "the lease for it, or the token store is too slow."
             )
@@ -262,7 +286,7 @@ class OAuthLogin(Auth):
         if self._is_good(login, refused):
             return self._adopt(login)  # somebody else did it meanwhile, or died before it was in its place
         if not self._lease.has_seconds(_REFRESH_SECONDS):
-            raise BitbucketAuthError("The token store is too slow to renew a login safely.")
+            raise BitbucketConnectionError("The token store is too slow to renew a login safely.")
         try:
             tokens = self.consumer.refresh(login.tokens.refresh_token)
         except OAuthRefusedError as error:
@@ -304,15 +328,15 @@ class OAuthLogin(Auth):
 
     def _save(self, login: Login) -> None:
         """Keep a renewed login; when the store does not take it now, this process goes on and tries again at the next use."""
-        newest = self._look(thoroughly=True)
-        if newest and newest.tokens.received_at > login.tokens.received_at:
-            self._adopt(newest)
-            return
         try:
+            newest = self._look(thoroughly=True)
+            if newest and newest.tokens.received_at > login.tokens.received_at:
+                self._adopt(newest)
+                return
             self._stored.write(login)
             self._unsaved = False
-        except OSError as error:
-            log.error("%s. If this process ends before it does, %s has to log in again.", error, self.user)
+        except BitbucketConnectionError as error:
+            log.error("%s If this process ends before it does, %s has to log in again.", error, self.user)
 
     def _look(self, *, thoroughly: bool = False) -> Login | None:
         login = self._stored.read(thoroughly=thoroughly)

@@ -44,7 +44,11 @@ def cause(error: requests.RequestException) -> str:
 
 
 def _names(error: BaseException) -> list[str]:
-    """Return the types of an error and of all that led to it, outermost first."""
+    """Return the types of an error and of all that led to it, outermost first.
+
+    Not by ``__context__``: there stands, too, what the caller was just handling when it asked, another request's error maybe.
+    requests and urllib3 hand their causes on in ``args``, ``reason`` and ``__cause__``.
+    """
     found: list[BaseException] = []
     pending: list[Any] = [error]
     while pending and len(found) < 20:
@@ -52,5 +56,5 @@ def _names(error: BaseException) -> list[str]:
         if not isinstance(current, BaseException) or current in found:
             continue
         found.append(current)
-        pending += [*current.args, current.__context__, current.__cause__, getattr(current, "reason", None)]
+        pending += [*current.args, current.__cause__, getattr(current, "reason", None)]
     return [type(one).__name__ for one in found]

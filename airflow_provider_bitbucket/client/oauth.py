@@ -19,7 +19,14 @@ from urllib.parse import urlencode, urlsplit
 import requests
 
 from airflow_provider_bitbucket.client.auth import NO_AUTH, Auth, basic
-from airflow_provider_bitbucket.client.errors import BitbucketAuthError, BitbucketConnectionError, from_response
+from airflow_provider_bitbucket.client.errors import (
+    BitbucketAuthError,
+    BitbucketConnectionError,
+    BitbucketServerError,
+    broken_answer,
+    from_response,
+)
+from airflow_provider_bitbucket.client.retry import passes
 
 AUTHORIZE_PATH = "/site/oauth2/authorize"
 TOKEN_PATH = "/site/oauth2/access_token"
@@ -163,11 +170,16 @@ class OAuthConsumer:
             raise BitbucketConnectionError(
                 f"No answer from the OAuth token endpoint: {type(error).__name__}.", method="POST", url=self.token_url
             ) from error
-        if answer.status_code in (429, *range(500, 600)):
+        if passes(answer.status_code):
             raise from_response(answer, "POST")
+        if answer.status_code < 400 and answer.status_code != 200:
+            raise self._broken(f"answered {answer.status_code}")  # a log-in or maintenance page, not RFC 6749
         if answer.status_code != 200:
             raise self._refused(answer, form["grant_type"])
         return self._tokens(answer)
+
+    def _broken(self, what: str) -> BitbucketServerError:
+        return broken_answer(f"The OAuth token endpoint {what}.", method="POST", url=self.token_url)
 
     def _refused(self, answer: requests.Response, grant: str) -> OAuthRefusedError:
         problem = from_response(answer, "POST").message
@@ -194,9 +206,7 @@ class OAuthConsumer:
             body: dict[str, Any] = answer.json()
             token, lifetime = str(body["access_token"]), float(body.get("expires_in", 7200))
         except (ValueError, KeyError, TypeError) as error:
-            raise BitbucketAuthError(
-                "The OAuth token endpoint answered without an access token.", method="POST", url=self.token_url
-            ) from error
+            raise self._broken("answered without an access token") from error
         refresh_token = str(body.get("refresh_token") or "")
         for secret in (token, refresh_token):
             if secret:
@@ -214,6 +224,7 @@ class OAuthClientCredentials(Auth):
     """
 
     kind = "oauth_client_credentials"
+    counted = "consumer"
 
     def __init__(self, key: str, secret: str, *, on_secret: Callable[[str], None] = tell_nobody) -> None:
         self.consumer = OAuthConsumer(key, secret, on_secret=on_secret)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
-from airflow_provider_bitbucket.client.errors import BitbucketError, BitbucketServerError
+from airflow_provider_bitbucket.client.errors import BitbucketServerError, broken_answer
 
 #: What most lists allow (developer.atlassian.com/cloud/bitbucket/rest/intro#pagination).
 LARGEST_PAGE = 100
@@ -115,9 +115,9 @@ def rows_of(page: Row, path: str) -> list[Row]:
 
     :param page: the answer
     :param path: of the list, for the error
-    :raises BitbucketError: it is no list
+    :raises BitbucketServerError: it is no list
     """
     values = page.get("values")
     if not isinstance(values, list):
-        raise BitbucketError(f"{path} is not a list: its answer has no 'values'.")
+        raise broken_answer(f"{path} is not a list: its answer has no 'values'.")
     return values

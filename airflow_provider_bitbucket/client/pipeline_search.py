@@ -14,7 +14,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client.errors import BitbucketError, BitbucketNotFoundError
-from airflow_provider_bitbucket.client.paging import LARGEST_PAGE
+from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, rows_of
+from airflow_provider_bitbucket.client.pipeline_state import build_number
 from airflow_provider_bitbucket.client.pipeline_target import fits
 
 if TYPE_CHECKING:
@@ -41,11 +42,11 @@ def mark(client: BitbucketClient, repository: str) -> Mark:
     """Note how far a repository's pipelines have come. Costs one request."""
     path = f"{client.repository_path(repository)}/pipelines/"
     try:
-        response = client.request("GET", path, params={"sort": "-created_on", "pagelen": 1})
+        response = client.request("GET", path, params={"sort": "-created_on", "pagelen": 1}, object_only=True)
     except BitbucketNotFoundError:
         return Mark(0, datetime.now(UTC))  # no such repository, or Pipelines are off: the start tells it in better words
     date = response.headers.get("Date")
-    numbers = [int(row["build_number"]) for row in response.json().get("values") or ()]
+    numbers = [build_number(row) for row in rows_of(response.json(), path)]
     return Mark(max(numbers, default=0), parsedate_to_datetime(date) if date else datetime.now(UTC))
 
 
@@ -63,7 +64,7 @@ def started_since(
     """
     found = []
     for row in client.pipelines.list(repository):
-        if int(row["build_number"]) <= newest:
+        if build_number(row) <= newest:
             break
         if _asked_for(row, creator) and fits(target, row.get("target") or {}):
             found.append(row)

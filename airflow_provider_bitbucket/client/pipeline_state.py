@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from airflow_provider_bitbucket.client.errors import broken_answer
+
 
 class PipelineStatus(StrEnum):
     """Where a pipeline stands."""
@@ -108,19 +110,20 @@ def evaluate(pipeline: Mapping[str, Any], results_url: str) -> PipelineOutcome:
 
     :param pipeline: as Bitbucket gives it; its ``links`` lead to an internal host and are not used
     :param results_url: address of the repository's results, ``https://bitbucket.org/acme/api/pipelines/results``
+    :raises BitbucketServerError: it does not say which pipeline it is, so it says nothing about any
     """
-    state = pipeline.get("state") or {}
+    state = _part(pipeline, "state")
     name = str(state.get("name") or "")
     completed = name == "COMPLETED"
-    inner = (state.get("result") if completed else state.get("stage")) or {}
+    inner = _part(state, "result" if completed else "stage")
     word = str(inner.get("name") or "")
     if completed:
         status = PipelineStatus(word) if word in _RESULTS else PipelineStatus.UNKNOWN
     else:
         status = _STAGES.get(word) or _NAMES.get(name) or _in_progress(name, word)
-    number = int(pipeline["build_number"])
+    number = build_number(pipeline)
     return PipelineOutcome(
-        uuid=str(pipeline["uuid"]),
+        uuid=str(_needed(pipeline, "uuid")),
         build_number=number,
         status=status,
         completed=completed,
@@ -130,6 +133,14 @@ def evaluate(pipeline: Mapping[str, Any], results_url: str) -> PipelineOutcome:
     )
 
 
+def build_number(pipeline: Mapping[str, Any]) -> int:
+    """Return the number of a pipeline, by which they are counted up in a repository.
+
+    :raises BitbucketServerError: it has none
+    """
+    return int(_needed(pipeline, "build_number"))
+
+
 def step_result(step: Mapping[str, Any]) -> str:
     """Return a step's result, or its stage or state while it has none."""
     state = step.get("state") or {}
@@ -137,13 +148,23 @@ def step_result(step: Mapping[str, Any]) -> str:
     return str(inner.get("name") or state.get("name") or "UNKNOWN")
 
 
+def _needed(pipeline: Mapping[str, Any], name: str) -> Any:
+    if not pipeline.get(name):
+        raise broken_answer(f"Bitbucket told of a pipeline without {name!r}: a broken answer, which says nothing about it.")
+    return pipeline[name]
+
+
+def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = whole.get(name)
+    return part if isinstance(part, Mapping) else {}
+
+
 def _in_progress(name: str, stage: str) -> PipelineStatus:
     return PipelineStatus.RUNNING if name == "IN_PROGRESS" and not stage else PipelineStatus.UNKNOWN
 
 
 def _reason(number: int, status: PipelineStatus, name: str, word: str, inner: Mapping[str, Any]) -> str:
-    error = inner.get("error") or {}
-    person = (inner.get("terminator") or {}).get("display_name")
+    error, person = _part(inner, "error"), _part(inner, "terminator").get("display_name")
     why = error.get("message") or error.get("key") or "Bitbucket does not say which"
     words = "/".join(filter(None, (name, word))) or "none given"
     sentences = {

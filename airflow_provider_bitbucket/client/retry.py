@@ -12,8 +12,9 @@ from airflow_provider_bitbucket.client.errors import (
     BitbucketRateLimitError,
 )
 
-#: 555 is Bitbucket's own: a merge, diff or source request that took too long on its side.
-TRANSIENT_STATUSES = frozenset({429, 500, 502, 503, 504, 555})
+#: Beside 5xx (Bitbucket's own 555 included: a merge, diff or source request that took too long on its side): the request did
+#: not arrive in time, came too early, or was one too many.
+_PASSING_STATUSES = frozenset({408, 425, 429})
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ NO_RETRIES = RetryPolicy(attempts=1, pace=False)
 BRIEF = RetryPolicy(attempts=5, max_seconds=30.0, longest_wait=10.0, pace=False)
 
 
+def passes(status: int | None) -> bool:
+    """Say whether a status tells of a bad moment; those from 520 on are of proxies in front of Bitbucket."""
+    return status is not None and (status in _PASSING_STATUSES or 500 <= status < 600)
+
+
 def is_transient(error: BaseException) -> bool:
     """Say whether another try may go better. What is ambiguous must not be tried again."""
     if isinstance(error, BitbucketAmbiguousError):
@@ -57,4 +63,4 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, BitbucketConnectionError):
         return lost.may_pass(error.__cause__)
     # Without a status, too: that of a budget which is known to be used up.
-    return isinstance(error, BitbucketRateLimitError) or getattr(error, "status", None) in TRANSIENT_STATUSES
+    return isinstance(error, BitbucketRateLimitError) or passes(getattr(error, "status", None))

@@ -19,7 +19,7 @@ from airflow_provider_bitbucket.client import errors, lost
 from airflow_provider_bitbucket.client.auth import NO_AUTH, Auth
 from airflow_provider_bitbucket.client.budget import shared_budget
 from airflow_provider_bitbucket.client.clock import Clock
-from airflow_provider_bitbucket.client.retry import RetryPolicy, is_transient
+from airflow_provider_bitbucket.client.retry import RetryPolicy, is_transient, passes
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ class _Request:
     """A request and what became of it so far.
 
     :param repeatable: whether it may be sent again when its answer was lost
+    :param object_only: nothing but a JSON object will do, wherever it comes from
     :param paced: seconds it waited for the request budget
     :param tries: how often it failed, other than by 429 while it waits for the budget
     """
@@ -49,6 +50,7 @@ class _Request:
     headers: Mapping[str, str]
     stream: bool
     repeatable: bool
+    object_only: bool
     paced: float = field(default=0.0, init=False)
     tries: int = field(default=0, init=False)
 
@@ -132,10 +134,13 @@ class Session:
         headers: Mapping[str, str] | None = None,
         stream: bool = False,
         idempotent: bool | None = None,
+        object_only: bool = False,
     ) -> requests.Response:
         """Send a request and return its answer with a status below 400.
 
         :param idempotent: whether it may be sent again when its answer was lost; by default what HTTP says of the method
+        :param object_only: take anything but a JSON object (or nothing, where that is right) for a broken answer, also that of
+            another host
         :raises BitbucketError: one of its kinds, with Bitbucket's own sentence
         """
         request = _Request(
@@ -147,6 +152,7 @@ class Session:
             {"Accept": JSON, **(headers or {})},
             stream,
             method in _SAFE_TO_REPEAT if idempotent is None else idempotent,
+            object_only,
         )
         started, policy = self._clock.monotonic(), self.retries
 
@@ -183,23 +189,32 @@ class Session:
         status = response.status_code
         if status == 429:
             raise self._rate_limited(request, response)
-        if status >= 500 and not request.repeatable:
+        if passes(status) and not request.repeatable:
             raise _ambiguous(request, f"Bitbucket answered {status}", response)
-        if status >= 400:
+        if status >= 400 and (self.is_own(response.url) or not request.object_only):
             raise errors.from_response(response, request.method, hint=self._hint(response))
-        if request.wants_json and self.is_own(response.url) and not _has_json(response):
-            kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
-            what = f"Bitbucket answered {status} with something that is not JSON ({kind})"
-            if not request.repeatable:
-                raise _ambiguous(request, what, response)
-            raise errors.BitbucketServerError(
-                f"{what}. If this lasts, what answers at {self.base_url} is not the Bitbucket API.",
-                status=502,  # what a broken gateway is called; the true status would say that all is well
-                method=request.method,
-                url=errors.safe_url(response.url),
-                request_id=errors.request_id(response),
-            )
+        self._refuse_broken(request, response)
         return response
+
+    def _refuse_broken(self, request: _Request, response: requests.Response) -> None:
+        """Raise for an answer that can not be what was asked for; a log-in or maintenance page may come from another host."""
+        own, status = self.is_own(response.url), response.status_code
+        if not request.wants_json or not (own or request.object_only):
+            return
+        if status < 400 and _has_json(response, dict if request.object_only else object):
+            return
+        kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
+        asked = "a JSON object" if request.object_only else "JSON"
+        what = f"{'Bitbucket' if own else 'Another host'} answered {status} with something that is not {asked} ({kind})"
+        if not request.repeatable:
+            raise _ambiguous(request, what, response)
+        place = self.base_url if own else errors.safe_url(response.url)
+        raise errors.broken_answer(
+            f"{what}. If this lasts, what answers at {place} is not the Bitbucket API.",
+            method=request.method,
+            url=errors.safe_url(response.url),
+            request_id=errors.request_id(response),
+        )
 
     def _follow(self, request: _Request) -> requests.Response:
         """Send, renew the credentials once when they are refused, and follow redirects (credentials stay at home)."""
@@ -355,15 +370,14 @@ def _ambiguous(request: _Request, what: str, response: requests.Response | None)
     )
 
 
-def _has_json(response: requests.Response) -> bool:
-    """Say whether the answer is JSON, or empty where that is right."""
+def _has_json(response: requests.Response, kind: type) -> bool:
+    """Say whether the answer is JSON of a kind, or empty where that is right."""
     if not response.content:
         return response.status_code in (201, 202, 204, 304) or response.request.method in ("HEAD", "DELETE")
     try:
-        response.json()
+        return isinstance(response.json(), kind)
     except ValueError:
         return False
-    return True
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:

@@ -52,7 +52,8 @@ def read_connection(
     """Check a Connection's fields and turn them into credentials and settings.
 
     :param connection: the Airflow connection
-    :param run_as: in whose name; None: who triggered the run, else the connection's default user
+    :param run_as: in whose name; None: who triggered the run, else the connection's default user. What was given and is empty
+        is refused, where each user has credentials of their own
     :param get_connection: finds the connection of a user
     :param on_secret: called with every text that must never be seen in a log, renewed tokens included
     :raises BitbucketConfigurationError: names the connection and the field that is missing or wrong
@@ -141,6 +142,12 @@ def _refuse_run_as(where: str, auth_type: str, run_as: str | None) -> None:
 
 
 def _acting_user(where: str, auth_type: str, extra: dict[str, Any], run_as: str | None) -> str:
+    if run_as is not None and not given(run_as):  # most likely a template that found nothing; it was meant to be somebody
+        raise BitbucketUserError(
+            f"{where}: run_as was given, and nobody is left of it: {run_as!r}. Nobody else is taken in their place. Leave run_as "
+            "out for who triggered the run or the connection's default user, or let its template name somebody in any case, "
+            "such as run_as=\"{{ dag_run.conf.get('user') or 'robin' }}\"."
+        )
     user = given(run_as) or who_triggered() or given(extra.get("default_user"))
     if not user:
         raise BitbucketUserError(

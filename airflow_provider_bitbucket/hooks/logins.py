@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.exceptions import BitbucketUserError
@@ -21,7 +22,8 @@ class Logins:
     """The logins of one connection.
 
     Variables: ``bitbucket_token__<connection>__<user>`` for each login (``..._token__<...>__next`` while it is written),
-    ``bitbucket_login_lease__<connection>__<user>`` for who may renew it, ``bitbucket_logins__<connection>`` with the names.
+    ``bitbucket_login_lease__<connection>__<user>`` for who may renew it, ``bitbucket_logins__<connection>`` with the names,
+    ``bitbucket_logins_lease__<connection>`` for who may change them.
 
     :param bitbucket_conn_id: the connection, of auth type ``oauth``
     """
@@ -65,11 +67,8 @@ class Logins:
         :raises TimeoutError: somebody renews the old one and does not come to an end
         """
 
-        def write() -> None:
-            self._stored(login.user).write(login)
-            self._write_names({*self.names(), login.user})
-
-        self._alone(login.user, write)
+        self._alone(login.user, lambda: self._stored(login.user).write(login))
+        self._list(login.user)
 
     def forget(self, user: str) -> None:
         """Forget a user's login.
@@ -78,11 +77,8 @@ class Logins:
         :raises TimeoutError: somebody renews it and does not come to an end
         """
 
-        def delete() -> None:
-            self._stored(user).delete()
-            self._write_names({*self.names()} - {user})
-
-        self._alone(user, delete)
+        self._alone(user, self._stored(user).delete)
+        self._list(user)
 
     def renew_all(self, consumer: OAuthConsumer) -> list[dict[str, Any]]:
         """Renew every login, which puts off the day it lapses.
@@ -103,22 +99,22 @@ class Logins:
 
     def _alone(self, user: str, change: Callable[[], None]) -> None:
         """Change a login while nobody renews it: who does would write the old one over it."""
-        lease, give_up = self._lease(user), time.monotonic() + _TAKE_LEASE_SECONDS
+        lease = self._lease(user)
         if self.get(user) is None:  # then there is nothing that anybody could be renewing
             change()
             lease.open()
             return
-        while not lease.try_take():
-            if time.monotonic() > give_up:
-                raise TimeoutError(f"The login of {user!r} is being renewed just now; try again in a few minutes")
-            time.sleep(1)
-        try:
+        with _holding(lease, f"The login of {user!r} is being renewed just now; try again in a few minutes"):
             change()
-        finally:
-            lease.release()
 
-    def _write_names(self, names: set[str]) -> None:
-        self._store.write(self._names_key, json.dumps(sorted(names)))
+    def _list(self, user: str) -> None:
+        """Add a user to the names, or remove them, as there is a login or none: alone, because others come and go as well."""
+        if (user in self.names()) == (self.get(user) is not None):
+            return
+        busy = f"The list of who has logged in is being changed just now; try again with {user!r} in a few minutes"
+        with _holding(self._new_lease(f"bitbucket_logins_lease__{self.bitbucket_conn_id}"), busy):
+            others = {*self.names()} - {user}
+            self._store.write(self._names_key, json.dumps(sorted({*others, user} if self.get(user) else others)))
 
     def _stored(self, user: str) -> StoredLogin:
         from airflow_provider_bitbucket.client import StoredLogin
@@ -126,6 +122,26 @@ class Logins:
         return StoredLogin(self._store, f"bitbucket_token__{self.bitbucket_conn_id}__{as_key(user)}")
 
     def _lease(self, user: str) -> Lease:
+        return self._new_lease(f"bitbucket_login_lease__{self.bitbucket_conn_id}__{as_key(user)}")
+
+    def _new_lease(self, key: str) -> Lease:
         from airflow_provider_bitbucket.client import Lease
 
-        return Lease(self._store, f"bitbucket_login_lease__{self.bitbucket_conn_id}__{as_key(user)}")
+        return Lease(self._store, key)
+
+
+@contextmanager
+def _holding(lease: Lease, busy: str) -> Iterator[None]:
+    """Do something while nobody else has the lease.
+
+    :raises TimeoutError: somebody has it and keeps it; says what is busy
+    """
+    give_up = time.monotonic() + _TAKE_LEASE_SECONDS
+    while not lease.try_take():
+        if time.monotonic() > give_up:
+            raise TimeoutError(busy)
+        time.sleep(1)
+    try:
+        yield
+    finally:
+        lease.release()

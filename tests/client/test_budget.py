@@ -11,11 +11,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_bitbucket import client as bitbucket
-from airflow_provider_bitbucket.client import NO_RETRIES, AccessToken, ApiToken, BitbucketClient, Clock, OAuthClientCredentials
+from airflow_provider_bitbucket.client import (
+    NO_RETRIES,
+    AccessToken,
+    ApiToken,
+    BitbucketClient,
+    Clock,
+    Lease,
+    OAuthClientCredentials,
+    OAuthConsumer,
+    OAuthLogin,
+    StoredLogin,
+)
 from airflow_provider_bitbucket.client.budget import RateBudget
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from benchmarks.shared_budget import run
+from tests.client.memory_store import MemoryStore
 from tests.client.timing import Time
+
+
+def login_of(user: str, consumer: str) -> OAuthLogin:
+    """A person's login through a consumer."""
+    store = MemoryStore()
+    return OAuthLogin(OAuthConsumer(consumer, "s"), StoredLogin(store, user), Lease(store, "lease"), user=user, hint="")
 
 
 def test_a_used_up_budget_says_how_long_it_waits_and_why(time: Time, caplog: pytest.LogCaptureFixture) -> None:
@@ -144,7 +162,11 @@ class TestSharing:
             (ApiToken("me@x.org", "first"), ApiToken("Me@x.org", "second"), True),  # counted by user
             (ApiToken("me@x.org", "same"), ApiToken("you@x.org", "same"), False),
             (AccessToken("first"), AccessToken("second"), False),  # each has its own
-            (OAuthClientCredentials("key", "old"), OAuthClientCredentials("key", "new"), True),  # counted by consumer
+            (OAuthClientCredentials("key", "old"), OAuthClientCredentials("key", "new"), True),  # counted by consumer,
+            (OAuthClientCredentials("key", "s"), login_of("anna", "key"), True),  # whoever authorised it (facts 2.7)
+            (login_of("anna", "key"), login_of("ben", "key"), True),
+            (login_of("anna", "key"), login_of("anna", "other"), False),
+            (ApiToken("same", "s"), OAuthClientCredentials("same", "s"), False),
         ],
     )
     def test_requests_are_counted_as_bitbucket_counts_them(
@@ -280,6 +302,59 @@ class TestOthersUseItToo:
         assert budget.acquire() > 120
         budget.granted()
         assert 0 < budget.acquire() <= 240
+
+
+class TestToldToComeBackAtOnce:
+    """A ``Retry-After`` of a second or none, though the hour's budget is spent."""
+
+    @pytest.mark.parametrize("told", [0.0, 1.0])
+    def test_it_is_not_asked_every_second_for_the_rest_of_the_hour(self, time: Time, told: float) -> None:
+        budget, refused = RateBudget("ci", clock=time.clock), 0
+        while budget.acquire() >= 0 and time.seconds < 3600:
+            budget.refused(told)
+            refused += 1
+        assert refused <= 12
+
+    def test_nor_when_each_time_a_few_requests_are_granted(self, time: Time) -> None:
+        budget, refused, granted = RateBudget("ci", clock=time.clock), 0, 0
+        while budget.acquire() >= 0 and time.seconds < 3600:
+            if (refused + granted) % 3:
+                budget.refused(1)
+                refused += 1
+            else:
+                budget.granted()
+                granted += 1
+        assert refused <= 60
+
+    def test_when_there_is_room_again_it_soon_has_all(self, time: Time) -> None:
+        budget = RateBudget("ci", clock=time.clock)
+        for _ in range(6):
+            budget.acquire()
+            budget.refused(1)
+        began = time.seconds
+        for _ in range(20):
+            budget.acquire()
+            budget.granted()
+        assert time.seconds - began < 3000
+        assert budget.acquire() == 0
+
+    def test_threads_that_are_refused_together_were_told_once(self, time: Time) -> None:
+        budget = RateBudget("ci", clock=time.clock)
+        for _ in range(50):
+            budget.acquire()
+        for _ in range(50):
+            budget.refused(1)
+        assert budget.free_in <= 2
+
+    def test_who_means_it_is_believed(self, time: Time) -> None:
+        budget = RateBudget("ci", clock=time.clock)
+        for _ in range(50):
+            for _ in range(8):
+                budget.acquire()
+                budget.granted()
+            budget.acquire()
+            budget.refused(1)
+        assert time.seconds <= 50 * 2, "a server that allows so many a second, and says so"
 
 
 @pytest.mark.slow

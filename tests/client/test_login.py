@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_bitbucket.client import (
+    NO_RETRIES,
     BitbucketAuthError,
     BitbucketClient,
+    BitbucketConnectionError,
     Lease,
     Login,
     OAuthConsumer,
@@ -21,6 +24,7 @@ from airflow_provider_bitbucket.client import (
     OAuthTokens,
     StoredLogin,
 )
+from airflow_provider_bitbucket.client.retry import is_transient
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from benchmarks.login_race import run
 from tests.client.memory_store import MemoryStore
@@ -146,7 +150,63 @@ def test_a_store_that_can_not_be_reached_is_no_reason_to_fail_while_the_token_is
         login.consumer, StoredLogin(broken, KEY), Lease(broken, "lease", settle_seconds=0.05), user="anna", hint=""
     )
     assert login.current().tokens.access_token == "old"
-    assert "could not be renewed yet (ConnectionError)" in caplog.text
+    assert "could not be renewed yet: The token store can not be used: ConnectionError." in caplog.text
+
+
+@pytest.mark.parametrize("asked", ["read", "write"])
+def test_a_store_that_can_not_be_reached_when_the_token_has_ended_is_a_bad_moment_and_quotes_no_token(
+    make_login: Callable[[], OAuthLogin], make_client: Callable[..., BitbucketClient], store: MemoryStore, asked: str
+) -> None:
+    class Unreachable(MemoryStore):
+        reachable = True
+
+        def read(self, key: str) -> str | None:
+            if not self.reachable and asked == "read":
+                raise RuntimeError(f"INSERT INTO variable ... {self.texts}")
+            return super().read(key)
+
+        def write(self, key: str, text: str) -> None:
+            if not self.reachable:
+                raise RuntimeError(f"INSERT INTO variable ... {text} {self.texts}")
+            super().write(key, text)
+
+    refresh_token, week_ago = make_login().load().tokens.refresh_token, time.time() - 7 * 24 * 3600
+    broken = Unreachable()
+    StoredLogin(broken, KEY).write(Login("anna", "Dana", OAuthTokens("old", week_ago + 7200, week_ago, (), refresh_token)))
+    consumer, lease = make_login().consumer, Lease(broken, "lease", settle_seconds=0.05)
+    client = make_client(OAuthLogin(consumer, StoredLogin(broken, KEY), lease, user="anna", hint=""), retries=NO_RETRIES)
+    broken.reachable = False
+    with pytest.raises(BitbucketConnectionError, match=r"The token store can not be used: RuntimeError\.") as caught:
+        client.users.me()
+    assert is_transient(caught.value), "a wait that takes it for a definite answer would lose its pipeline"
+    assert refresh_token not in "".join(traceback.format_exception(caught.value))
+    broken.reachable = True
+    assert client.users.me()["display_name"] == "Dana Demo"
+
+
+def test_a_lease_that_somebody_keeps_is_a_bad_moment(
+    make_login: Callable[[], OAuthLogin], make_client: Callable[..., BitbucketClient], store: MemoryStore
+) -> None:
+    refresh_token, week_ago = make_login().load().tokens.refresh_token, time.time() - 7 * 24 * 3600
+    StoredLogin(store, KEY).write(Login("anna", "Dana", OAuthTokens("old", week_ago + 7200, week_ago, (), refresh_token)))
+    assert Lease(store, "lease", seconds=1000, settle_seconds=0.01).try_take()
+    lease = Lease(store, "lease", seconds=-44.9, settle_seconds=0.01)  # waits for so long and a refresh, 45 s
+    login = OAuthLogin(make_login().consumer, StoredLogin(store, KEY), lease, user="anna", hint="")
+    with pytest.raises(BitbucketConnectionError, match="another process has kept the lease") as caught:
+        make_client(login, retries=NO_RETRIES).users.me()
+    assert is_transient(caught.value)
+
+
+def test_a_store_too_slow_for_a_refresh_is_a_bad_moment(
+    make_login: Callable[[], OAuthLogin], make_client: Callable[..., BitbucketClient], store: MemoryStore
+) -> None:
+    refresh_token, week_ago = make_login().load().tokens.refresh_token, time.time() - 7 * 24 * 3600
+    StoredLogin(store, KEY).write(Login("anna", "Dana", OAuthTokens("old", week_ago + 7200, week_ago, (), refresh_token)))
+    lease = Lease(store, "lease", seconds=60, settle_seconds=0.01)  # of which a third is for clocks that differ
+    login = OAuthLogin(make_login().consumer, StoredLogin(store, KEY), lease, user="anna", hint="")
+    with pytest.raises(BitbucketConnectionError, match="too slow to renew a login safely") as caught:
+        make_client(login, retries=NO_RETRIES).users.me()
+    assert is_transient(caught.value)
 
 
 def test_a_login_that_is_over_says_how_to_log_in_again(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_bitbucket.client import PipelineOutcome, PipelineStatus
+from airflow_provider_bitbucket.client import BitbucketServerError, PipelineOutcome, PipelineStatus
 from airflow_provider_bitbucket.client.pipeline_state import evaluate, step_result
+from airflow_provider_bitbucket.client.retry import is_transient
 
 
 def outcome(state: Any, **more: Any) -> PipelineOutcome:
@@ -75,6 +76,29 @@ def test_a_result_nobody_knows_is_an_end_and_no_success(state: Any) -> None:
 )
 def test_the_reason_is_a_sentence(state: Any, reason: str) -> None:
     assert outcome(state).reason == reason
+
+
+@pytest.mark.parametrize(
+    "state",
+    ["COMPLETED", {"name": "COMPLETED", "result": "FAILED"}, shown("COMPLETED", result="ERROR", error="x", terminator="y")],
+)
+def test_no_shape_of_a_state_breaks_it(state: Any) -> None:
+    assert not outcome(state).is_successful
+
+
+@pytest.mark.parametrize(
+    ("answer", "missing"),
+    [
+        ({}, "build_number"),
+        ({"uuid": "{1}"}, "build_number"),
+        ({"build_number": 7}, "uuid"),
+        ({"build_number": None}, "build_number"),
+    ],
+)
+def test_an_answer_that_tells_of_no_pipeline_is_a_bad_moment_of_bitbucket(answer: dict[str, Any], missing: str) -> None:
+    with pytest.raises(BitbucketServerError, match=f"without '{missing}'") as caught:
+        evaluate(answer, "https://x.org")
+    assert is_transient(caught.value), "a wait would lose its pipeline"
 
 
 WORDS = st.sampled_from([status.value for status in PipelineStatus] + ["PARSING", "COMPLETED", "IN_PROGRESS", "PASSED", ""])

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,11 +22,59 @@ WORKSPACE = "GET /workspaces/{workspace}"
 START = "POST /repositories/{workspace}/{repo_slug}/pipelines"
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504, 555])
+@pytest.mark.parametrize("status", [500, 501, 502, 503, 504, 520, 522, 524, 530, 555])
 def test_a_read_survives_server_errors(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator, status: int) -> None:
     bitbucket_emulator.fault("server_error", status=status, count=3)
     assert client.workspaces.get()["slug"] == "acme"
     assert bitbucket_emulator.requests()[WORKSPACE] == 4
+
+
+@pytest.mark.parametrize("status", [408, 425])
+def test_what_came_too_late_or_too_early_is_asked_again_unless_it_starts_something(
+    reader: BitbucketClient, server: WebServer, status: int
+) -> None:
+    server.answer("/2.0/thing", Answer(status=status), Answer({"slug": "acme"}))
+    assert reader.get("/thing") == {"slug": "acme"}
+    server.answer("/2.0/thing", Answer(status=status), Answer({}))
+    with pytest.raises(bitbucket.BitbucketAmbiguousError, match=f"Bitbucket answered {status}"):
+        reader.post("/thing", {})
+
+
+LOG_IN_PAGE = Answer("<html><title>Log in</title>", 200, {"Content-Type": "text/html"})
+
+
+@pytest.mark.parametrize("page", [LOG_IN_PAGE, Answer("", 200), Answer("[]", 200), Answer("null", 200), Answer("Forbidden", 403)])
+def test_a_log_in_page_on_another_host_is_a_bad_moment_and_no_answer(
+    reader: BitbucketClient, server: WebServer, stranger: WebServer, time: Time, page: Answer
+) -> None:
+    stranger.answer("/sso", page)
+    server.answer("/2.0/thing", Answer(status=302, headers={"Location": f"{stranger.url}/sso?from=1"}), Answer({"slug": "acme"}))
+    assert reader.get("/thing") == {"slug": "acme"}
+    server.answer("/2.0/thing", Answer(status=302, headers={"Location": f"{stranger.url}/sso?from=1"}))
+    impatient = BitbucketClient(ApiToken("me@x.org", "secret"), base_url=server.api_url, retries=NO_RETRIES, clock=time.clock)
+    with pytest.raises(bitbucket.BitbucketServerError, match=f"Another host answered .* at {stranger.url}/sso is not") as caught:
+        impatient.get("/thing")
+    assert is_transient(caught.value), "a wait that takes it for a definite answer would lose its pipeline"
+
+
+@pytest.mark.parametrize("answer", [{"type": "error"}, {"values": None}])
+def test_an_answer_without_the_list_that_was_asked_for_is_a_bad_moment(
+    reader: BitbucketClient, server: WebServer, answer: dict[str, Any]
+) -> None:
+    server.answer("/2.0/repositories/acme/api/pipelines/", answer)
+    with pytest.raises(bitbucket.BitbucketServerError, match="is not a list") as caught:
+        reader.pipelines.newest("api")
+    assert is_transient(caught.value)
+
+
+@pytest.mark.parametrize("answer", [Answer("[]", 201), Answer("null", 201)])
+def test_a_start_whose_answer_is_not_what_it_should_be_may_have_started_something(
+    reader: BitbucketClient, server: WebServer, answer: Answer
+) -> None:
+    server.answer("/2.0/thing", answer)
+    with pytest.raises(bitbucket.BitbucketAmbiguousError, match="not a JSON object"):
+        reader.post("/thing", {})
+    assert len(server.asked) == 1
 
 
 @pytest.mark.parametrize("kind", ["reset", "truncated", "html"])
@@ -162,6 +211,19 @@ def test_a_start_whose_answer_is_lost_is_not_sent_again(
     bitbucket_emulator.fault(kind, method="POST")
     with pytest.raises(bitbucket.BitbucketAmbiguousError, match="may or may not have taken effect"):
         client.pipelines.trigger("api", branch="main")
+    assert bitbucket_emulator.requests()[START] == 1
+
+
+def test_a_start_in_answer_to_a_refused_connection_is_not_taken_for_that(
+    client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
+) -> None:
+    nowhere = BitbucketClient(ApiToken("a@b.c", "t"), "acme", "http://127.0.0.1:9/2.0", retries=NO_RETRIES)
+    bitbucket_emulator.fault("lost_answer", method="POST")
+    try:
+        nowhere.workspaces.get()
+    except bitbucket.BitbucketConnectionError:
+        with pytest.raises(bitbucket.BitbucketAmbiguousError, match="the connection was closed without an answer"):
+            client.pipelines.trigger("api", branch="main")
     assert bitbucket_emulator.requests()[START] == 1
 
 

@@ -70,11 +70,22 @@ def test_a_run_that_nobody_triggered_needs_a_name(
     own: Callable[..., None], connect: Connect, bitbucket_emulator: BitbucketEmulator
 ) -> None:
     own("robin", "robin.reviewer")
-    for nothing in (None, "", " ", "None"):
-        assert "nobody triggered this run by name" in refusal(run_as=nothing)
+    assert "nobody triggered this run by name" in refusal()
     connect(bitbucket_emulator.connection_json("api_token_per_user", default_user="robin"))
     assert me() == ROBIN
     assert "'zoe' has no credentials" in refusal(run_as="zoe"), "the default user is not a substitute for somebody else"
+
+
+@pytest.mark.parametrize("nothing", ["", " ", "None"])
+def test_a_run_as_of_which_nothing_is_left_acts_as_nobody_else(
+    own: Callable[..., None], connect: Connect, bitbucket_emulator: BitbucketEmulator, nothing: str
+) -> None:
+    own("robin", "robin.reviewer")
+    connect(bitbucket_emulator.connection_json("api_token_per_user", default_user="robin"))
+    said = refusal(run_as=nothing)
+    assert f"run_as was given, and nobody is left of it: {nothing!r}" in said
+    assert "Leave run_as out" in said
+    assert bitbucket_emulator.requests() == {}
 
 
 @pytest.mark.parametrize(
@@ -121,7 +132,8 @@ def test_one_credential_for_all_is_not_taken_for_a_users(
     connect(bitbucket_emulator.connection_json(auth_type))
     with pytest.raises(BitbucketConfigurationError, match=r"has one credential for all .* run_as='robin' is not possible"):
         BitbucketHook(run_as="robin").get_conn()
-    assert BitbucketHook(run_as="").acting_user() is None
+    for nothing in (None, "", "None"):
+        assert BitbucketHook(run_as=nothing).acting_user() is None
 
 
 @pytest.mark.airflow
