@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_bitbucket.client import BitbucketBadRequestError, BitbucketNotFoundError, BitbucketServerError
 from airflow_provider_bitbucket.datasets import timeline
 from airflow_provider_bitbucket.datasets.intervals import moment
-from airflow_provider_bitbucket.datasets.people import Account
+from airflow_provider_bitbucket.datasets.people import Account, is_bot
 from airflow_provider_bitbucket.datasets.pull_request_activity import timelines
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
 from airflow_provider_bitbucket.datasets.spool import Room, Spool
@@ -154,31 +154,31 @@ def closing(
         return None, None
     if told := row.get("closed_on"):
         return told, "closed_on"
-    evidence = {
-        "activity": timeline.closed_on(entries),
-        "merge_commit": (row.get("merge_commit") or {}).get("date"),
-        "updated_on": row.get("updated_on"),
-    }
-    return next(((moment, source) for source, moment in evidence.items() if moment), (None, None))
+    if entries and (updated := timeline.closed_on(entries)):
+        return updated, "activity"
+    if merged := (row.get("merge_commit") or {}).get("date"):
+        return merged, "merge_commit"
+    return (changed, "updated_on") if (changed := row.get("updated_on")) else (None, None)
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     row, bots = record["pull_request"], record.get("bots", ())
-    author, closed_by = Account.of(row.get("author")), Account.of(row.get("closed_by"))
+    author, closed_by = row.get("author") or {}, row.get("closed_by") or {}
+    author_id, closed_by_id, state = author.get("uuid"), closed_by.get("uuid"), row.get("state")
     source, destination = row.get("source") or {}, row.get("destination") or {}
-    merge_commit, links = row.get("merge_commit") or {}, row.get("links") or {}
+    merge_commit, links, reviewers = row.get("merge_commit") or {}, row.get("links") or {}, row.get("reviewers")
     entries = None if record.get("timeline") is None else timeline.oldest_first(record["timeline"])
     closed_on, closed_on_source = closing(row, entries or ())
-    is_self_merged = closed_by.id == author.id if row.get("state") == "MERGED" and closed_by.id and author.id else None
+    is_self_merged = closed_by_id == author_id if state == "MERGED" and closed_by_id and author_id else None
     return {
         "repository": record["repository"],
         "id": row["id"],
         "title": row.get("title"),
-        "state": row.get("state"),
+        "state": state,
         "is_draft": row.get("draft"),
-        "author_id": author.id,
-        "author": author.name,
-        "author_is_bot": author.is_bot(bots),
+        "author_id": author_id,
+        "author": author.get("display_name"),
+        "author_is_bot": is_bot(author, bots),
         "source_branch": (source.get("branch") or {}).get("name"),
         "destination_branch": (destination.get("branch") or {}).get("name"),
         "source_commit": (source.get("commit") or {}).get("hash"),
@@ -187,15 +187,15 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         "updated_on": row.get("updated_on"),
         "closed_on": closed_on,
         "closed_on_source": closed_on_source,
-        "closed_by_id": closed_by.id,
-        "closed_by": closed_by.name,
+        "closed_by_id": closed_by_id,
+        "closed_by": closed_by.get("display_name"),
         "is_self_merged": is_self_merged,
         "reason": row.get("reason") or None,
         "comment_count": row.get("comment_count"),
         "task_count": row.get("task_count"),
-        "reviewers": None if row.get("reviewers") is None else len(row["reviewers"]),
+        "reviewers": None if reviewers is None else len(reviewers),
         "url": (links.get("html") or {}).get("href"),
-        **_from_participants(row.get("participants"), author, bots),
+        **_from_participants(row.get("participants"), author_id, bots),
         **_from_commits(record.get("commits")),
         **_from_diffstat(record.get("diffstat")),
         **_from_timeline(row, entries, author, bots, closed_on),
@@ -203,7 +203,7 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _from_participants(
-    participants: Sequence[Mapping[str, Any]] | None, author: Account, bots: Collection[str]
+    participants: Sequence[Mapping[str, Any]] | None, author_id: str | None, bots: Collection[str]
 ) -> dict[str, Any]:
     if participants is None:
         return {}
@@ -211,8 +211,8 @@ def _from_participants(
     for one in participants:
         approves, asks = one.get("approved"), one.get("state") == "changes_requested"
         if approves or asks:
-            who = Account.of(one.get("user"))
-            if who.id != author.id and not who.is_bot(bots):
+            who = one.get("user") or {}
+            if who.get("uuid") != author_id and not is_bot(who, bots):
                 approvals += bool(approves)
                 changes_requested += asks
     return {"approvals": approvals, "changes_requested": changes_requested}
@@ -238,7 +238,7 @@ def _from_diffstat(rows: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
 def _from_timeline(
     row: Mapping[str, Any],
     entries: Sequence[tuple[datetime, timeline.Entry]] | None,
-    author: Account,
+    author: Mapping[str, Any],
     bots: Collection[str],
     closed_on: datetime | str | None,
 ) -> dict[str, Any]:
@@ -246,7 +246,7 @@ def _from_timeline(
         return {}
     created, closed = datetime.fromisoformat(row["created_on"]), moment(closed_on)
     drafts = timeline.drafts(entries, created, closed, bool(row.get("draft")))
-    reviews = timeline.reviews(entries, author, bots, drafts.ready_on, closed)
+    reviews = timeline.reviews(entries, Account.of(author), bots, drafts.ready_on, closed)
     approvals = [date for date, entry in reviews if entry.kind == "approval"]
     found = {
         "ready_on": drafts.ready_on,
