@@ -187,7 +187,7 @@ def test_a_name_that_is_much_like_another_takes_nothing_from_whose_it_is(cli: Cl
     tokens = OAuthTokens("access-token", now + 7200, now, (), "refresh-token")
     logins = Logins("bitbucket_default")
     logins.keep(Login("anna", "Anna", tokens))
-    with pytest.raises(BitbucketUserError, match="'Anna' .* belongs to 'anna'"):
+    with pytest.raises(BitbucketUserError, match=r"'Anna' .* belongs to 'anna'"):
         logins.keep(Login("Anna", "Another", tokens))
     with pytest.raises(SystemExit, match="belongs to 'anna'"):
         cli("logout", "--user", "Anna")
