@@ -209,12 +209,12 @@ def _from_participants(
         return {}
     approvals = changes_requested = 0
     for one in participants:
-        approves, asks = one.get("approved"), one.get("state") == "changes_requested"
-        if approves or asks:
+        approves = one.get("approved")
+        if approves or one.get("state") == "changes_requested":
             who = one.get("user") or {}
             if who.get("uuid") != author_id and not is_bot(who, bots):
                 approvals += bool(approves)
-                changes_requested += asks
+                changes_requested += not approves
     return {"approvals": approvals, "changes_requested": changes_requested}
 
 

@@ -13,6 +13,7 @@ from airflow_provider_bitbucket.datasets.intervals import chunks
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    from pandas.api.extensions import ExtensionArray
 
 TIMESTAMP = "datetime64[us, UTC]"
 TEXT, INTEGER, NUMBER, BOOLEAN, CATEGORY = "string", "Int64", "Float64", "boolean", "category"
@@ -82,7 +83,7 @@ class Schema:
         for chunk in chunks((tuple(map(row.get, names)) for row in rows), _CHUNK):
             for column, values in zip(columns, zip(*chunk, strict=True), strict=True):
                 column.add(values)
-        return pd.DataFrame({name: column.series() for name, column in zip(names, columns, strict=True)}, columns=names)
+        return pd.DataFrame({name: column.array() for name, column in zip(names, columns, strict=True)})
 
     def empty(self) -> pd.DataFrame:
         """Return the frame of no rows."""
@@ -108,7 +109,7 @@ class Schema:
 
 
 class _Values:
-    """The values of a column, in pieces as rows come: Arrow's, which are small and quickly made a series, else plain lists.
+    """The values of a column, in pieces as rows come: Arrow's, which are small and quickly made one of pandas, else plain.
 
     :param column: whose they are
     :param arrow: the package; None where it is not installed
@@ -129,7 +130,7 @@ class _Values:
                 self._arrow = None
         self._pieces.append(piece)
 
-    def series(self) -> pd.Series[Any]:
+    def array(self) -> ExtensionArray:
         if self._arrow:
             try:
                 return _from_arrow(self._column, self._arrow.chunked_array(self._pieces, self._type))
@@ -153,7 +154,7 @@ def _arrow_type(dtype: str, pa: ModuleType) -> Any:
     return {INTEGER: pa.int64(), NUMBER: pa.float64(), BOOLEAN: pa.bool_()}.get(dtype, pa.large_string())
 
 
-def _from_arrow(column: Column, values: pa.ChunkedArray[Any]) -> pd.Series[Any]:
+def _from_arrow(column: Column, values: pa.ChunkedArray[Any]) -> ExtensionArray:
     import pandas as pd
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -163,31 +164,32 @@ def _from_arrow(column: Column, values: pa.ChunkedArray[Any]) -> pd.Series[Any]:
         found = pc.index_in(values, value_set=pa.array(categories, values.type))
         return _categorical(found.fill_null(-1).to_numpy(), categories)
     if column.dtype == TIMESTAMP:
-        return pd.Series(pd.DatetimeTZDtype("us", "UTC").__from_arrow__(values.cast(pa.timestamp("us", "UTC"))))
+        values = values.cast(pa.timestamp("us", "UTC"))
     dtype: Any = pd.api.types.pandas_dtype(column.dtype)
-    return pd.Series(dtype.__from_arrow__(values))
+    array: ExtensionArray = dtype.__from_arrow__(values)
+    return array
 
 
-def _from_python(column: Column, values: list[Any]) -> pd.Series[Any]:
+def _from_python(column: Column, values: list[Any]) -> ExtensionArray:
     import pandas as pd
 
-    if column.dtype == TIMESTAMP:
-        return moments(values)
     if column.dtype == CATEGORY:
         categories = _categories(column, values)
         code = {name: number for number, name in enumerate(categories)}
         return _categorical([code.get(value, -1) for value in values], categories)
-    return pd.Series(values, dtype=pd.api.types.pandas_dtype(column.dtype))
+    dtype = pd.api.types.pandas_dtype(column.dtype)
+    array: ExtensionArray = (moments(values) if column.dtype == TIMESTAMP else pd.Series(values, dtype=dtype)).array
+    return array
 
 
 def _categories(column: Column, values: Iterable[Any]) -> list[str]:
     return [*column.categories, *sorted({*values}.difference(column.categories, [None]))]
 
 
-def _categorical(codes: Any, categories: list[str]) -> pd.Series[Any]:
+def _categorical(codes: Any, categories: list[str]) -> pd.Categorical[Any]:
     import pandas as pd
 
-    return pd.Series(pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(categories)))
+    return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(categories))
 
 
 def moments(values: Sequence[Any]) -> pd.Series[Any]:

@@ -151,6 +151,16 @@ def test_what_is_odd_in_one_row_of_many_leaves_the_others_as_they_are(odd: dict[
         assert str(frame[name][number]) == str(SCHEMA.frame([odd])[name][0])
 
 
+def test_a_frame_can_be_changed_in_place():
+    """Its arrays must not be views of what Arrow keeps unchangeable."""
+    row = {"id": 1, "name": "a", "at": "2026-10-07T18:39:55Z", "spent_seconds": 0.5, "is_new": True, "state": "DONE"}
+    frame = SCHEMA.frame([row, {**row, "id": 2}])
+    for name, value in SCHEMA.frame([{**row, "id": 7, "name": "b", "is_new": False, "state": "OPEN"}]).iloc[0].items():
+        frame.loc[0, str(name)] = value
+    assert (list(frame["id"]), list(frame["name"]), list(frame["is_new"])) == ([7, 2], ["b", "a"], [False, True])
+    assert list(frame["state"]) == ["OPEN", "DONE"]
+
+
 def test_unknown_states_stand_behind_the_known_ones():
     states = SCHEMA.frame([{"state": "QUEUED"}, {"state": "OPEN"}, {"state": None}])["state"]
     assert list(states.cat.categories) == ["OPEN", "DONE", "QUEUED"]
