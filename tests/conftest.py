@@ -9,6 +9,7 @@ pytest_plugins = ["airflow_provider_bitbucket.emulator.pytest_plugin", "tests.ai
 END_TO_END = "end_to_end"
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Share the tests out to processes: a file's stay together, and so do all that run a whole Airflow, which come first.
 

@@ -43,6 +43,11 @@ class Dataset:
         overlap: timedelta = getattr(self._module, "OVERLAP", OVERLAP)
         return overlap
 
+    @property
+    def reads_changes(self) -> bool:
+        """Whether ``read`` takes ``changed_since``, to leave out what has not changed since and would cost requests."""
+        return bool(getattr(self._module, "READS_CHANGES", False))
+
     def frame(self, records: Iterable[Any]) -> pd.DataFrame:
         """Return records as a frame."""
         frame: pd.DataFrame = self._module.to_frame(records)
@@ -88,8 +93,8 @@ class Dataset:
         """
         source, names = self._sources(client, repositories)
 
-        def read(name: str, begin: datetime | None) -> Iterator[Any]:
-            records: Iterator[Any] = source(client, name, since=begin, until=until, **options)
+        def read(name: str, begin: datetime | None, **changes: datetime) -> Iterator[Any]:
+            records: Iterator[Any] = source(client, name, since=begin, until=until, **options, **changes)
             return records
 
         return Reading(self, read, names, since, until, client.budget, workers=workers, on_repository_error=on_repository_error)

@@ -47,3 +47,8 @@ class Account(NamedTuple):
 
 
 NOBODY = Account()
+
+
+def is_bot(json: Mapping[str, Any], bots: Collection[str] = ()) -> bool:
+    """Say of Bitbucket's JSON of an account what :meth:`Account.is_bot` says, reading no more of it than decides."""
+    return json.get("type") == "app_user" or (bool(bots) and Account.of(json).is_bot(bots))

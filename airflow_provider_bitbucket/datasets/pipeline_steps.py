@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _TRIGGER = "pipeline_step_trigger_"
 
 OVERLAP = pipelines.OVERLAP
+#: ``read`` takes ``changed_since``, so that what is over costs nothing when reading goes on.
+READS_CHANGES = True
 
 SCHEMA = Schema(
     "pipeline_steps",
@@ -58,24 +60,38 @@ SCHEMA = Schema(
 
 
 def read(
-    client: BitbucketClient, repository: str, *, since: datetime | None = None, until: datetime | None = None
+    client: BitbucketClient,
+    repository: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    changed_since: datetime | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield the steps of the pipelines whose ``created_on`` lies in ``[since, until)``.
 
-    Costs the list of pipelines and one request for each pipeline in the interval. A pipeline has no steps before its
-    definition was read, and none when it was deleted meanwhile.
+    Costs the list of pipelines and one request for each pipeline in the interval, with ``changed_since`` for each that
+    was not over at that moment. A pipeline has no steps before its definition was read, and none when it was deleted
+    meanwhile.
+
+    :param client: the client
+    :param repository: slug, or ``workspace/slug``
+    :param since: first moment; None: from the beginning
+    :param until: first moment that is too late; None: until now
+    :param changed_since: leave out pipelines that were over before, whose steps were read then; None: none
     """
     for record in pipelines.read(client, repository, since=since, until=until):
-        number = record["outcome"].build_number
+        outcome = record["outcome"]
+        if changed_since and pipelines.was_over(outcome, changed_since):
+            continue
         try:
-            steps = client.pipelines.steps(repository, record["outcome"].uuid)
+            steps = client.pipelines.steps(repository, outcome.uuid)
         except BitbucketNotFoundError:
             continue
         for position, step in enumerate(steps, 1):
             yield {
                 "repository": record["repository"],
-                "build_number": number,
-                "pipeline_id": record["outcome"].uuid,
+                "build_number": outcome.build_number,
+                "pipeline_id": outcome.uuid,
                 "position": position,
                 "step": step,
             }

@@ -17,7 +17,7 @@ from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGE
 if TYPE_CHECKING:
     import pandas as pd
 
-    from airflow_provider_bitbucket.client import BitbucketClient
+    from airflow_provider_bitbucket.client import BitbucketClient, PipelineOutcome
 
 log = logging.getLogger(__name__)
 
@@ -107,6 +107,12 @@ def read(
     if newest:
         for row in back_to(chain([newest], listed), _created_on, since, until, page=LARGEST_PAGE):
             yield {"repository": name, "outcome": client.pipelines.evaluate(repository, row)}
+
+
+def was_over(outcome: PipelineOutcome, before: datetime) -> bool:
+    """Say whether a pipeline was over before a moment. It changes no more then, unless it is run again; then it is not over."""
+    ended = moment(outcome.pipeline.get("completed_on"))
+    return outcome.completed and ended is not None and ended < before
 
 
 def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

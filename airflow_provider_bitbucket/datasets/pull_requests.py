@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_bitbucket.client import BitbucketBadRequestError, BitbucketNotFoundError, BitbucketServerError
 from airflow_provider_bitbucket.datasets import timeline
 from airflow_provider_bitbucket.datasets.intervals import moment
-from airflow_provider_bitbucket.datasets.people import Account
+from airflow_provider_bitbucket.datasets.people import Account, is_bot
 from airflow_provider_bitbucket.datasets.pull_request_activity import timelines
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
 from airflow_provider_bitbucket.datasets.spool import Room, Spool
@@ -169,31 +169,31 @@ def closing(
         return None, None
     if told := row.get("closed_on"):
         return told, "closed_on"
-    evidence = {
-        "activity": timeline.closed_on(entries),
-        "merge_commit": (row.get("merge_commit") or {}).get("date"),
-        "updated_on": row.get("updated_on"),
-    }
-    return next(((moment, source) for source, moment in evidence.items() if moment), (None, None))
+    if entries and (updated := timeline.closed_on(entries)):
+        return updated, "activity"
+    if merged := (row.get("merge_commit") or {}).get("date"):
+        return merged, "merge_commit"
+    return (changed, "updated_on") if (changed := row.get("updated_on")) else (None, None)
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     row, bots = record["pull_request"], record.get("bots", ())
-    author, closed_by = Account.of(row.get("author")), Account.of(row.get("closed_by"))
+    author, closed_by = row.get("author") or {}, row.get("closed_by") or {}
+    author_id, closed_by_id, state = author.get("uuid"), closed_by.get("uuid"), row.get("state")
     source, destination = row.get("source") or {}, row.get("destination") or {}
-    merge_commit, links = row.get("merge_commit") or {}, row.get("links") or {}
+    merge_commit, links, reviewers = row.get("merge_commit") or {}, row.get("links") or {}, row.get("reviewers")
     entries = None if record.get("timeline") is None else timeline.oldest_first(record["timeline"])
     closed_on, closed_on_source = closing(row, entries or ())
-    is_self_merged = closed_by.id == author.id if row.get("state") == "MERGED" and closed_by.id and author.id else None
+    is_self_merged = closed_by_id == author_id if state == "MERGED" and closed_by_id and author_id else None
     return {
         "repository": record["repository"],
         "id": row["id"],
         "title": row.get("title"),
-        "state": row.get("state"),
+        "state": state,
         "is_draft": row.get("draft"),
-        "author_id": author.id,
-        "author": author.name,
-        "author_is_bot": author.is_bot(bots),
+        "author_id": author_id,
+        "author": author.get("display_name"),
+        "author_is_bot": is_bot(author, bots),
         "source_repository": _source_repository(record["repository"], source, destination),
         "source_branch": (source.get("branch") or {}).get("name"),
         "destination_branch": (destination.get("branch") or {}).get("name"),
@@ -203,16 +203,16 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         "updated_on": row.get("updated_on"),
         "closed_on": closed_on,
         "closed_on_source": closed_on_source,
-        "closed_by_id": closed_by.id,
-        "closed_by": closed_by.name,
+        "closed_by_id": closed_by_id,
+        "closed_by": closed_by.get("display_name"),
         "is_self_merged": is_self_merged,
         "reason": row.get("reason") or None,
         "comment_count": row.get("comment_count"),
         "task_count": row.get("task_count"),
-        "reviewers": None if row.get("reviewers") is None else len(row["reviewers"]),
+        "reviewers": None if reviewers is None else len(reviewers),
         "url": (links.get("html") or {}).get("href"),
-        **_from_participants(row.get("participants"), author, bots),
-        "approvals_before_close": _approvals_before_close(row.get("participants"), entries, author, bots, moment(closed_on)),
+        **_from_participants(row.get("participants"), author_id, bots),
+        "approvals_before_close": _approvals_before_close(row.get("participants"), entries, author_id, bots, closed_on),
         **_from_commits(record.get("commits")),
         **_from_diffstat(record.get("diffstat")),
         **_from_timeline(row, entries, author, bots, closed_on),
@@ -220,18 +220,18 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _from_participants(
-    participants: Sequence[Mapping[str, Any]] | None, author: Account, bots: Collection[str]
+    participants: Sequence[Mapping[str, Any]] | None, author_id: str | None, bots: Collection[str]
 ) -> dict[str, Any]:
     if participants is None:
         return {}
     approvals = changes_requested = 0
     for one in participants:
-        approves, asks = one.get("approved"), one.get("state") == "changes_requested"
-        if approves or asks:
-            who = Account.of(one.get("user"))
-            if who.id != author.id and not who.is_bot(bots):
+        approves = one.get("approved")
+        if approves or one.get("state") == "changes_requested":
+            who = one.get("user") or {}
+            if who.get("uuid") != author_id and not is_bot(who, bots):
                 approvals += bool(approves)
-                changes_requested += asks
+                changes_requested += not approves
     return {"approvals": approvals, "changes_requested": changes_requested}
 
 
@@ -243,21 +243,25 @@ def _source_repository(asked_for: str, source: Mapping[str, Any], destination: M
 def _approvals_before_close(
     participants: Sequence[Mapping[str, Any]] | None,
     entries: Sequence[tuple[datetime, timeline.Entry]] | None,
-    author: Account,
+    author_id: str | None,
     bots: Collection[str],
-    closed_on: datetime | None,
+    closed_on: datetime | str | None,
 ) -> int | None:
     if closed_on is None or (entries is None and participants is None):
         return None
-    given: list[tuple[datetime | None, Account]]
+    given: list[tuple[datetime | str | None, str | None]]
     if entries is not None:  # approvals that were withdrawn leave no entry
-        given = [(date, entry.actor) for date, entry in entries if entry.kind == "approval"]
+        approving = ((date, entry.actor) for date, entry in entries if entry.kind == "approval")
+        given = [(date, who.id) for date, who in approving if not who.is_bot(bots)]
     else:  # participated_on is of the last thing that somebody did, such as a comment after an approval
-        approving = [one for one in participants or () if one.get("approved")]
-        given = [(moment(one.get("participated_on")), Account.of(one.get("user"))) for one in approving]
-    people = [(date, who.id) for date, who in given if who.id != author.id and not who.is_bot(bots)]
-    before = {who for date, who in people if date and date <= closed_on}
-    return len(before) if entries is not None or len(before) == len({who for _, who in people}) else None
+        people = ((one.get("participated_on"), one.get("user") or {}) for one in participants or () if one.get("approved"))
+        given = [(date, who.get("uuid")) for date, who in people if not is_bot(who, bots)]
+    others = [(moment(date), who) for date, who in given if who != author_id]
+    if not others:
+        return 0
+    closed = moment(closed_on)
+    before = {who for date, who in others if date and closed and date <= closed}
+    return len(before) if entries is not None or len(before) == len({who for _, who in others}) else None
 
 
 def _from_commits(commits: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
@@ -280,7 +284,7 @@ def _from_diffstat(rows: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
 def _from_timeline(
     row: Mapping[str, Any],
     entries: Sequence[tuple[datetime, timeline.Entry]] | None,
-    author: Account,
+    author: Mapping[str, Any],
     bots: Collection[str],
     closed_on: datetime | str | None,
 ) -> dict[str, Any]:
@@ -288,7 +292,7 @@ def _from_timeline(
         return {}
     created, closed = datetime.fromisoformat(row["created_on"]), moment(closed_on)
     drafts = timeline.drafts(entries, created, closed, bool(row.get("draft")))
-    reviews = timeline.reviews(entries, author, bots, drafts.ready_on, closed)
+    reviews = timeline.reviews(entries, Account.of(author), bots, drafts.ready_on, closed)
     approvals = [date for date, entry in reviews if entry.kind == "approval"]
     found = {
         "ready_on": drafts.ready_on,

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client import BitbucketAuthError, BitbucketError
 from airflow_provider_bitbucket.datasets import TooManyRowsError
+from airflow_provider_bitbucket.datasets.intervals import OVERLAP
 from airflow_provider_bitbucket.datasets.spool import Room, Spool
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Reading:
     """The records of repositories, in their order, and what became of each. Read once.
 
     :param dataset: what they are records of
-    :param read: yields the records of a repository since a moment
+    :param read: yields the records of a repository since a moment; given ``changed_since``, only of what changed since that
     :param repositories: full names
     :param since: first moment; None: from the beginning
     :param until: first moment that is too late; None: until now
@@ -82,7 +83,7 @@ class Reading:
     def __init__(
         self,
         dataset: Dataset,
-        read: Callable[[str, datetime | None], Iterator[Any]],
+        read: Callable[..., Iterator[Any]],
         repositories: Sequence[str],
         since: datetime | None,
         until: datetime | None,
@@ -102,6 +103,7 @@ class Reading:
         self.since = dict.fromkeys(repositories, since)
         #: First moment that is too late.
         self.until = until
+        self._changed_since: dict[str, datetime] = {}
         self._read = read
         self._budget = budget
         self._workers = min(workers, len(self.results))
@@ -128,6 +130,8 @@ class Reading:
         """
         for name, moment in read_until.items():
             self.since[name] = moment - self.dataset.overlap
+            if self.dataset.reads_changes:
+                self._changed_since[name] = moment - OVERLAP
 
     def frame(self, max_rows: int | None = None) -> pd.DataFrame:
         """Read and return the frame.
@@ -221,7 +225,7 @@ class Reading:
         began, sent = time.monotonic(), self._budget.sent_here
         result.began_on = datetime.now(UTC)
         try:
-            for record in self._read(result.repository, self.since[result.repository]):
+            for record in self._read_repository(result.repository):
                 result.rows += 1
                 yield record
                 if self._stop.is_set():
@@ -234,6 +238,10 @@ class Reading:
             raise
         finally:
             result.requests, result.seconds = self._budget.sent_here - sent, time.monotonic() - began
+
+    def _read_repository(self, name: str) -> Iterator[Any]:
+        changes = {"changed_since": self._changed_since[name]} if name in self._changed_since else {}
+        return self._read(name, self.since[name], **changes)
 
     def _may_skip(self, error: Exception) -> bool:
         """Say whether the others can go on: refused credentials are refused everywhere, and a bug is in all of them."""

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bitbucket.datasets.intervals import chunks
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
+    from pandas.api.extensions import ExtensionArray
 
 TIMESTAMP = "datetime64[us, UTC]"
 TEXT, INTEGER, NUMBER, BOOLEAN, CATEGORY = "string", "Int64", "Float64", "boolean", "category"
+
+#: Rows that are taken apart at a time: so few that what they hold is still in the processor's cache when columns are made of it.
+_CHUNK = 500
 
 
 @dataclass(frozen=True)
@@ -69,11 +77,13 @@ class Schema:
         """
         import pandas as pd
 
-        # Rows are taken apart as they come, so that there is never a list of a million dictionaries.
-        names, blank = self.names, dict.fromkeys(self.names)
-        values = list(zip(*[tuple({**blank, **row}.values()) for row in rows], strict=False)) or [()] * len(names)
-        series = [_series(column, listed) for column, listed in zip(self.columns, values, strict=True)]
-        return pd.DataFrame(dict(zip(names, series, strict=True)), columns=names)
+        arrow, names = _pyarrow(), self.names
+        columns = [_Values(column, arrow) for column in self.columns]
+        # A row is a tuple as soon as it is there: dictionaries of many rows would be far from the processor when they are read.
+        for chunk in chunks((tuple(map(row.get, names)) for row in rows), _CHUNK):
+            for column, values in zip(columns, zip(*chunk, strict=True), strict=True):
+                column.add(values)
+        return pd.DataFrame({name: column.array() for name, column in zip(names, columns, strict=True)})
 
     def empty(self) -> pd.DataFrame:
         """Return the frame of no rows."""
@@ -98,6 +108,96 @@ class Schema:
         return "\n".join(lines)
 
 
+class _Values:
+    """The values of a column, in pieces as rows come: Arrow's, which are small and quickly made one of pandas, else plain.
+
+    :param column: whose they are
+    :param arrow: the package; None where it is not installed
+    """
+
+    def __init__(self, column: Column, arrow: ModuleType | None) -> None:
+        self._column = column
+        self._arrow = arrow
+        self._type = _arrow_type(column.dtype, arrow) if arrow else None
+        self._pieces: list[Any] = []
+
+    def add(self, values: tuple[Any, ...]) -> None:
+        piece: Any = values
+        if self._arrow:
+            try:
+                piece = self._arrow.array(values, self._type)
+            # Such as a number for a text, which pandas makes one, or half a character, which UTF-8 can not write.
+            except (ValueError, TypeError, OverflowError):
+                self._arrow = None
+        self._pieces.append(piece)
+
+    def array(self) -> ExtensionArray:
+        if self._arrow:
+            try:
+                return _from_arrow(self._column, self._arrow.chunked_array(self._pieces, self._type))
+            except ValueError:  # a moment that pandas alone can read, such as one with nine digits, or none at all
+                pass
+        return _from_python(
+            self._column,
+            [value for piece in self._pieces for value in (piece if isinstance(piece, tuple) else piece.to_pylist())],
+        )
+
+
+def _pyarrow() -> ModuleType | None:
+    try:
+        return import_module("pyarrow")
+    except ImportError:
+        return None
+
+
+def _arrow_type(dtype: str, pa: ModuleType) -> Any:
+    """Return the type in which values come: moments and categories are texts still."""
+    return {INTEGER: pa.int64(), NUMBER: pa.float64(), BOOLEAN: pa.bool_()}.get(dtype, pa.large_string())
+
+
+def _from_arrow(column: Column, values: pa.ChunkedArray[Any]) -> ExtensionArray:
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if column.dtype == CATEGORY:
+        categories = _categories(column, values.unique().to_pylist())
+        found = pc.index_in(values, value_set=pa.array(categories, values.type))
+        return _categorical(found.fill_null(-1).to_numpy(), categories)
+    if column.dtype == TIMESTAMP:
+        values = values.cast(pa.timestamp("us", "UTC"))
+    dtype: Any = pd.api.types.pandas_dtype(column.dtype)
+    array: ExtensionArray = dtype.__from_arrow__(values)
+    return array
+
+
+def _from_python(column: Column, values: list[Any]) -> ExtensionArray:
+    import pandas as pd
+
+    if column.dtype == CATEGORY:
+        categories = _categories(column, values)
+        code = {name: number for number, name in enumerate(categories)}
+        return _categorical([code.get(value, -1) for value in values], categories)
+    series: pd.Series[Any]
+    if column.dtype == TIMESTAMP:
+        series = moments(values)
+    else:
+        whole = [value.encode(errors="replace").decode() if isinstance(value, str) else value for value in values]
+        series = pd.Series(whole, dtype=pd.api.types.pandas_dtype(column.dtype))
+    array: ExtensionArray = series.array
+    return array
+
+
+def _categories(column: Column, values: Iterable[Any]) -> list[str]:
+    return [*column.categories, *sorted({*values}.difference(column.categories, [None]))]
+
+
+def _categorical(codes: Any, categories: list[str]) -> pd.Categorical[Any]:
+    import pandas as pd
+
+    return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(categories))
+
+
 def moments(values: Sequence[Any]) -> pd.Series[Any]:
     """Read moments in Bitbucket's three spellings (microseconds or seconds with an offset, ``Z`` with 0 to 9 digits) as UTC.
 
@@ -109,31 +209,3 @@ def moments(values: Sequence[Any]) -> pd.Series[Any]:
         return pd.Series(pd.NaT, index=range(len(values)), dtype=TIMESTAMP)
     read = pd.to_datetime(pd.Series(values, dtype="object"), utc=True, format="ISO8601", errors="coerce")
     return read.dt.as_unit("us")
-
-
-def _series(column: Column, values: Sequence[Any]) -> pd.Series[Any]:
-    import pandas as pd
-
-    if column.dtype == TIMESTAMP:
-        return moments(values)
-    if column.dtype == CATEGORY:
-        unknown = sorted({*values}.difference(column.categories, [None]))
-        categories = pd.CategoricalDtype([*column.categories, *unknown])
-        code = {name: number for number, name in enumerate([*column.categories, *unknown])}
-        return pd.Series(pd.Categorical.from_codes([code.get(value, -1) for value in values], dtype=categories))
-    dtype: Any = pd.api.types.pandas_dtype(column.dtype)
-    try:
-        import pyarrow as pa
-
-        types = {TEXT: pa.string(), INTEGER: pa.int64(), NUMBER: pa.float64(), BOOLEAN: pa.bool_()}
-        # Several times as fast as what pandas does by itself with a list of Python's own values.
-        series: pd.Series[Any] = pd.Series(dtype.__from_arrow__(pa.array(values, types[column.dtype])))
-    except (
-        ImportError,
-        ValueError,
-        TypeError,
-        OverflowError,
-    ):  # such as a number for a text, which pandas makes one, or half a character, which UTF-8 can not write
-        whole = [value.encode(errors="replace").decode() if isinstance(value, str) else value for value in values]
-        series = pd.Series(whole, dtype=dtype)
-    return series

@@ -65,19 +65,17 @@ class SqlTable:
     def __init__(self, schema: Schema, engine: sa.Engine, name: str) -> None:
         import sqlalchemy as sa
 
-        parts = name.split(".")
-        if len(parts) > 2 or not all(part.strip() for part in parts):
-            raise ValueError(f"table is {name!r}; expected 'table' or 'schema.table'")
         self.name = name
+        plain, of_schema = name_of_table(name)
         self.key = f"{schema.dataset}_key"
         self._schema = schema
         self._engine = engine
         self._table = sa.Table(
-            parts[-1],
+            plain,
             sa.MetaData(),
             sa.Column(self.key, sa.String(32), primary_key=True),
             *(sa.Column(column.name, _type(column)) for column in schema),
-            schema=parts[0] if len(parts) == 2 else None,
+            schema=of_schema,
         )
 
     def prepare(self) -> None:
@@ -221,6 +219,17 @@ def _silent_about_rows() -> Iterator[None]:
             connection_invalidated=error.connection_invalidated,
             code=error.code,
         ) from None
+
+
+def name_of_table(text: str) -> tuple[str, str | None]:
+    """Return the name of a table, and of its schema if there is one in ``table`` or ``schema.table``.
+
+    :raises ValueError: the text is no name
+    """
+    parts = text.split(".")
+    if len(parts) > 2 or not all(part.strip() for part in parts):
+        raise ValueError(f"table is {text!r}; expected 'table' or 'schema.table'")
+    return parts[-1], parts[0] if len(parts) == 2 else None
 
 
 def _insert(dialect: str) -> Any:

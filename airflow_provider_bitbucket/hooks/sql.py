@@ -77,6 +77,20 @@ class BitbucketSqlMixin(BitbucketFramesMixin):
             "skipped": [one.repository for one in reading.skipped],
         }
 
+    def has_sql_table(self, table: str, sql_conn_id: str) -> bool:
+        """Say whether there is a table of that name.
+
+        :param table: ``table`` or ``schema.table``
+        :raises ValueError: the name is none
+        """
+        import sqlalchemy as sa
+
+        from airflow_provider_bitbucket.datasets.sql import name_of_table
+
+        name, schema = name_of_table(table)
+        with sql_engine(sql_conn_id).connect() as connection:
+            return sa.inspect(connection).has_table(name, schema)
+
 
 def check_mode(mode: str) -> None:
     """Find out whether there is such a mode.

@@ -86,11 +86,9 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
             raise ValueError(f"There is no dataset {dataset!r}; expected one of {', '.join(DATASETS)}")
         if on_repository_error not in ("fail", "skip"):
             raise ValueError(f"on_repository_error is {on_repository_error!r}; expected 'fail' or 'skip'")
-        if incremental and not (self.output_path and self.outlets):
-            raise ValueError(
-                "incremental needs output_path, because it goes on only from what is safely written, and outlets=[Asset(...)], "
-                "which keeps how far it came"
-            )
+        if incremental and not (self._writes and self.outlets):
+            path = "" if self._writes else "output_path, because it goes on only from what is safely written, and "
+            raise ValueError(f"incremental needs {path}outlets=[Asset(...)], whose first asset keeps how far it came")
         if incremental and dataset in ONLY_WHOLE:
             raise ValueError(
                 f"{dataset} can not be incremental: nothing says when one came or changed. Give since=None and until=None "
@@ -119,11 +117,20 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
         reading = self._reading(context, watermarks)
         written = self.hook.save(reading, self.output_path, partitioned=self.partitioned)
         self.log.info("Wrote %s rows of %s to %s.", f"{written['rows']:,}", self.dataset, self.output_path)
+        self._published(context, reading, watermarks, written["rows"])
+        return written
+
+    @property
+    def _writes(self) -> bool:
+        """Whether what is read is written somewhere by this task itself."""
+        return bool(self.output_path)
+
+    def _published(self, context: Context, reading: Reading, watermarks: Watermarks | None, rows: int) -> None:
+        """Go on from here the next time, and tell who waits for the assets: never before what was read is safe."""
         if watermarks:
             for name, moment in reading.read_until.items():
                 watermarks.move(name, moment)
-        tell_outlets(self, context, reading, written["rows"])
-        return written
+        tell_outlets(self, context, reading, rows)
 
     def _frame(self, context: Context) -> pd.DataFrame:
         reading = self._reading(context, None)
@@ -138,7 +145,7 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
         if self.do_xcom_push and (instance := context.get("ti")):
             instance.xcom_push(key="repositories", value=[one.as_dict() for one in reading.results])
             instance.xcom_push(key="skipped", value=[one.repository for one in reading.skipped])
-        tell_outlets(self, context, reading, len(frame))
+        self._published(context, reading, None, len(frame))
         return frame
 
     def _reading(self, context: Context, watermarks: Watermarks | None) -> Reading:
@@ -152,11 +159,15 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
     def _watermarks(self, context: Context) -> Watermarks | None:
         if not self.incremental:
             return None
-        watermarks = Watermarks(context, self.outlets[0], self.dataset)
+        watermarks = Watermarks(context, self.outlets[0], self._watermarks_name)
         if watermarks.kept:
             return watermarks
         self.log.warning("This Airflow keeps no state of assets (3.3 does), so incremental reads the data interval.")
         return None
+
+    @property
+    def _watermarks_name(self) -> str:
+        return self.dataset
 
     def _bounds(self, context: Context, watermarks: Watermarks | None) -> tuple[Any, Any]:
         """Return since and until, those of the data interval where nothing else is said."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -11,19 +12,19 @@ if TYPE_CHECKING:
 
 
 class Watermarks:
-    """The moments up to which repositories were read, of one dataset.
+    """The moments up to which repositories were read.
 
     :param context: the task's
     :param asset: the asset that the task writes, which keeps them
-    :param dataset: name of the dataset
+    :param name: what tells them from others that the asset keeps: the dataset, and where it is written if that matters
     """
 
-    def __init__(self, context: Context, asset: Any, dataset: str) -> None:
+    def __init__(self, context: Context, asset: Any, name: str) -> None:
         state = cast("Mapping[str, Any]", context)  # newer Airflows have more keys than its type
         assets = state.get("asset_state_store")
         self._asset = None if assets is None else assets[asset]
         self._task = state.get("task_state_store")
-        self._dataset = dataset
+        self._name = name
 
     @property
     def kept(self) -> bool:
@@ -49,10 +50,24 @@ class Watermarks:
         if not before or datetime.fromisoformat(before) < moment:
             self._asset.set(self._key(repository), moment.isoformat())  # type: ignore[union-attr]  # likewise
 
+    def start_anew(self) -> None:
+        """Forget what was read before, also by other tasks, because what was made of it is gone."""
+        self._asset.set(self._anew, datetime.now(UTC).isoformat())  # type: ignore[union-attr]  # likewise
+        self._task.set(self._began, {})  # type: ignore[union-attr]  # likewise
+
     @property
     def _began(self) -> str:
-        return f"{self._dataset} began at"
+        return f"{self._name} began at"
+
+    @property
+    def _anew(self) -> str:
+        return f"{self._name} anew since"
+
+    @cached_property
+    def _suffix(self) -> str:
+        anew = self._asset.get(self._anew)  # type: ignore[union-attr]  # likewise
+        return f" since {anew}" if anew else ""
 
     def _key(self, repository: str) -> str:
-        """One key for each repository, so that tasks which read others do not overwrite it."""
-        return f"{self._dataset} of {repository}"
+        """One key for each repository, so that tasks which read others do not overwrite it; others after each new start."""
+        return f"{self._name} of {repository}{self._suffix}"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from airflow_provider_bitbucket.datasets.extract import Dataset
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
-from tests.stories import client_of
+from tests.stories import asked, client_of, run_pipelines
 
 COUNT = 120  # three pages
 
@@ -72,3 +72,34 @@ def test_one_percent_of_5000_pull_requests_costs_at_most_25_requests():
         rows, requests = cost(NOW, with_activity=True)
         assert rows <= requests <= rows + 25
         assert cost(NOW) == (rows, 2)
+
+
+@pytest.mark.parametrize("dataset", ["pipeline_steps", "test_reports"])
+def test_steps_are_asked_for_only_of_pipelines_that_changed_since_the_last_time(
+    bitbucket_emulator: BitbucketEmulator, dataset: str
+):
+    cases = [{"name": "test_a", "status": "SUCCESSFUL"}]
+    test = {"name": "Test", "seconds": 20, "test_cases": cases}
+    waits = {"steps": [test, {"name": "Deploy", "seconds": 5, "manual": True}]}
+
+    def cost(hours: float | None) -> tuple[list[int], dict[str, int]]:
+        """The pipelines that are read, and the requests, when it was read so many hours after the beginning before."""
+        bitbucket_emulator.reset_requests()
+        reading = Dataset(dataset).read(client_of(bitbucket_emulator), ["api"])
+        if hours is not None:
+            reading.go_on_from({"acme/api": NOW + timedelta(hours=hours)})
+        numbers = [record["build_number"] for record in reading]
+        return sorted(set(numbers)), asked(bitbucket_emulator, "pipelines")
+
+    def requests(steps: int, reports: int) -> dict[str, int]:
+        parts = {"": 1, "/one/steps": steps, "/one/steps/one/test_reports": reports if dataset == "test_reports" else 0}
+        return {part: times for part, times in parts.items() if times}
+
+    run_pipelines(bitbucket_emulator, *[{"steps": [test]}] * 3, waits)
+    assert cost(None) == ([1, 2, 3, 4], requests(4, 4))  # never read before: all
+    assert cost(4) == ([4], requests(1, 1))  # one waits for a person
+    run_pipelines(bitbucket_emulator, {"steps": [test]})
+    assert cost(4) == ([4, 5], requests(2, 2))
+    bitbucket_emulator.control("POST", "pipelines/acme/api/4/finish", {"result": "SUCCESSFUL"})
+    assert cost(5) == ([4, 5], requests(2, 3))  # it is over; the other ended within the hour before, which is read again
+    assert cost(6.5) == ([], requests(0, 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta, timezone
 from importlib import import_module
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_bitbucket.datasets import DATASETS
@@ -99,6 +100,65 @@ def test_each_spelling_of_a_moment_is_read_also_beside_the_others(text: str, exp
     assert str(column.dtype) == TIMESTAMP
     assert column[1].isoformat() == f"{expected}+00:00"
     assert [one is pd.NaT for one in column] == [True, False, False, False, True]
+    for beside in ([], [None], ["2020-01-01T00:00:00Z"], ["rubbish"]):
+        alone = SCHEMA.frame({"at": one} for one in [text, *beside])["at"]
+        assert str(alone.dtype) == TIMESTAMP
+        assert alone[0].isoformat() == f"{expected}+00:00"
+
+
+# What Bitbucket writes, and what is nearly that: Arrow must read none of it in another way than pandas.
+_digits = st.integers(0, 10**9).map(lambda number: f".{number}")
+_texts = st.builds(
+    "".join,
+    st.tuples(
+        st.sampled_from(["2026-10-07", "2026-02-29", "1600-01-01", "2026-10-7", ""]),
+        st.sampled_from(["T18:39:55", " 18:39:55", "T18:39", "T24:00:00", "T18:39:60", ""]),
+        st.just("") | _digits,
+        st.sampled_from(["Z", "z", "+00:00", "-03:30", "+0200", "+02", "+24:00", " Z", ""]),
+    ),
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.none() | _texts, max_size=3))
+def test_moments_are_the_same_whoever_reads_them(texts: list[str | None]):
+    pd.testing.assert_series_equal(SCHEMA.frame({"at": text} for text in texts)["at"], moments(texts), check_names=False)
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(rows, max_size=5))
+def test_a_frame_made_without_pyarrow_holds_the_same(monkeypatch: pytest.MonkeyPatch, listed: list[dict[str, Any]]):
+    frame = SCHEMA.frame(listed)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "pyarrow", None)  # as if it were not installed
+        plain = SCHEMA.frame(listed)
+    assert dtypes(plain) == dtypes(frame)
+    assert list(plain["state"].cat.categories) == list(frame["state"].cat.categories)
+    pd.testing.assert_frame_equal(plain, frame, check_dtype=False, check_categorical=False)
+
+
+@pytest.mark.parametrize("odd", [{"name": 7}, {"at": "rubbish"}, {"at": "2026-10-07T18:39:55.123456789Z"}, {"state": "QUEUED"}])
+def test_what_is_odd_in_one_row_of_many_leaves_the_others_as_they_are(odd: dict[str, Any]):
+    """Values are put into columns in pieces: the odd one comes in one of its own."""
+    row = {"id": 1, "name": "a", "at": "2026-10-07T18:39:55Z", "spent_seconds": 0.5, "is_new": True, "state": "DONE"}
+    for number in (0, 600, 1200):
+        listed = [row] * 1201
+        listed[number] = odd
+        frame = SCHEMA.frame(listed)
+        assert dtypes(frame) == DTYPES
+        (name,) = odd
+        assert frame.drop(index=number).drop_duplicates().to_dict("records") == SCHEMA.frame([row]).to_dict("records")
+        assert str(frame[name][number]) == str(SCHEMA.frame([odd])[name][0])
+
+
+def test_a_frame_can_be_changed_in_place():
+    """Its arrays must not be views of what Arrow keeps unchangeable."""
+    row = {"id": 1, "name": "a", "at": "2026-10-07T18:39:55Z", "spent_seconds": 0.5, "is_new": True, "state": "DONE"}
+    frame = SCHEMA.frame([row, {**row, "id": 2}])
+    for name, value in SCHEMA.frame([{**row, "id": 7, "name": "b", "is_new": False, "state": "OPEN"}]).iloc[0].items():
+        frame.loc[0, str(name)] = value
+    assert (list(frame["id"]), list(frame["name"]), list(frame["is_new"])) == ([7, 2], ["b", "a"], [False, True])
+    assert list(frame["state"]) == ["OPEN", "DONE"]
 
 
 def test_unknown_states_stand_behind_the_known_ones():

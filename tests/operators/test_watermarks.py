@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 from airflow.providers.common.compat.sdk import Asset
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.hooks.sql import sql_engine
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
+from airflow_provider_bitbucket.operators.sql import BitbucketToSqlOperator
 from tests.stories import REVIEWER, open_pull_request
 
 Run = Callable[..., Any]
@@ -111,3 +115,128 @@ def test_an_airflow_that_keeps_no_state_reads_the_data_interval_and_says_so(
     }
     assert operator.execute(context)["rows"] == 0
     assert "keeps no state of assets" in capsys.readouterr().out
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def warehouse(
+    request: pytest.FixtureRequest, connect: Callable[..., None], tmp_path: Path
+) -> Iterator[Callable[[str], list[int]]]:
+    """Execute a statement in the database that connection ``warehouse`` leads to, and return the first column of its rows."""
+    if request.param == "sqlite":
+        connect(json.dumps({"conn_type": "sqlite", "host": str(tmp_path / "warehouse.db")}), "warehouse")
+    else:
+        connect(request.getfixturevalue("postgres_url"), "warehouse")
+    engine = sql_engine("warehouse")
+
+    def execute(statement: str) -> list[int]:
+        with engine.begin() as connection:
+            done = connection.execute(sa.text(statement))
+            return list(done.scalars()) if done.returns_rows else []
+
+    yield execute
+    for table in ("prs", "others"):
+        execute(f"DROP TABLE IF EXISTS {table}")
+
+
+Warehouse = Callable[[str], list[int]]
+
+
+@pytest.mark.airflow
+def test_each_load_of_a_table_reads_what_changed_since_the_last_one_that_was_committed(
+    bitbucket: BitbucketEmulator, run_task: Run, warehouse: Warehouse
+):
+    def run(table: str = "prs", **parameters: Any) -> int | str:
+        done = run_task(
+            BitbucketToSqlOperator,
+            incremental=True,
+            sql_conn_id="warehouse",
+            table=table,
+            outlets=[Asset("table of prs")],
+            **{"repositories": "api", **parameters},
+        )
+        return int(done.value["rows"]) if done.state == "success" else str(done.state)
+
+    assert run() == 2
+    assert run() == 0
+    update(bitbucket, 2)
+    assert run(repositories=["api", "gone"]) == "failed"
+    assert run() == 1  # what the failed run read was not written
+    assert warehouse("SELECT comment_count FROM prs ORDER BY id") == [0, 1]
+    assert run("others") == 2  # another table has nothing yet
+    warehouse("DROP TABLE prs")
+    assert run() == 2  # nor has one that is made anew
+    assert warehouse("SELECT id FROM prs ORDER BY id") == [1, 2]
+
+
+def load(asset: Asset, states: Store, task: Store, **more: Any) -> int:
+    """Run the task that loads table ``prs``, and return how many rows it wrote."""
+    context: Any = {
+        "outlet_events": OutletEventAccessors(),
+        "asset_state_store": {asset: states},
+        "task_state_store": task,
+        **more,
+    }
+    operator = BitbucketToSqlOperator(task_id="load", sql_conn_id="warehouse", table="prs", incremental=True, outlets=[asset])
+    rows: int = operator.execute(context)["rows"]
+    return rows
+
+
+class Dies(Store):
+    """A state that a worker never gets to write a watermark to."""
+
+    def set(self, key: str, value: Any) -> None:
+        if " of acme/" in key:
+            raise KeyboardInterrupt
+        super().__setitem__(key, value)
+
+
+def test_a_load_that_is_killed_after_its_commit_is_done_again_and_doubles_nothing(
+    bitbucket: BitbucketEmulator, warehouse: Warehouse
+):
+    asset, states, task = Asset("prs"), Dies(), Store()
+    with pytest.raises(KeyboardInterrupt):
+        load(asset, states, task)
+    assert warehouse("SELECT id FROM prs ORDER BY id") == [1, 2]
+    assert load(asset, Store(states), task) == 2
+    assert warehouse("SELECT id FROM prs ORDER BY id") == [1, 2]
+
+
+def test_a_load_that_the_database_refuses_is_read_again(bitbucket: BitbucketEmulator, warehouse: Warehouse):
+    asset, states = Asset("prs"), Store()
+    warehouse("CREATE TABLE prs (pull_requests_key VARCHAR(32) PRIMARY KEY, mine TEXT NOT NULL)")
+    with pytest.raises(sa.exc.IntegrityError):
+        load(asset, states, Store())
+    assert not [key for key in states if "acme/api" in key]
+    warehouse("DROP TABLE prs")
+    assert [load(asset, states, Store()), load(asset, states, Store())] == [2, 0]
+
+
+def test_a_task_that_is_cleared_after_its_table_was_dropped_fills_it_again(bitbucket: BitbucketEmulator, warehouse: Warehouse):
+    asset, states, task = Asset("prs"), Store(), Store()
+    assert [load(asset, states, Store()), load(asset, states, task)] == [2, 0]
+    warehouse("DROP TABLE prs")
+    assert [load(asset, states, task), load(asset, states, Store())] == [2, 0]
+
+
+def test_a_load_on_an_airflow_that_keeps_no_state_reads_the_data_interval_and_says_so(
+    bitbucket: BitbucketEmulator, warehouse: Warehouse, capsys: pytest.CaptureFixture[str]
+):
+    operator = BitbucketToSqlOperator(
+        task_id="load", sql_conn_id="warehouse", table="prs", incremental=True, outlets=[Asset("prs")]
+    )
+    end = LONG_AGO + timedelta(hours=1)
+    context: Any = {"outlet_events": OutletEventAccessors()}
+    assert operator.execute({**context, "data_interval_start": end, "data_interval_end": datetime.now(UTC)})["rows"] == 0
+    assert "keeps no state of assets" in capsys.readouterr().out
+    assert operator.execute({**context, "data_interval_start": LONG_AGO, "data_interval_end": end})["rows"] == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [({"outlets": []}, r"^incremental needs outlets=\[Asset\(\.\.\.\)\]"), ({"mode": "replace"}, "mode 'replace' keeps nothing")],
+)
+def test_a_load_that_could_not_go_on_is_refused_when_the_dag_is_parsed(given: dict[str, Any], says: str):
+    with pytest.raises(ValueError, match=says):
+        BitbucketToSqlOperator(
+            task_id="load", sql_conn_id="warehouse", table="prs", incremental=True, **{"outlets": [Asset("prs")], **given}
+        )
