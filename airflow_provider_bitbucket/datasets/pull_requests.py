@@ -182,10 +182,11 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     author_id, closed_by_id, state = author.get("uuid"), closed_by.get("uuid"), row.get("state")
     source, destination = row.get("source") or {}, row.get("destination") or {}
     merge_commit, links, reviewers = row.get("merge_commit") or {}, row.get("links") or {}, row.get("reviewers")
-    entries = None if record.get("timeline") is None else timeline.oldest_first(record["timeline"])
+    commits, diffstat, read = record.get("commits"), record.get("diffstat"), record.get("timeline")
+    entries = None if read is None else timeline.oldest_first(read)
     closed_on, closed_on_source = closing(row, entries or ())
     is_self_merged = closed_by_id == author_id if state == "MERGED" and closed_by_id and author_id else None
-    return {
+    values = {
         "repository": record["repository"],
         "id": row["id"],
         "title": row.get("title"),
@@ -211,20 +212,25 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         "task_count": row.get("task_count"),
         "reviewers": None if reviewers is None else len(reviewers),
         "url": (links.get("html") or {}).get("href"),
-        **_from_participants(row.get("participants"), author_id, bots),
-        "approvals_before_close": _approvals_before_close(row.get("participants"), entries, author_id, bots, closed_on),
-        **_from_commits(record.get("commits")),
-        **_from_diffstat(record.get("diffstat")),
-        **_from_timeline(row, entries, author, bots, closed_on),
     }
+    if (participants := row.get("participants")) is not None:
+        values |= _from_participants(participants, author_id, bots, closed_on)
+    if commits is not None:
+        values |= _from_commits(commits)
+    if diffstat is not None:
+        values |= _from_diffstat(diffstat)
+    if entries is not None and row.get("created_on"):
+        values |= _from_timeline(row, entries, author, bots, closed_on)
+    return values
 
 
 def _from_participants(
-    participants: Sequence[Mapping[str, Any]] | None, author_id: str | None, bots: Collection[str]
+    participants: Sequence[Mapping[str, Any]],
+    author_id: str | None,
+    bots: Collection[str],
+    closed_on: datetime | str | None,
 ) -> dict[str, Any]:
-    if participants is None:
-        return {}
-    approvals = changes_requested = 0
+    approvals = changes_requested = before_close = 0
     for one in participants:
         approves = one.get("approved")
         if approves or one.get("state") == "changes_requested":
@@ -232,48 +238,38 @@ def _from_participants(
             if who.get("uuid") != author_id and not is_bot(who, bots):
                 approvals += bool(approves)
                 changes_requested += not approves
-    return {"approvals": approvals, "changes_requested": changes_requested}
+                if approves and closed_on:
+                    before_close += _is_before(one.get("participated_on"), closed_on)
+    # participated_on is of the last thing that somebody did, such as a comment after an approval.
+    known = closed_on is not None and before_close == approvals
+    return {
+        "approvals": approvals,
+        "changes_requested": changes_requested,
+        "approvals_before_close": before_close if known else None,
+    }
+
+
+def _is_before(date: str | None, closed_on: datetime | str) -> bool:
+    if isinstance(closed_on, str) and date and len(date) == len(closed_on) and date[-6:] == closed_on[-6:]:
+        return date <= closed_on  # of the same spelling: texts are in order, and millions of them need not be read
+    did, closed = moment(date), moment(closed_on)
+    return bool(did and closed and did <= closed)
 
 
 def _source_repository(asked_for: str, source: Mapping[str, Any], destination: Mapping[str, Any]) -> str | None:
-    name, own = ((end.get("repository") or {}).get("full_name") for end in (source, destination))
-    return asked_for if name and name == own else name  # the same spelling as in column repository
+    """Return where the source branch is; the repository itself in the spelling of column ``repository``."""
+    name: str | None = (source.get("repository") or {}).get("full_name")
+    if not name or name == asked_for:
+        return name
+    return asked_for if name == (destination.get("repository") or {}).get("full_name") else name
 
 
-def _approvals_before_close(
-    participants: Sequence[Mapping[str, Any]] | None,
-    entries: Sequence[tuple[datetime, timeline.Entry]] | None,
-    author_id: str | None,
-    bots: Collection[str],
-    closed_on: datetime | str | None,
-) -> int | None:
-    if closed_on is None or (entries is None and participants is None):
-        return None
-    given: list[tuple[datetime | str | None, str | None]]
-    if entries is not None:  # approvals that were withdrawn leave no entry
-        approving = ((date, entry.actor) for date, entry in entries if entry.kind == "approval")
-        given = [(date, who.id) for date, who in approving if not who.is_bot(bots)]
-    else:  # participated_on is of the last thing that somebody did, such as a comment after an approval
-        people = ((one.get("participated_on"), one.get("user") or {}) for one in participants or () if one.get("approved"))
-        given = [(date, who.get("uuid")) for date, who in people if not is_bot(who, bots)]
-    others = [(moment(date), who) for date, who in given if who != author_id]
-    if not others:
-        return 0
-    closed = moment(closed_on)
-    before = {who for date, who in others if date and closed and date <= closed}
-    return len(before) if entries is not None or len(before) == len({who for _, who in others}) else None
-
-
-def _from_commits(commits: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
-    if commits is None:
-        return {}
+def _from_commits(commits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     dates = (moment(one.get("date")) for one in commits)
     return {"commits": len(commits), "first_commit_on": min(filter(None, dates), default=None)}
 
 
-def _from_diffstat(rows: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
-    if rows is None:
-        return {}
+def _from_diffstat(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "lines_added": sum(one.get("lines_added") or 0 for one in rows),
         "lines_removed": sum(one.get("lines_removed") or 0 for one in rows),
@@ -283,18 +279,19 @@ def _from_diffstat(rows: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
 
 def _from_timeline(
     row: Mapping[str, Any],
-    entries: Sequence[tuple[datetime, timeline.Entry]] | None,
+    entries: Sequence[tuple[datetime, timeline.Entry]],
     author: Mapping[str, Any],
     bots: Collection[str],
     closed_on: datetime | str | None,
 ) -> dict[str, Any]:
-    if entries is None or not row.get("created_on"):
-        return {}
     created, closed = datetime.fromisoformat(row["created_on"]), moment(closed_on)
     drafts = timeline.drafts(entries, created, closed, bool(row.get("draft")))
     reviews = timeline.reviews(entries, Account.of(author), bots, drafts.ready_on, closed)
     approvals = [date for date, entry in reviews if entry.kind == "approval"]
+    approved = [(date, entry.actor) for date, entry in entries if entry.kind == "approval" and closed and date <= closed]
+    people = {who.id for _, who in approved if who.id != author.get("uuid") and not who.is_bot(bots)}
     found = {
+        "approvals_before_close": len(people) if closed else None,  # those that were withdrawn leave no entry
         "ready_on": drafts.ready_on,
         "draft_seconds": drafts.seconds(),
         "first_approval_on": min(approvals, default=None),

@@ -19,7 +19,7 @@ TIMESTAMP = "datetime64[us, UTC]"
 TEXT, INTEGER, NUMBER, BOOLEAN, CATEGORY = "string", "Int64", "Float64", "boolean", "category"
 
 #: Rows that are taken apart at a time: so few that what they hold is still in the processor's cache when columns are made of it.
-_CHUNK = 500
+_CHUNK = 300
 
 
 @dataclass(frozen=True)
