@@ -36,7 +36,7 @@ lint: $(VENV)/.ready
 
 # What an OAuth login needs of the newest Airflow is in tests/end_to_end already.
 unit: $(VENV)/.ready
-	$(BIN)/pytest -n 3 --dist loadgroup --ignore tests/floor/test_floor_logins.py
+	$(BIN)/pytest -n 3 --no-loadscope-reorder --ignore tests/floor/test_floor_logins.py
 
 test-floor: $(FLOOR)/.ready
 	$(FLOOR)/bin/python -m pytest tests/floor -p no:cacheprovider

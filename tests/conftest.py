@@ -1,21 +1,28 @@
-"""Fixtures that every room's tests share."""
+"""Fixtures that every room's tests share, and which tests stay together where several processes run them."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
 pytest_plugins = ["airflow_provider_bitbucket.emulator.pytest_plugin", "tests.airflow_home", "tests.postgres"]
 
-END_TO_END = "end_to_end"
+END_TO_END = "tests/end_to_end/"
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Share the tests out to processes: a file's stay together, and so do all that run a whole Airflow, which come first.
+    """Begin with what runs a whole Airflow: it takes the longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(END_TO_END))
 
-    One Airflow at a time is enough for two cores, and all of them together take as long as all other tests.
-    """
-    for item in items:
-        folder = item.path.parent.name
-        item.add_marker(pytest.mark.xdist_group(folder if folder == END_TO_END else str(item.path)))
-    items.sort(key=lambda item: item.path.parent.name != END_TO_END)
+
+@pytest.hookimpl(optionalhook=True)  # the oldest Airflow is tested without pytest-xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep a file's tests in one process, and all that run a whole Airflow: one of those at a time is enough for two cores."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return END_TO_END if nodeid.startswith(END_TO_END) else nodeid.partition("::")[0]
+
+    return ByFile(config, log)

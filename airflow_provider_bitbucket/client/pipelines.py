@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_bitbucket.client.errors import BitbucketError, BitbucketNotFoundError
+from airflow_provider_bitbucket.client.errors import BitbucketAmbiguousError, BitbucketError, BitbucketNotFoundError
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, keep_envelope, rows_of
 from airflow_provider_bitbucket.client.pipeline_state import PipelineOutcome, evaluate, step_result
 from airflow_provider_bitbucket.client.pipeline_target import build_target, describe_target, variable_list
@@ -80,11 +80,16 @@ class Pipelines(Resource):
         elif commit and len(commit) < _FULL_HASH:
             body["target"] = {**target, "commit": self._full_commit(repository, commit)}
         try:
-            return self._client.post(self._list_path(repository), body)
+            started = self._client.post(self._list_path(repository), body)
         except BitbucketError as error:
             if sentence := self._refusal(error, repository, body["target"]):
                 raise error.with_message(sentence) from error
             raise
+        if not (started.get("uuid") and started.get("build_number")):
+            raise BitbucketAmbiguousError(
+                "Bitbucket took the start and did not say which pipeline has come of it.", method="POST"
+            )
+        return started
 
     def get(self, repository: str, pipeline: str | int) -> dict[str, Any]:
         """Return a pipeline."""

@@ -159,8 +159,8 @@ class PipelineLooker:
         from airflow_provider_bitbucket.client.paging import LARGEST_PAGE
 
         rows = self._client.pipelines.newest(self._repository, page)
-        if rows:
-            self._newest = rows[0]["build_number"] + (page - 1) * LARGEST_PAGE
+        if rows and rows[0].get("build_number"):
+            self._newest = int(rows[0]["build_number"]) + (page - 1) * LARGEST_PAGE
         answers = {}
         for row in filter(_is_telling, rows):
             for key in {str(row["uuid"]), str(row["build_number"])} & set(waiting):

@@ -325,11 +325,13 @@ class BitbucketWaitTrigger(BaseTrigger):
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]  # Airflow leaves its signature untyped
 
     async def _wait(self) -> Any:
+        from airflow_provider_bitbucket.client import BitbucketError
+
         event, refused = None, ""
         while True:
             try:
                 client = await self._connected()
-            except AirflowException as error:
+            except (AirflowException, BitbucketError) as error:
                 return self.lost(str(error))
             if event and client.auth.identity == refused:
                 return event
@@ -342,13 +344,15 @@ class BitbucketWaitTrigger(BaseTrigger):
 
     async def _connected(self) -> BitbucketClient:
         """Return a client; a connection that can not be read now may be there when Airflow's database answers again."""
+        from airflow_provider_bitbucket.client import BitbucketConnectionError
+
         for seconds in READ_AGAIN_SECONDS:
             try:
                 return await self._client()
             except BitbucketConfigurationError:
                 raise
-            except AirflowException as error:
-                self.log.warning("The connection could not be read; again in %.0f s. %s", seconds, error)
+            except (AirflowException, BitbucketConnectionError) as error:
+                self.log.warning("The connection or its login could not be read; again in %.0f s. %s", seconds, error)
                 await asyncio.sleep(seconds)
         return await self._client()
 
