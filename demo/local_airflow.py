@@ -80,6 +80,8 @@ class LocalAirflow:
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
+            # DAG files do not change here; to parse all of them every 30 seconds takes half a core.
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "600",
             "AIRFLOW__SCHEDULER__ENABLE_HEALTH_CHECK": "False",
             "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",  # only what is asked for runs
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
@@ -138,7 +140,7 @@ class LocalAirflow:
                 os.killpg(process.pid, signal.SIGTERM)
         for process in self.processes.values():
             try:
-                process.wait(timeout=15)
+                process.wait(timeout=8)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(timeout=15)

@@ -61,14 +61,15 @@ def test_rows_come_in_the_order_of_repositories_whichever_is_ready_first(three: 
 
 
 def test_repositories_are_read_at_the_same_time_and_no_more_of_them_than_told(three: BitbucketEmulator):
-    three.fault("latency", path="/pullrequests$", latency=0.2, count=None)
+    three.fault("latency", path="/pullrequests$", latency=0.5, count=None)
 
     def seconds(**options: Any) -> float:
         began = time.monotonic()
         assert len(list(read(three, NAMES, **options))) == 3 * EACH
         return time.monotonic() - began
 
-    assert seconds(workers=3) < 1.2 <= seconds(workers=1)  # six requests, one after the other
+    # Six requests that are all waited for, in two rounds or one after the other: a third of the time, were the machine not busy.
+    assert seconds(workers=3) < 0.75 * seconds(workers=1)
 
 
 def test_each_repository_says_what_it_cost(three: BitbucketEmulator):

@@ -28,6 +28,7 @@ def client(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "FIRST_LOOK_SECONDS", 0)
+    monkeypatch.setattr(waiting, "READ_AGAIN_SECONDS", (0.01,))
 
 
 def make(pipeline: str | int, **changes: Any) -> BitbucketPipelineTrigger:
