@@ -9,13 +9,11 @@ import pytest
 pytest_plugins = ["airflow_provider_bitbucket.emulator.pytest_plugin", "tests.airflow_home", "tests.postgres"]
 
 END_TO_END = "tests/end_to_end/"
-#: What takes the longest, so that nobody waits for it at the end: whole Airflows, and operators that wait for this and that.
-FIRST = (END_TO_END, "tests/operators/")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes the longest."""
-    items.sort(key=lambda item: next((place for place, start in enumerate(FIRST) if item.nodeid.startswith(start)), len(FIRST)))
+    """Begin with what runs a whole Airflow: it takes the longest."""
+    items.sort(key=lambda item: not item.nodeid.startswith(END_TO_END))
 
 
 @pytest.hookimpl(optionalhook=True)  # the oldest Airflow is tested without pytest-xdist

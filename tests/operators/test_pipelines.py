@@ -128,7 +128,7 @@ def test_a_timeout_stops_the_pipeline(bitbucket: BitbucketEmulator, trigger: Tri
 def test_execution_timeout_holds_while_deferred_too_and_stops_the_pipeline(
     bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool
 ) -> None:
-    run = trigger(deferrable=deferrable, execution_timeout=timedelta(seconds=1.5))
+    run = trigger(deferrable=deferrable, execution_timeout=timedelta(seconds=4))
 
     assert run.state == "failed"
     assert isinstance(run.error, AirflowTaskTimeout)
