@@ -40,13 +40,16 @@ def state_of(airflow: LocalAirflow, run: str) -> str | None:
 
 
 def test_a_deferred_task_outlives_an_outage_of_bitbucket(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> None:
-    run = airflow.trigger(DAG)
+    bitbucket.script("api", "until-told", steps=[{"name": "Wait", "seconds": 36000}])
+    run = airflow.trigger(DAG, {"custom_pipeline": "until-told"})
     wait_until(lambda: state_of(airflow, run) == "deferred", seconds=90, what="the task is deferred")
+    number = airflow.xcom(DAG, run, "run", "build_number")
     bitbucket.stop()
     wait_until(
         lambda: "Could not look at the pipeline" in airflow.log(DAG, run, "run"), seconds=90, what="the outage is in the log"
     )
     bitbucket.start()
+    bitbucket.control("POST", f"pipelines/acme/api/{number}/finish", {"result": "SUCCESSFUL"})
     assert airflow.wait(DAG, run) == "success"
     assert "Bitbucket answers again" in airflow.log(DAG, run, "run")
     assert airflow.xcom(DAG, run, "run")["status"] == "SUCCESSFUL"

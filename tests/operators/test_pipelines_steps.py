@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import pytest
 
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.hooks.step_logs import _Text
-from tests.operators.waiting import Trigger, both_modes
+from tests.operators.waiting import Trigger, both_modes, time_passes_with_looks
 
 LOG = "GET /repositories/{workspace}/{repo_slug}/pipelines/{pipeline_uuid}/steps/{step_uuid}/log"
 STEPS = [{"name": "Build", "seconds": 30}, {"name": "Deploy", "seconds": 30}]
 
 
 @pytest.fixture(autouse=True)
-def fast(bitbucket: BitbucketEmulator) -> None:
-    """A minute passes in a second."""
+def steps(bitbucket: BitbucketEmulator) -> Iterator[None]:
+    """Five seconds pass with each look, so that every step is seen at work, however busy this machine is."""
     bitbucket.script("api", "default", steps=STEPS)
-    bitbucket.clock(speed=60)
+    with time_passes_with_looks(bitbucket, 5):
+        yield
 
 
 def told(log: str, pattern: str) -> list[str]:

@@ -39,7 +39,8 @@ def stop(run_task: Callable[..., TaskRun], trigger: Trigger) -> Stop:
 
 class TestStopOperator:
     def test_it_waits_until_the_pipeline_is_over(self, bitbucket: BitbucketEmulator, stop: Stop) -> None:
-        run = stop(lambda: bitbucket.clock(speed=100), pipeline="{{ 1 }}", timeout=20)
+        with meanwhile(bitbucket, lambda seen: asked(bitbucket, STOP) > 0, lambda: bitbucket.clock(speed=100)):
+            run = stop(pipeline="{{ 1 }}", timeout=20)
 
         assert run.state == "success", run.error
         assert run.value["status"] == "STOPPED"
@@ -79,6 +80,7 @@ class TestPaused:
         self, bitbucket: BitbucketEmulator, trigger: Trigger, how: str, deferrable: bool
     ) -> None:
         block = lambda: bitbucket.control("POST", f"pipelines/acme/api/1/{how}", {})  # noqa: E731
+        bitbucket.script("api", "*", steps=[{"name": "Work", "seconds": 3600}], parsing_seconds=0)
         bitbucket.clock(speed=20)
         with meanwhile(bitbucket, lambda seen: seen["stage"] == "RUNNING", block):
             run = trigger(on_paused="fail", deferrable=deferrable)

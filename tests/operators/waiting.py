@@ -76,3 +76,25 @@ def meanwhile(bitbucket: BitbucketEmulator, when: Callable[[dict[str, Any]], boo
         over.set()
         thread.join()
     assert not problems, problems
+
+
+@contextmanager
+def time_passes_with_looks(bitbucket: BitbucketEmulator, seconds: float) -> Iterator[None]:
+    """Let the emulated clock go on by so many seconds whenever somebody has looked at a pipeline, and not otherwise."""
+    over = threading.Event()
+
+    def watch() -> None:
+        seen = 0
+        while not over.wait(0.005):
+            looks = asked(bitbucket, LOOK) + asked(bitbucket, LIST)
+            if looks > seen:
+                bitbucket.clock(advance=seconds)
+            seen = looks
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

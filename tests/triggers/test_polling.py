@@ -142,7 +142,7 @@ def test_a_429_holds_back_all_repositories_of_the_credential_and_each_log_says_s
     async def scene() -> None:
         tasks = [waiting(make(uuid, repository=slug)) for slug in uuids for uuid in uuids[slug]]
         await looked(bitbucket, 2)
-        bitbucket.fault("rate_limit", seconds=2)
+        bitbucket.fault("rate_limit", seconds=4)
         await until(lambda: "Could not look" in caplog.text)
         refused = time.monotonic()
         bitbucket.reset_requests()
@@ -228,7 +228,7 @@ def test_each_wait_ends_at_its_own_deadline(bitbucket: BitbucketEmulator) -> Non
         for task, seconds in zip(tasks[:2], (1, 1.5), strict=True):
             event = await task
             assert event["status"] == "timeout"
-            assert seconds <= time.time() - now < seconds + 3
+            assert seconds <= time.time() - now < 15, "and not an interval of 30 s later"
             assert event["pipeline"]["build_number"]
         assert not tasks[2].done()
         tasks[2].cancel()
@@ -241,13 +241,14 @@ def test_a_deadline_does_not_wait_for_a_bitbucket_that_hangs(
 ) -> None:
     monkeypatch.setattr(polling, "LAST_LOOK_SECONDS", 0.2)
     (uuid,) = start(bitbucket, 1)
-    bitbucket.fault("latency", latency=3, count=None)
+    bitbucket.fault("latency", latency=30, count=None)
 
     async def scene() -> None:
         now = time.time()
         event = await waiting(make(uuid, deadline=now + 0.5))
         assert event["status"] == "timeout"
-        assert time.time() - now < 1.5
+        assert time.time() - now < 10
+        bitbucket.clear_faults()
 
     asyncio.run(scene())
 
