@@ -6,12 +6,15 @@ and can last for weeks. Source: published OpenAPI (``pipeline_state*``) and reco
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from airflow_provider_bitbucket.client.errors import broken_answer
+
+_T = TypeVar("_T")
 
 
 class PipelineStatus(StrEnum):
@@ -123,7 +126,7 @@ def evaluate(pipeline: Mapping[str, Any], results_url: str) -> PipelineOutcome:
         status = _STAGES.get(word) or _NAMES.get(name) or _in_progress(name, word)
     number = build_number(pipeline)
     return PipelineOutcome(
-        uuid=str(_needed(pipeline, "uuid")),
+        uuid=_needed(pipeline, "uuid", str),
         build_number=number,
         status=status,
         completed=completed,
@@ -138,7 +141,7 @@ def build_number(pipeline: Mapping[str, Any]) -> int:
 
     :raises BitbucketServerError: it has none
     """
-    return int(_needed(pipeline, "build_number"))
+    return _needed(pipeline, "build_number", int)
 
 
 def step_result(step: Mapping[str, Any]) -> str:
@@ -148,10 +151,11 @@ def step_result(step: Mapping[str, Any]) -> str:
     return str(inner.get("name") or state.get("name") or "UNKNOWN")
 
 
-def _needed(pipeline: Mapping[str, Any], name: str) -> Any:
-    if not pipeline.get(name):
-        raise broken_answer(f"Bitbucket told of a pipeline without {name!r}: a broken answer, which says nothing about it.")
-    return pipeline[name]
+def _needed(pipeline: Mapping[str, Any], name: str, kind: Callable[[Any], _T]) -> _T:
+    with suppress(TypeError, ValueError):
+        if pipeline.get(name):
+            return kind(pipeline[name])
+    raise broken_answer(f"Bitbucket told of a pipeline without a usable {name!r}: a broken answer, which says nothing about it.")
 
 
 def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -7,7 +7,12 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_bitbucket.client.errors import BitbucketAmbiguousError, BitbucketError, BitbucketNotFoundError
+from airflow_provider_bitbucket.client.errors import (
+    BitbucketAmbiguousError,
+    BitbucketError,
+    BitbucketNotFoundError,
+    BitbucketServerError,
+)
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, keep_envelope, rows_of
 from airflow_provider_bitbucket.client.pipeline_state import PipelineOutcome, evaluate, step_result
 from airflow_provider_bitbucket.client.pipeline_target import build_target, describe_target, variable_list
@@ -85,10 +90,11 @@ class Pipelines(Resource):
             if sentence := self._refusal(error, repository, body["target"]):
                 raise error.with_message(sentence) from error
             raise
-        if not (started.get("uuid") and started.get("build_number")):
-            raise BitbucketAmbiguousError(
-                "Bitbucket took the start and did not say which pipeline has come of it.", method="POST"
-            )
+        try:
+            self.evaluate(repository, started)
+        except BitbucketServerError as error:
+            said = f"Bitbucket took the start and did not say which pipeline has come of it. {error}"
+            raise BitbucketAmbiguousError(said, method="POST") from error
         return started
 
     def get(self, repository: str, pipeline: str | int) -> dict[str, Any]:

@@ -190,8 +190,7 @@ class PipelineStart:
         while True:
             attempt = self._noted(lost)
             try:
-                answer = self._start_with.pipelines.trigger(self._repository, **self._what)
-                outcome = self._client.pipelines.evaluate(self._repository, answer)
+                started = self._start_with.pipelines.trigger(self._repository, **self._what)
             except BitbucketAmbiguousError as error:
                 self._log.warning("Looking whether a pipeline was started nevertheless. %s", error)
                 found = self._attempted(attempt)
@@ -208,6 +207,8 @@ class PipelineStart:
                 refusals += 1
                 self._wait_after(error, refusals)
                 continue
+            else:
+                outcome = self._client.pipelines.evaluate(self._repository, started)
             self._record.write(asked=self._asked, uuid=outcome.uuid)
             self._log.info("Started pipeline #%s: %s", outcome.build_number, outcome.url)
             return outcome

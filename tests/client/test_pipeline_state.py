@@ -93,10 +93,12 @@ def test_no_shape_of_a_state_breaks_it(state: Any) -> None:
         ({"uuid": "{1}"}, "build_number"),
         ({"build_number": 7}, "uuid"),
         ({"build_number": None}, "build_number"),
+        ({"build_number": "soon"}, "build_number"),
+        ({"build_number": [7], "uuid": "{1}"}, "build_number"),
     ],
 )
 def test_an_answer_that_tells_of_no_pipeline_is_a_bad_moment_of_bitbucket(answer: dict[str, Any], missing: str) -> None:
-    with pytest.raises(BitbucketServerError, match=f"without '{missing}'") as caught:
+    with pytest.raises(BitbucketServerError, match=f"without a usable '{missing}'") as caught:
         evaluate(answer, "https://x.org")
     assert is_transient(caught.value), "a wait would lose its pipeline"
 

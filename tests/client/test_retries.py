@@ -77,6 +77,16 @@ def test_a_start_whose_answer_is_not_what_it_should_be_may_have_started_somethin
     assert len(server.asked) == 1
 
 
+@pytest.mark.parametrize("answer", [{}, {"uuid": "{1}"}, {"uuid": "{1}", "build_number": "soon"}, {"build_number": 7}])
+def test_a_start_whose_answer_tells_of_no_pipeline_may_have_started_one(
+    reader: BitbucketClient, server: WebServer, answer: dict[str, Any]
+) -> None:
+    server.answer("/2.0/repositories/acme/api/pipelines/", Answer(answer, 201))
+    with pytest.raises(bitbucket.BitbucketAmbiguousError, match="did not say which pipeline"):
+        reader.pipelines.trigger("api", branch="main")
+    assert len(server.asked) == 1
+
+
 @pytest.mark.parametrize("kind", ["reset", "truncated", "html"])
 def test_a_read_survives_broken_answers(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator, kind: str) -> None:
     bitbucket_emulator.fault(kind, count=2)
