@@ -26,6 +26,7 @@ def trigger(run_task: Callable[..., TaskRun], monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("airflow_provider_bitbucket.triggers.waiting.FIRST_LOOK_SECONDS", 0)
     monkeypatch.setattr("airflow_provider_bitbucket.client.budget._FIRST_TRY", 0.02)
     monkeypatch.setattr("airflow_provider_bitbucket.hooks.pipeline_search.LOOK_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("airflow_provider_bitbucket.hooks.pipeline_search._SEARCH_AGAIN_SECONDS", 0.1)
     monkeypatch.setattr("airflow_provider_bitbucket.hooks.pipelines.STOP_SECONDS", 0.2)
     monkeypatch.setattr("airflow_provider_bitbucket.hooks.pipelines.STOP_SECONDS_WHEN_KILLED", 0.05)
     monkeypatch.setattr("airflow_provider_bitbucket.hooks.pipelines.STOP_LOOK_SECONDS", 0.05)

@@ -30,6 +30,7 @@ def start_another(**what: Any) -> None:
     BitbucketHook().get_conn().pipelines.trigger("api", **{"branch": "main", **what})
 
 
+@pytest.mark.usefixtures("trigger")
 class TestLostAnswer:
     @both_modes
     def test_a_pipeline_whose_answer_was_lost_is_found_and_waited_for(
@@ -53,7 +54,6 @@ class TestLostAnswer:
         assert run.state == "success", run.error
         assert (asked(bitbucket, START), count()) == (2, 1)
 
-    @pytest.mark.usefixtures("trigger")
     def test_a_429_for_the_start_is_waited_out_and_nothing_is_started_twice(self, bitbucket: BitbucketEmulator) -> None:
         bitbucket.settings(retry_after="seconds")
         bitbucket.clock(speed=1)
@@ -141,8 +141,9 @@ class TestLostAnswer:
         assert tries.run()["build_number"] == 2
 
     def test_a_siblings_pipeline_is_not_mistaken_for_it_though_it_is_told_while_this_looks(
-        self, bitbucket: BitbucketEmulator
+        self, bitbucket: BitbucketEmulator, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr("airflow_provider_bitbucket.hooks.pipeline_search.LOOK_PAUSE_SECONDS", 1)
         tries = Tries(self.interrupted(bitbucket), wait_for_completion=False)
         start_another()
         with ThreadPoolExecutor() as pool:
