@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from airflow_provider_bitbucket.client.errors import broken_answer
+from airflow_provider_bitbucket.client.errors import BitbucketServerError, broken_answer
 
 _T = TypeVar("_T")
 
@@ -142,6 +142,14 @@ def build_number(pipeline: Mapping[str, Any]) -> int:
     :raises BitbucketServerError: it has none
     """
     return _needed(pipeline, "build_number", int)
+
+
+def is_identified(pipeline: Mapping[str, Any]) -> bool:
+    """Say whether a pipeline's JSON tells which one it is, as :func:`evaluate` needs it."""
+    try:
+        return bool(_needed(pipeline, "uuid", str) and build_number(pipeline))
+    except BitbucketServerError:
+        return False
 
 
 def step_result(step: Mapping[str, Any]) -> str:

@@ -157,9 +157,10 @@ class PipelineLooker:
 
     def _read(self, page: int, waiting: Collection[str]) -> dict[str, Any]:
         from airflow_provider_bitbucket.client.paging import LARGEST_PAGE
+        from airflow_provider_bitbucket.client.pipeline_state import is_identified
 
-        rows = self._client.pipelines.newest(self._repository, page)
-        if rows and rows[0].get("build_number"):
+        rows = [*filter(is_identified, self._client.pipelines.newest(self._repository, page))]
+        if rows:
             self._newest = int(rows[0]["build_number"]) + (page - 1) * LARGEST_PAGE
         answers = {}
         for row in filter(_is_telling, rows):
@@ -179,15 +180,13 @@ class PipelineLooker:
 
 
 def _is_telling(row: Mapping[str, Any]) -> bool:
-    """Say whether a row of the list tells as much of a pipeline as a request for it alone.
+    """Say whether a row of the list, which says of which pipeline it is, tells as much of a pipeline as a request for it alone.
 
     Nobody has recorded that it always does: what it leaves out of an end (who stopped it, which error) is asked for.
     """
     state = row.get("state") or {}
-    if not (row.get("uuid") and row.get("build_number") and state.get("name")):
-        return False
-    if state["name"] != "COMPLETED":
-        return True
+    if state.get("name") != "COMPLETED":
+        return bool(state.get("name"))
     result = state.get("result") or {}
     return bool(result.get({"ERROR": "error", "STOPPED": "terminator"}.get(result.get("name", ""), "name")))
 

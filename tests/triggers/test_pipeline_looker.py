@@ -10,6 +10,7 @@ import pytest
 from airflow_provider_bitbucket.client import NO_RETRIES, ApiToken, BitbucketClient, BitbucketError, PipelineOutcome
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.triggers.pipelines import PipelineLooker, _is_telling
+from tests.client.web_server import WebServer
 from tests.triggers.waits import LIST, ONE, asked, start
 
 
@@ -137,6 +138,29 @@ def test_the_list_tells_as_much_as_a_request_for_one(counted: Counted) -> None:
     assert outcome.summary() == counted.looker._client.pipelines.outcome("api", uuids[0]).summary()
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {},
+        {"uuid": "{x}", "build_number": "soon", "state": {"name": "PENDING"}},
+        {"build_number": 9, "state": {"name": "PENDING"}},
+        {"state": {"name": "PENDING"}},
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_row_that_tells_of_no_pipeline_does_not_keep_the_others_from_being_seen(broken: dict[str, Any], place: int) -> None:
+    rows = [{"uuid": f"{{{number}}}", "build_number": number, "state": {"name": "PENDING"}} for number in (8, 7)]
+    rows.insert(place, broken)
+    with WebServer() as server:
+        server.answer("/2.0/repositories/acme/api/pipelines/", {"values": rows})
+        looker = PipelineLooker(
+            BitbucketClient(ApiToken("me@x.org", "secret"), "acme", server.api_url, retries=NO_RETRIES), "api"
+        )
+        seen = dict(pair for _, step in looker.look(["{8}", "{7}"], frozenset(["{8}", "{7}"])) for pair in step.items())
+
+    assert {key: outcome.build_number for key, outcome in seen.items()} == {"{8}": 8, "{7}": 7}
+
+
 def test_what_a_row_leaves_out_of_an_end_is_asked_for() -> None:
     def row(**state: Any) -> dict[str, Any]:
         return {"uuid": "{a}", "build_number": 1, "state": state}
@@ -146,8 +170,8 @@ def test_what_a_row_leaves_out_of_an_end_is_asked_for() -> None:
     assert _is_telling(row(name="COMPLETED", result={"name": "STOPPED", "terminator": {"display_name": "Dana"}}))
     for result in ({"name": "STOPPED"}, {"name": "ERROR"}, {}, None):
         assert not _is_telling(row(name="COMPLETED", result=result))
-    for broken in ({}, {"uuid": "{a}", "build_number": 1}, {"state": {"name": "PENDING"}}):
-        assert not _is_telling(broken)
+    assert not _is_telling({"uuid": "{a}", "build_number": 1})
+    assert not _is_telling({})
 
 
 def test_one_that_always_fails_keeps_nobody_from_being_asked_for(counted: Counted) -> None:

@@ -228,7 +228,7 @@ def test_each_wait_ends_at_its_own_deadline(bitbucket: BitbucketEmulator) -> Non
         for task, seconds in zip(tasks[:2], (1, 1.5), strict=True):
             event = await task
             assert event["status"] == "timeout"
-            assert seconds <= time.time() - now < 15, "and not an interval of 30 s later"
+            assert seconds <= time.time() - now < seconds + 3
             assert event["pipeline"]["build_number"]
         assert not tasks[2].done()
         tasks[2].cancel()
@@ -247,7 +247,7 @@ def test_a_deadline_does_not_wait_for_a_bitbucket_that_hangs(
         now = time.time()
         event = await waiting(make(uuid, deadline=now + 0.5))
         assert event["status"] == "timeout"
-        assert time.time() - now < 10
+        assert time.time() - now < 1.5
         bitbucket.clear_faults()
 
     asyncio.run(scene())
