@@ -68,7 +68,7 @@ def test_a_broken_pipeline_definition_is_seen_at_once_and_never_deferred(bitbuck
 
 @both_modes
 def test_a_pipeline_that_somebody_stopped_is_no_success(bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool) -> None:
-    stop = lambda: bitbucket.control("POST", "pipelines/acme/api/1/finish", {"result": "STOPPED"})  # noqa: E731
+    stop = lambda: bitbucket.control("POST", "pipelines/acme/api/1/finish", {"result": "STOPPED"})  # noqa: E731 - it is short
     with meanwhile(bitbucket, lambda seen: True, stop):
         run = trigger(deferrable=deferrable)
 

@@ -79,7 +79,7 @@ class TestPaused:
     def test_a_task_may_fail_instead_of_waiting_for_a_person(
         self, bitbucket: BitbucketEmulator, trigger: Trigger, how: str, deferrable: bool
     ) -> None:
-        block = lambda: bitbucket.control("POST", f"pipelines/acme/api/1/{how}", {})  # noqa: E731
+        block = lambda: bitbucket.control("POST", f"pipelines/acme/api/1/{how}", {})  # noqa: E731 - it is short
         bitbucket.script("api", "*", steps=[{"name": "Work", "seconds": 3600}], parsing_seconds=0)
         bitbucket.clock(speed=20)
         with meanwhile(bitbucket, lambda seen: seen["stage"] == "RUNNING", block):

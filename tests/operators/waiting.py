@@ -49,52 +49,59 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def meanwhile(bitbucket: BitbucketEmulator, when: Callable[[dict[str, Any]], bool], then: Callable[[], object]) -> Iterator[None]:
-    """While the task waits: do something as soon as its pipeline is in a certain state."""
+def _beside(act: Callable[[], bool]) -> Iterator[None]:
+    """Do something again and again in a thread, until it says that it is done."""
     over = threading.Event()
-    problems: list[Exception] = []
 
-    def watch() -> None:
-        while not over.wait(0.005):
-            try:
-                seen = pipeline(bitbucket)
-            except HTTPError:
-                continue  # not started yet
-            if when(seen):
-                try:
-                    then()
-                except Exception as problem:
-                    problems.append(problem)
-                    bitbucket.control("POST", "pipelines/acme/api/1/finish", {"result": "EXPIRED"})
-                return
+    def repeat() -> None:
+        while not over.wait(0.005) and not act():
+            pass
 
-    thread = threading.Thread(target=watch)
+    thread = threading.Thread(target=repeat)
     thread.start()
     try:
         yield
     finally:
         over.set()
         thread.join()
+
+
+@contextmanager
+def meanwhile(bitbucket: BitbucketEmulator, when: Callable[[dict[str, Any]], bool], then: Callable[[], object]) -> Iterator[None]:
+    """While the task waits: do something as soon as its pipeline is in a certain state."""
+    problems: list[Exception] = []
+
+    def watch() -> bool:
+        try:
+            seen = pipeline(bitbucket)
+        except HTTPError:
+            return False  # not started yet
+        if not when(seen):
+            return False
+        try:
+            then()
+        except Exception as problem:
+            problems.append(problem)
+            bitbucket.control("POST", "pipelines/acme/api/1/finish", {"result": "EXPIRED"})
+        return True
+
+    with _beside(watch):
+        yield
     assert not problems, problems
 
 
 @contextmanager
 def time_passes_with_looks(bitbucket: BitbucketEmulator, seconds: float) -> Iterator[None]:
     """Let the emulated clock go on by so many seconds whenever somebody has looked at a pipeline, and not otherwise."""
-    over = threading.Event()
+    seen = 0
 
-    def watch() -> None:
-        seen = 0
-        while not over.wait(0.005):
-            looks = asked(bitbucket, LOOK) + asked(bitbucket, LIST)
-            if looks > seen:
-                bitbucket.clock(advance=seconds)
-            seen = looks
+    def watch() -> bool:
+        nonlocal seen
+        looks = asked(bitbucket, LOOK) + asked(bitbucket, LIST)
+        if looks > seen:
+            bitbucket.clock(advance=seconds)
+        seen = looks
+        return False
 
-    thread = threading.Thread(target=watch)
-    thread.start()
-    try:
+    with _beside(watch):
         yield
-    finally:
-        over.set()
-        thread.join()
