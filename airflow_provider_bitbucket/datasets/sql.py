@@ -137,7 +137,7 @@ class SqlTable:
         table = dialect.identifier_preparer.format_table(self._table)
         definition = sa.schema.CreateColumn(column).compile(dialect=dialect)
         context = {"name": table, "definition": definition}
-        added = sa.DDL("ALTER TABLE %(name)s ADD %(definition)s", context=context)  # type: ignore[no-untyped-call]  # it has no types
+        added = sa.DDL("ALTER TABLE %(name)s ADD %(definition)s", context=context)  # type: ignore[no-untyped-call]  # untyped in its library
         connection.execute(added)
         log.info("Added column %s to table %s.", column.name, self.name)
 

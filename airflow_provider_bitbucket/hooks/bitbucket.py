@@ -155,11 +155,10 @@ class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """The connection's own form fields, for Airflow 3.1; newer ones read them from the provider info."""
-        # Airflow 3.1 puts stand-ins in place of these when they are not installed.
-        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget  # type: ignore[import-not-found]  # see above
-        from flask_babel import lazy_gettext  # type: ignore[import-not-found]  # see above
-        from wtforms import StringField  # type: ignore[import-untyped]  # has no types
-        from wtforms.validators import Optional, any_of  # type: ignore[import-untyped]  # has no types
+        from flask_appbuilder.fieldwidgets import BS3TextFieldWidget  # type: ignore[import-not-found]  # Airflow 3.1 only, maybe a stand-in
+        from flask_babel import lazy_gettext  # type: ignore[import-not-found]  # Airflow 3.1 only, maybe a stand-in
+        from wtforms import StringField  # type: ignore[import-untyped]  # wtforms has no types
+        from wtforms.validators import Optional, any_of  # type: ignore[import-untyped]  # wtforms has no types
 
         return {
             name: StringField(

@@ -112,7 +112,7 @@ def sql_engine(conn_id: str) -> sa.Engine:
     try:
         from sqlalchemy.pool import NullPool
 
-        hook = connection.get_hook()  # type: ignore[no-untyped-call]  # it has no types
+        hook = connection.get_hook()  # type: ignore[no-untyped-call]  # untyped in its library
     except (ImportError, AirflowException) as error:  # a type that no provider registered, or could be imported for
         raise AirflowOptionalProviderFeatureException(
             f"{kind}, for which a package is missing ({error}). Install 'airflow-provider-bitbucket[sql]' and Airflow's provider "

@@ -22,8 +22,8 @@ class Watermarks:
     def __init__(self, context: Context, asset: Any, name: str) -> None:
         state = cast("Mapping[str, Any]", context)  # newer Airflows have more keys than its type
         assets = state.get("asset_state_store")
-        self._asset = None if assets is None else assets[asset]
-        self._task = state.get("task_state_store")
+        self._asset: Any = None if assets is None else assets[asset]
+        self._task: Any = state.get("task_state_store")
         self._name = name
 
     @property
@@ -37,23 +37,23 @@ class Watermarks:
         A task that is tried again or cleared begins where it began the first time: it replaces its output, and must not lose
         what was in it.
         """
-        begins = self._task.get(self._began) or {}  # type: ignore[union-attr]  # there is one where they are kept
+        begins = self._task.get(self._began) or {}
         for name in repositories:
             if name not in begins:
-                begins[name] = self._asset.get(self._key(name)) or ""  # type: ignore[union-attr]  # likewise
-        self._task.set(self._began, begins)  # type: ignore[union-attr]  # likewise
+                begins[name] = self._asset.get(self._key(name)) or ""
+        self._task.set(self._began, begins)
         return {name: datetime.fromisoformat(moment) for name, moment in begins.items() if moment}
 
     def move(self, repository: str, moment: datetime) -> None:
         """Write down that a repository was read up to a moment; never back."""
-        before = self._asset.get(self._key(repository))  # type: ignore[union-attr]  # likewise
+        before = self._asset.get(self._key(repository))
         if not before or datetime.fromisoformat(before) < moment:
-            self._asset.set(self._key(repository), moment.isoformat())  # type: ignore[union-attr]  # likewise
+            self._asset.set(self._key(repository), moment.isoformat())
 
     def start_anew(self) -> None:
         """Forget what was read before, also by other tasks, because what was made of it is gone."""
-        self._asset.set(self._anew, datetime.now(UTC).isoformat())  # type: ignore[union-attr]  # likewise
-        self._task.set(self._began, {})  # type: ignore[union-attr]  # likewise
+        self._asset.set(self._anew, datetime.now(UTC).isoformat())
+        self._task.set(self._began, {})
 
     @property
     def _began(self) -> str:
@@ -65,7 +65,7 @@ class Watermarks:
 
     @cached_property
     def _suffix(self) -> str:
-        anew = self._asset.get(self._anew)  # type: ignore[union-attr]  # likewise
+        anew = self._asset.get(self._anew)
         return f" since {anew}" if anew else ""
 
     def _key(self, repository: str) -> str:
