@@ -44,15 +44,15 @@ def main(arguments: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
+    over = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: what a shell starts in the background ignores it by default
+        signal.signal(number, lambda *_: over.set())
     print(f"Bitbucket   {bitbucket.url}  (web pages; API at {bitbucket.api_url})")
     print(f"Workspace   {bitbucket.workspace}: {', '.join(one.slug for one in bitbucket.state.repositories())}")
     print("API token   demo@example.com / demo-api-token      Access token  demo-access-token")
     print(f"OAuth       demo-key / demo-secret             callback {bitbucket.state.consumers['demo-key'].callback_url}")
     print(f"Airflow     export AIRFLOW_CONN_BITBUCKET_DEFAULT='{bitbucket.connection_json()}'")
     print("Ctrl-C stops it.", flush=True)
-    over = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: what a shell starts in the background ignores it by default
-        signal.signal(number, lambda *_: over.set())
     over.wait()
     bitbucket.stop()
     return 0

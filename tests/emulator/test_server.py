@@ -96,6 +96,31 @@ def test_on_the_command_line_it_says_how_to_reach_it_and_stops_when_told(how: si
         assert process.wait(timeout=10) == 0
 
 
+# Told to stop in the very moment in which it says how.
+HASTY = """
+import os, sys
+from airflow_provider_bitbucket.emulator.__main__ import main
+
+class Hasty:
+    def write(self, text):
+        if "Ctrl-C" in text:
+            os.kill(os.getpid(), int(sys.argv[1]))
+        return sys.__stdout__.write(text)
+
+    def flush(self):
+        sys.__stdout__.flush()
+
+sys.stdout = Hasty()
+sys.exit(main(["--port", "0", "--seed", "empty"]))
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_it_can_be_stopped_as_soon_as_it_says_so(how: signal.Signals) -> None:
+    done = subprocess.run([sys.executable, "-c", HASTY, str(int(how))], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_port_that_is_taken_is_said_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
