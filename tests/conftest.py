@@ -16,7 +16,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith(END_TO_END))
 
 
-@pytest.hookimpl(optionalhook=True)  # the oldest Airflow is tested without pytest-xdist
+@pytest.hookimpl(optionalhook=True)  # older Airflows are tested without pytest-xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep a file's tests in one process, and all that run a whole Airflow: one of those at a time is enough for two cores."""
     from xdist.scheduler import LoadScopeScheduling

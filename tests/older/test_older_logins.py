@@ -1,4 +1,4 @@
-"""An OAuth login in a real Airflow of the oldest supported version: its triggerer talks to Airflow in a way of its own."""
+"""An OAuth login in a real Airflow of an older version: its triggerer talks to Airflow in a way of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the oldest supported Airflow must do, and the newest too: install, import, register, show the form, run a DAG."""
+"""What older Airflows must do, and the newest too: install, import, register, show the form, run a DAG."""
 
 from __future__ import annotations
 
