@@ -66,20 +66,23 @@ def started_since(
     for row in client.pipelines.list(repository):
         if build_number(row) <= newest:
             break
-        if _asked_for(row, creator) and fits(target, row.get("target") or {}):
+        if asked_for(row, creator) and fits(target, row.get("target") or {}):
             found.append(row)
     return found
 
 
-def unfinished(
-    client: BitbucketClient, repository: str, target: Mapping[str, Any], creator: str | None = None
-) -> list[dict[str, Any]]:
-    """Return the pipelines of a target that are not over, newest first. Costs one request; looks at the newest 100.
+def unfinished(client: BitbucketClient, repository: str, target: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the pipelines that may be of a target and are not over, newest first, whoever and whatever started them.
 
-    :param creator: only those that this account asked for; None: all, those of pushes and schedules too
+    Costs one request; looks at the newest 100. One that is still being parsed may turn out to be another: :func:`shows_selector`.
     """
     newest = islice(client.pipelines.list(repository, status=_UNFINISHED), LARGEST_PAGE)
-    return [row for row in newest if (not creator or _asked_for(row, creator)) and fits(target, row.get("target") or {})]
+    return [row for row in newest if fits(target, row.get("target") or {})]
+
+
+def shows_selector(row: Mapping[str, Any]) -> bool:
+    """Say whether a pipeline tells what it runs; it does when its definition has been read."""
+    return bool((row.get("target") or {}).get("selector"))
 
 
 def own_account(client: BitbucketClient) -> str | None:
@@ -90,7 +93,11 @@ def own_account(client: BitbucketClient) -> str | None:
         return None
 
 
-def _asked_for(row: Mapping[str, Any], creator: str | None) -> bool:
+def asked_for(row: Mapping[str, Any], creator: str | None) -> bool:
+    """Say whether an account may have asked for a pipeline.
+
+    :param creator: uuid of the account; None: not known, so that it may be anybody's
+    """
     by = (row.get("creator") or {}).get("uuid")
     # What a push or a schedule has started was asked for by nobody. A creator may be null.
     return (row.get("trigger") or {}).get("name") not in _STARTED_OTHERWISE and (not creator or by in (None, creator))

@@ -14,32 +14,34 @@ def build_target(
     branch: str | None,
     tag: str | None,
     commit: str | None,
-    pull_request: int | None,
+    pull_request: int | str | None,
     custom_pipeline: str | None,
     selector: Mapping[str, str] | None,
 ) -> dict[str, Any]:
     """Return the ``target`` object; for a pull request still without its branches and commits.
 
-    :raises ValueError: not exactly one target is given, or the selector does not fit it
+    :raises ValueError: not exactly one target is given, it is no number or no selector, or the selector does not fit it
     """
     given = {"branch": branch, "tag": tag, "commit": commit, "pull_request": pull_request}
     named = {name: value for name, value in given.items() if value not in (None, "")}
     if len(named) != 1:
         got = ", ".join(f"{name}={value!r}" for name, value in named.items()) or "none of them"
         raise ValueError(f"Exactly one of branch, tag, commit and pull_request says what to run on; given: {got}")
+    if selector is not None and (not isinstance(selector, Mapping) or "type" not in selector):
+        raise ValueError(f"selector is {selector!r}; expected {{'type': 'branches', 'pattern': 'main'}} or the like")
     if custom_pipeline and selector:
         raise ValueError(f"Give custom_pipeline ({custom_pipeline!r}) or selector ({dict(selector)!r}), not both")
     chosen = {"type": "custom", "pattern": custom_pipeline} if custom_pipeline else dict(selector or {})
-    if selector is not None and "type" not in chosen:
-        raise ValueError(f"selector is {selector!r}; expected {{'type': 'branches', 'pattern': 'main'}} or the like")
     if commit:
         if not chosen:
             raise ValueError("A commit alone does not say which pipeline to run: give custom_pipeline or selector too")
         return {"type": "pipeline_commit_target", "commit": {"type": "commit", "hash": commit}, "selector": chosen}
-    if pull_request is not None:
+    if "pull_request" in named:
+        if not str(pull_request).strip().isdecimal():
+            raise ValueError(f"pull_request is {pull_request!r}; expected its number")
         return {
             "type": "pipeline_pullrequest_target",
-            "pullrequest": {"id": str(pull_request)},
+            "pullrequest": {"id": str(int(str(pull_request)))},
             "selector": chosen or {"type": "pull-requests", "pattern": "**"},
         }
     kind, name = ("branch", branch) if branch else ("tag", tag)

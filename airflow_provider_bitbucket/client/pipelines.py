@@ -73,21 +73,40 @@ class Pipelines(Resource):
             branch=branch,
             tag=tag,
             commit=commit,
-            pull_request=int(pull_request) if pull_request is not None else None,
+            pull_request=pull_request,
             custom_pipeline=custom_pipeline,
             selector=selector,
         )
-        body: dict[str, Any] = {"target": target}
-        if listed := variable_list(variables):
-            body["variables"] = listed
-        if pull_request is not None:
-            body["target"] = {**target, **self._pull_request_target(repository, int(pull_request))}
-        elif commit and len(commit) < _FULL_HASH:
-            body["target"] = {**target, "commit": self._full_commit(repository, commit)}
+        return self.start(repository, self.prepare(repository, target, variables))
+
+    def prepare(
+        self,
+        repository: str,
+        target: Mapping[str, Any],
+        variables: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+    ) -> dict[str, Any]:
+        """Return the request that starts a pipeline, with all that Bitbucket has to be asked for first.
+
+        :param repository: slug, or ``workspace/slug``
+        :param target: as :func:`~airflow_provider_bitbucket.client.pipeline_target.build_target` gives it; a pull request
+            costs three requests, a short hash one
+        :param variables: as for :meth:`trigger`
+        :raises ValueError: variables that are none, or a pull request that can not run
+        """
+        complete = dict(target)
+        if target["type"] == "pipeline_pullrequest_target":
+            complete |= self._pull_request_target(repository, int(target["pullrequest"]["id"]))
+        elif target["type"] == "pipeline_commit_target" and len(target["commit"]["hash"]) < _FULL_HASH:
+            complete["commit"] = self._full_commit(repository, target["commit"]["hash"])
+        listed = variable_list(variables)
+        return {"target": complete, "variables": listed} if listed else {"target": complete}
+
+    def start(self, repository: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Start a pipeline with one request, as :meth:`prepare` gives it; returns and raises as :meth:`trigger`."""
         try:
-            started = self._client.post(self._list_path(repository), body)
+            started = self._client.post(self._list_path(repository), request)
         except BitbucketError as error:
-            if sentence := self._refusal(error, repository, body["target"]):
+            if sentence := self._refusal(error, repository, request["target"]):
                 raise error.with_message(sentence) from error
             raise
         try:

@@ -47,9 +47,8 @@ def target_of(what: Mapping[str, Any]) -> dict[str, Any]:
     """
     from airflow_provider_bitbucket.client.pipeline_target import build_target
 
-    names = ("branch", "tag", "commit", "custom_pipeline", "selector")
-    number = what.get("pull_request")
-    return build_target(**{name: what.get(name) for name in names}, pull_request=None if number is None else int(number))
+    names = ("branch", "tag", "commit", "pull_request", "custom_pipeline", "selector")
+    return build_target(**{name: what.get(name) for name in names})
 
 
 def note_attempt(client: BitbucketClient, repository: str) -> Attempt:
@@ -117,17 +116,19 @@ def find_running(
 ) -> PipelineOutcome | None:
     """Return the running pipeline that an earlier try of a task has started, where no try could leave word to the next.
 
-    Costs two requests.
+    Costs two requests, and more while one that may be it is being parsed.
 
     :param since: when the earlier tries can have begun at the earliest; None: not known
     :param certain: whether a single one can only be that of this task
     :param others: uuids of pipelines that are known to be somebody else's
     :raises BitbucketAmbiguousStartError: it can not be told which one it is
     """
-    from airflow_provider_bitbucket.client.pipeline_search import own_account, unfinished
+    from airflow_provider_bitbucket.client.pipeline_search import asked_for, own_account, shows_selector
 
-    rows = unfinished(client, repository, target, own_account(client))
-    outcomes = [client.pipelines.evaluate(repository, row) for row in rows if row["uuid"] not in others]
+    creator = own_account(client)
+    rows = [row for row in _unfinished(client, repository, target) if asked_for(row, creator) and row["uuid"] not in others]
+    certain = certain and all(map(shows_selector, rows))
+    outcomes = [client.pipelines.evaluate(repository, row) for row in rows]
     if since is not None:
         since -= timedelta(seconds=_OWN_SECONDS)  # our clock, not Bitbucket's
         outcomes = [outcome for outcome in outcomes if _created(outcome) >= since]
@@ -135,11 +136,27 @@ def find_running(
 
 
 def find_reusable(client: BitbucketClient, repository: str, target: Mapping[str, Any]) -> PipelineOutcome | None:
-    """Return the newest pipeline of a target that is not over, whoever started it. Costs one request."""
-    from airflow_provider_bitbucket.client.pipeline_search import unfinished
+    """Return the newest pipeline of a target that is not over, whoever started it.
+
+    Costs one request, and more while one that may be it is being parsed.
+    """
+    from airflow_provider_bitbucket.client.pipeline_search import shows_selector
+
+    rows = filter(shows_selector, _unfinished(client, repository, target))
+    return next((client.pipelines.evaluate(repository, row) for row in rows), None)
+
+
+def _unfinished(client: BitbucketClient, repository: str, target: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the pipelines of a target that are not over, once all of them tell what they run, or have not for 20 seconds."""
+    from airflow_provider_bitbucket.client.pipeline_search import shows_selector, unfinished
 
     rows = unfinished(client, repository, target)
-    return client.pipelines.evaluate(repository, rows[0]) if rows else None
+    for _ in range(LOOKS - 1):
+        if all(map(shows_selector, rows)):
+            break
+        time.sleep(LOOK_PAUSE_SECONDS)
+        rows = unfinished(client, repository, target)
+    return rows
 
 
 def _created(outcome: PipelineOutcome) -> datetime:

@@ -82,7 +82,8 @@ class PipelineStart:
     """Finds the pipeline that this chain of tries has started, or starts it.
 
     :param client: asks patiently, and waits for the request budget
-    :param start_with: starts; makes one try, so that nothing lies between what is noted before it and the start
+    :param start_with: starts; makes one try, so that nothing lies between what is noted before it and the start. It asks
+        nothing else: it does not wait for the request budget.
     :param repository: ``workspace/slug``
     :param what: as for ``client.pipelines.trigger``
     :param context: of the running task
@@ -135,22 +136,24 @@ class PipelineStart:
         """Return the pipeline of an earlier try, unless a new one is due."""
         left = self._record.read()
         if left is None:
-            outcome = None if self._record.is_kept else self._still_running()
-            return self._taken(outcome, own=not self._reuse_running)  # which may be what an earlier try found running
+            # What may be reused is looked for afterwards, whoever started it.
+            return None if self._record.is_kept or self._reuse_running else self._taken(self._still_running(), own=True)
         if left["asked"] != self._asked:
             self._log.warning("An earlier try asked for another pipeline (%s); it is left alone.", left["asked"])
             return None
         if uuid := left.get("uuid"):
-            outcome = self._client.pipelines.outcome(self._repository, uuid)
+            outcome: PipelineOutcome | None = self._client.pipelines.outcome(self._repository, uuid)
         else:
             self._log.info("An earlier try ended while it started a pipeline. Looking for what has become of that.")
             outcome = self._attempted(left["attempt"])
         return self._taken(outcome, own=left.get("own", True))
 
-    def _taken(self, outcome: PipelineOutcome | None, *, own: bool = True) -> Started | None:
+    def _taken(self, outcome: PipelineOutcome | None, *, own: bool) -> Started | None:
         if outcome is None:
             return None
-        if self._wait and outcome.is_terminal and not outcome.is_successful:
+        # Who does not wait wants no more than that it was started; unless it was stopped, as a kill of the task does.
+        enough = outcome.is_successful or (not self._wait and outcome.status != "STOPPED")
+        if outcome.is_terminal and not enough:
             self._log.info("The earlier try's pipeline is over: %s %s A new one is started.", outcome.reason, outcome.url)
             return None
         self._record.write(asked=self._asked, uuid=outcome.uuid, own=own)
@@ -188,9 +191,10 @@ class PipelineStart:
         lost: list[Attempt] = []
         refusals = 0
         while True:
+            request = self._client.pipelines.prepare(self._repository, self._target, self._what.get("variables"))
             attempt = self._noted(lost)
             try:
-                started = self._start_with.pipelines.trigger(self._repository, **self._what)
+                started = self._start_with.pipelines.start(self._repository, request)
             except BitbucketAmbiguousError as error:
                 self._log.warning("Looking whether a pipeline was started nevertheless. %s", error)
                 found = self._attempted(attempt)
@@ -201,7 +205,7 @@ class PipelineStart:
                         raise
                     continue
                 outcome = found
-            except (BitbucketError, ValueError) as error:
+            except BitbucketError as error:
                 if not lost:
                     self._record.forget()  # nothing was started, so the next try has nothing to look for
                 refusals += 1

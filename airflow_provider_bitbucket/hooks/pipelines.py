@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 
@@ -19,6 +19,19 @@ STOP_LOOK_SECONDS = 1.0
 ASK_SECONDS = 8.0
 ASK_SECONDS_WHEN_KILLED = 2.0
 ASK_AGAIN_SECONDS = 0.5
+
+
+def named_pipeline(pipeline: Any) -> str:
+    """Return how a task names a pipeline.
+
+    :raises ValueError: it names none; a template that finds no XCom gives None
+    """
+    name = str(pipeline).strip()
+    if name in ("", "None"):
+        raise ValueError(
+            f"pipeline is {pipeline!r}; expected the uuid or build number of a pipeline; has the task that starts it left none?"
+        )
+    return name
 
 
 def stop_pipeline(

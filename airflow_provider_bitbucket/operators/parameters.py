@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING, Any, get_args
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ def seconds(name: str, value: float) -> float:
 
     :raises ValueError: it is none
     """
-    if not isinstance(value, int | float) or value <= 0:
-        raise ValueError(f"{name} is {value!r}; expected seconds, more than 0")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError(f"{name} is {value!r}; expected seconds, more than 0 and less than for ever")
     return value
 
 

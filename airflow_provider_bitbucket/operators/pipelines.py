@@ -24,6 +24,7 @@ from airflow_provider_bitbucket.hooks.pipelines import (
     explain_failure,
     explaining_hook,
     follow_stop,
+    named_pipeline,
     stop_pipeline,
     why_not_stopped,
 )
@@ -163,8 +164,10 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
 
     @variables.setter
     def variables(self, value: Any) -> None:
-        # Airflow shows the rendered variables before it runs the task. It sets them here, which is the last moment to mask.
-        self._variables = [_masked(one) for one in value] if isinstance(value, list | tuple) else value
+        # Airflow shows the rendered variables before it runs the task. It sets them here, which is the last moment to mask. Set
+        # for the first time they may be templates, afterwards what only looks like one is a secret.
+        rendered = hasattr(self, "_variables")
+        self._variables = [_masked(one, rendered) for one in value] if isinstance(value, list | tuple) else value
 
     @cached_property
     def hook(self) -> BitbucketHook:
@@ -206,6 +209,8 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         outcome, own = self._start(context)
         if not self.wait_for_completion:
             self._running = None  # it is on its own now
+            if self._killed:  # Airflow lets a killed task go on, and would take its end for a success
+                raise AirflowException(f"The task was killed; its pipeline was asked to stop. {outcome.url}")
             return outcome.summary()
 
         trigger.deadline = self._deadline(began)
@@ -321,14 +326,14 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         )
 
 
-def _masked(variable: Any) -> Any:
+def _masked(variable: Any, rendered: bool) -> Any:
     """Return a variable as it is; the value of a secured one as text, because Airflow masks nothing else, and masked."""
     if not isinstance(variable, Mapping) or not variable.get("secured"):
         return variable
     secret = variable.get("value")
     if isinstance(secret, int | float) and not isinstance(secret, bool):
         secret = str(secret)
-    if isinstance(secret, str) and not is_template(secret):
+    if isinstance(secret, str) and (rendered or not is_template(secret)):
         mask_secret(secret)
     return {**variable, "value": secret}
 
@@ -373,14 +378,16 @@ class BitbucketStopPipelineOperator(BaseOperator):
         """Stop the pipeline.
 
         :return: what is worth knowing about the pipeline, JSON-native
+        :raises ValueError: no pipeline is named
         :raises BitbucketPipelineNotStoppedError: it is not over after ``timeout``, or paused, which nobody can stop by the API
         :raises BitbucketError: Bitbucket refused
         """
+        pipeline = named_pipeline(self.pipeline)
         hook = BitbucketHook(self.bitbucket_conn_id, self.workspace, self.run_as)
         client, name = hook.get_conn(), hook.full_name(self.repository)
-        asked = client.pipelines.stop(name, self.pipeline)
-        outcome = follow_stop(client, name, str(self.pipeline), self.timeout) if asked else None
-        outcome = outcome or client.pipelines.outcome(name, self.pipeline)
+        asked = client.pipelines.stop(name, pipeline)
+        outcome = follow_stop(client, name, pipeline, self.timeout) if asked else None
+        outcome = outcome or client.pipelines.outcome(name, pipeline)
         push_pipeline(context, outcome)
         if not outcome.is_terminal:
             raise BitbucketPipelineNotStoppedError(f"Bitbucket was asked to stop it. {why_not_stopped(outcome)}")

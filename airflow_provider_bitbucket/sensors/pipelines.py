@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_bitbucket.exceptions import BitbucketPipelineLostError
-from airflow_provider_bitbucket.hooks.pipelines import explain_failure
+from airflow_provider_bitbucket.hooks.pipelines import explain_failure, named_pipeline
 from airflow_provider_bitbucket.sensors.waiting import BitbucketSensor
 from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger
 
@@ -32,7 +32,7 @@ class BitbucketPipelineSensor(BitbucketSensor):
 
     def trigger(self, **common: Any) -> BitbucketPipelineTrigger:
         """Return what waits."""
-        return BitbucketPipelineTrigger(pipeline=str(self.pipeline), **common)
+        return BitbucketPipelineTrigger(pipeline=named_pipeline(self.pipeline), **common)
 
     def _found(self, event: Mapping[str, Any]) -> dict[str, Any]:
         pipeline: dict[str, Any] = event["pipeline"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from collections.abc import Callable
@@ -217,7 +218,7 @@ class TestWhatToRun:
         assert "given: branch='main', tag='v1'" in str(run.error)
         assert not asked(bitbucket, START)
 
-    @pytest.mark.parametrize("seconds", [0, -1, "30", timedelta(seconds=3)])
+    @pytest.mark.parametrize("seconds", [0, -1, "30", timedelta(seconds=3), math.inf, math.nan, True])
     @pytest.mark.parametrize("name", ["poll_interval", "timeout"])
     def test_times_are_seconds(self, name: str, seconds: Any) -> None:
         with pytest.raises(ValueError, match=f"{name} is .*expected seconds"):
@@ -247,16 +248,46 @@ class TestWhatToRun:
         ]
 
     def test_a_pull_request_runs_its_own_pipeline(self, bitbucket: BitbucketEmulator, trigger: Trigger) -> None:
+        run = trigger(pull_request="{{ " + str(self.pull_request()) + " }}", wait_for_completion=False)
+
+        assert run.state == "success", run.error
+        assert run.value["ref_name"] == "feature"
+
+    def pull_request(self) -> int:
+        """Open a pull request that has a pipeline, and return its number."""
         client = BitbucketHook().get_conn()
         repository = client.repository_path("api")
         definition = "pipelines: {pull-requests: {'**': [{step: {name: Check, script: [make]}}]}}"
         client.request("POST", f"{repository}/src", data={"branch": "feature", "bitbucket-pipelines.yml": definition})
         branches = {"source": {"branch": {"name": "feature"}}, "destination": {"branch": {"name": "main"}}}
-        number = client.post(f"{repository}/pullrequests", {"title": "Check it", **branches})["id"]
-        run = trigger(pull_request="{{ " + str(number) + " }}", wait_for_completion=False)
+        return int(client.post(f"{repository}/pullrequests", {"title": "Check it", **branches})["id"])
+
+    def test_a_pull_request_starts_though_the_budget_allows_only_one_request_at_a_time(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger
+    ) -> None:
+        number = self.pull_request()
+        BitbucketHook().get_conn().budget.learn({"X-RateLimit-Limit": "36000", "X-RateLimit-NearLimit": "true"})
+        run = trigger(pull_request=number, wait_for_completion=False)
 
         assert run.state == "success", run.error
-        assert run.value["ref_name"] == "feature"
+        assert "could not be started yet" not in run.log
+
+    @pytest.mark.parametrize(
+        ("name", "value", "said"),
+        [
+            ("pull_request", "{{ params.get('nothing') }}", "pull_request is 'None'; expected its number"),
+            ("pull_request", "feature/x", "pull_request is 'feature/x'; expected its number"),
+            ("selector", "{{ params.get('nothing') }}", "selector is 'None'; expected {'type'"),
+            ("selector", ["custom"], r"selector is ['custom']; expected {'type'"),
+        ],
+    )
+    def test_what_is_no_number_and_no_selector_is_named(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger, name: str, value: Any, said: str
+    ) -> None:
+        run = trigger(**{name: value})
+
+        assert said in str(run.error)
+        assert not asked(bitbucket, START)
 
     @pytest.mark.parametrize("name", ["custom_pipeline", "selector"])
     def test_a_name_that_renders_to_nothing_does_not_run_what_a_push_runs(
@@ -297,6 +328,17 @@ class TestSecuredVariables:
         assert self.SECRET not in self.rendered()
         assert self.SECRET not in run.log
         assert self.SECRET not in str(run.xcom)
+
+    def test_one_that_looks_like_a_template_is_masked_too(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AIRFLOW_VAR_INNOCENT", "hunter3{{hunter%}3")
+        run = trigger(
+            variables=[{"key": "DEPLOY", "value": "{{ var.value.innocent }}", "secured": True}], wait_for_completion=False
+        )
+
+        assert pipeline(bitbucket)["variables"][0]["value"] == "hunter3{{hunter%}3"
+        assert "hunter3" not in self.rendered() + run.log
 
     def test_a_number_is_masked_too(self, bitbucket: BitbucketEmulator, trigger: Trigger) -> None:
         run = trigger(variables=[{"key": "PIN", "value": 7391846205, "secured": True}], wait_for_completion=False)

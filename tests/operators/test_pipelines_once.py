@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from airflow_provider_bitbucket.client import BitbucketAmbiguousError, BitbucketPermissionError
+from airflow_provider_bitbucket.client import ApiToken, BitbucketAmbiguousError, BitbucketClient, BitbucketPermissionError
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.exceptions import (
     BitbucketAmbiguousStartError,
@@ -17,7 +18,7 @@ from airflow_provider_bitbucket.exceptions import (
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
 from tests.operators.tries import Record, Tries
-from tests.operators.waiting import LIST, START, STOP, Trigger, asked, both_modes, pipeline, until
+from tests.operators.waiting import LIST, START, STOP, Trigger, asked, both_modes, pipeline, time_passes_with_looks, until
 
 
 def count() -> int:
@@ -247,7 +248,8 @@ class TestRetriesBeforeAirflow33:
         tries = Tries(max_active_runs=1, wait_for_completion=False)
         tries.run()
 
-        assert tries.run()["build_number"] == 1
+        with time_passes_with_looks(bitbucket, 3):
+            assert tries.run()["build_number"] == 1
         assert count() == 1
 
     def test_a_retry_does_not_take_what_may_be_another_runs(self, bitbucket: BitbucketEmulator) -> None:
@@ -263,6 +265,41 @@ class TestRetriesBeforeAirflow33:
 
         assert tries.run()["build_number"] == 2
 
+    def test_a_retry_does_not_take_a_pipeline_of_another_selector_that_is_still_being_parsed(
+        self, bitbucket: BitbucketEmulator
+    ) -> None:
+        tries = Tries(max_active_runs=1, custom_pipeline="deploy-staging", wait_for_completion=False)
+        tries.number = 1  # the worker of the first try died before it started anything
+        start_another(custom_pipeline="nightly")
+        with time_passes_with_looks(bitbucket, 3):
+            assert tries.run()["build_number"] == 2
+
+    def test_one_whose_selector_never_shows_is_not_taken_for_certain(self, bitbucket: BitbucketEmulator) -> None:
+        tries = Tries(max_active_runs=1, wait_for_completion=False)
+        tries.number = 1
+        start_another(custom_pipeline="nightly")
+        with pytest.raises(BitbucketAmbiguousStartError, match="results/1"):  # time stands still
+            tries.run()
+
+    def test_what_a_push_started_is_not_taken_where_the_account_is_not_known(
+        self, bitbucket: BitbucketEmulator, connect: Callable[..., None]
+    ) -> None:
+        connect(bitbucket.connection_json("access_token"))
+        client = BitbucketClient(ApiToken(*bitbucket.api_token), "acme", bitbucket.api_url)
+        client.request("POST", f"{client.repository_path('api')}/src", data={"branch": "main", "README.md": "pushed"})
+        bitbucket.clock(advance=20)
+        tries = Tries(max_active_runs=1, wait_for_completion=False)
+        tries.number = 1
+
+        assert tries.run()["build_number"] == 2
+
+    def test_a_retry_that_may_reuse_what_is_running_does_so(self, bitbucket: BitbucketEmulator) -> None:
+        tries = Tries(reuse_running=True, wait_for_completion=False)
+        tries.run()
+        with time_passes_with_looks(bitbucket, 3):
+            assert tries.run()["build_number"] == 1
+        assert count() == 1
+
     def test_a_cleared_task_does_not_look_back(self, bitbucket: BitbucketEmulator) -> None:
         tries = Tries(wait_for_completion=False)
         tries.run()
@@ -276,7 +313,8 @@ class TestReuse:
         self, bitbucket: BitbucketEmulator, trigger: Trigger
     ) -> None:
         start_another()
-        run = trigger(reuse_running=True, timeout=0.1)
+        with time_passes_with_looks(bitbucket, 3):
+            run = trigger(reuse_running=True, timeout=0.1, poll_interval=10)
 
         assert "It goes on." in str(run.error)
         assert run.xcom["build_number"] == count() == 1
@@ -285,12 +323,18 @@ class TestReuse:
     def test_one_that_is_over_or_another_is_not_used(self, bitbucket: BitbucketEmulator, trigger: Trigger) -> None:
         start_another()
         bitbucket.control("POST", "pipelines/acme/api/1/finish", {"result": "SUCCESSFUL"})
-        start_another(custom_pipeline="nightly")
-        bitbucket.clock(advance=10)  # until then its selector is not shown
-        run = trigger(reuse_running=True, wait_for_completion=False)
+        start_another(custom_pipeline="nightly")  # which is not shown before it is parsed
+        with time_passes_with_looks(bitbucket, 3):
+            run = trigger(reuse_running=True, wait_for_completion=False)
 
         assert run.value["build_number"] == 3
         assert pipeline(bitbucket, 3)["result"] is None
+
+    def test_one_that_never_shows_what_it_runs_is_not_used(self, bitbucket: BitbucketEmulator, trigger: Trigger) -> None:
+        start_another(custom_pipeline="nightly")
+        run = trigger(reuse_running=True, wait_for_completion=False)  # time stands still
+
+        assert run.value["build_number"] == 2
 
 
 @pytest.mark.parametrize("name", ["on_paused", "on_ambiguous"])

@@ -69,6 +69,15 @@ class TestStopOperator:
         assert isinstance(run.error, BitbucketPipelineNotStoppedError)
         assert "It has not stopped yet." in str(run.error)
 
+    @pytest.mark.parametrize("nothing", ["{{ None }}", "{{ ti.xcom_pull(task_ids='task', key='no_such') }}", "", " "])
+    def test_where_no_pipeline_was_started_the_error_says_so(
+        self, bitbucket: BitbucketEmulator, stop: Stop, nothing: str
+    ) -> None:
+        run = stop(pipeline=nothing)
+
+        assert isinstance(run.error, ValueError)
+        assert "expected the uuid or build number of a pipeline; has the task that starts it left none?" in str(run.error)
+
     def test_one_that_is_not_there_is_named(self, bitbucket: BitbucketEmulator, stop: Stop) -> None:
         assert isinstance(stop(pipeline=7).error, BitbucketNotFoundError)
 
@@ -142,6 +151,27 @@ class TestKills:
                 tries.run()
             killing.result()
         assert asked(bitbucket, STOP) == 1
+
+    def test_a_kill_of_a_task_that_would_not_wait_is_no_success_and_a_retry_starts_a_new_one(
+        self, bitbucket: BitbucketEmulator
+    ) -> None:
+        bitbucket.fault("late_answer", latency=60, method="POST", path="/pipelines/?$")
+        tries = Tries(Record(), wait_for_completion=False)
+
+        def kill() -> None:
+            until(lambda: any(fault["struck"] for fault in bitbucket.control("GET", "faults")))
+            tries.task.on_kill()
+            bitbucket.clear_faults()
+
+        with ThreadPoolExecutor() as pool:
+            killing = pool.submit(kill)
+            with pytest.raises(AirflowException, match="The task was killed; its pipeline"):
+                tries.run()
+            killing.result()
+        bitbucket.clock(advance=30)
+        assert pipeline(bitbucket)["result"] == "STOPPED"
+        tries.renew()
+        assert tries.run()["build_number"] == 2
 
     def test_a_kill_before_the_start_starts_nothing(self, bitbucket: BitbucketEmulator) -> None:
         tries = Tries(Record())

@@ -39,10 +39,9 @@ class Tries:
         self.clear_number = 0
         self.xcom: dict[str, Any] = {}
         self.of_siblings: list[str] = []  # pipelines of the other mapped tasks, as they have told so far
-        with DAG("tries", schedule=None, max_active_runs=max_active_runs) as self.dag:
-            self.task = BitbucketTriggerPipelineOperator(
-                task_id="task", retries=2, **{"repository": "api", "branch": "main", "poll_interval": 0.02, **parameters}
-            )
+        self._max_active_runs = max_active_runs
+        self._parameters = {"repository": "api", "branch": "main", "poll_interval": 0.02, **parameters}
+        self.renew()
 
     @property
     def try_number(self) -> int:
@@ -65,6 +64,11 @@ class Tries:
         if self.record is not None:
             context["task_state_store"] = self.record
         return self.task.execute(context)
+
+    def renew(self) -> None:
+        """Make the task anew, as the process of each try does."""
+        with DAG("tries", schedule=None, max_active_runs=self._max_active_runs) as self.dag:
+            self.task = BitbucketTriggerPipelineOperator(task_id="task", retries=2, **self._parameters)
 
     def clear(self, *, retries: int = 2) -> None:
         """Clear the task, as a person does; the DAG may say another number of retries by now."""
