@@ -47,7 +47,8 @@ def change(bitbucket: BitbucketEmulator, number: int, **values: Any) -> None:
 
 def client_of(bitbucket: BitbucketEmulator, **options: Any) -> BitbucketClient:
     """A client of the emulator."""
-    return BitbucketClient(ApiToken(*bitbucket.api_token), bitbucket.workspace, bitbucket.api_url, **options)
+    options = {"workspace": bitbucket.workspace, **options}
+    return BitbucketClient(ApiToken(*bitbucket.api_token), base_url=bitbucket.api_url, **options)
 
 
 def frame_of(bitbucket: BitbucketEmulator, dataset: str = "pull_requests", **options: Any) -> Any:

@@ -17,7 +17,7 @@ A frame has the same columns in the same dtypes for no row and for a million. Mo
 strings or `Int64`, durations are seconds with the unit in the name, and every column can hold nulls: where Bitbucket says
 nothing, where an account was deleted, and where something was not read. Half a character, where something was cut in the middle
 of an emoji, is a `?`. The key tells rows apart, so that rows of
-overlapping reads can be merged."""
+overlapping reads can be merged. A Parquet file without rows keeps every dtype but the values of categories."""
 
 
 def markdown() -> str:

@@ -43,7 +43,7 @@ SCHEMA = Schema(
         Column(
             "is_latest",
             BOOLEAN,
-            "whether no other status of this pull request with the same key, on whichever commit, is newer",
+            "whether no other status of this pull request with the same key, on whichever commit, was newer when it was read",
             "key, updated_on",
         ),
         Column("name", TEXT, "name for people", "name"),

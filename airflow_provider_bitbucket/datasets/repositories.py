@@ -19,7 +19,7 @@ SCHEMA = Schema(
     "repositories",
     ("repository",),
     (
-        Column("repository", TEXT, "workspace/repository", "full_name"),
+        Column("repository", TEXT, "workspace/repository, spelled as it was asked for, as in all datasets", "slug"),
         Column("id", TEXT, "uuid, which stays when it is renamed", "uuid"),
         Column("name", TEXT, "name for people", "name"),
         Column("description", TEXT, "description", "description"),
@@ -43,14 +43,16 @@ def read(
     client: BitbucketClient, repository: str, *, since: datetime | None = None, until: datetime | None = None
 ) -> Iterator[dict[str, Any]]:
     """Yield the repository, if its ``updated_on`` lies in ``[since, until)``. Costs one request."""
-    return _updated([client.repositories.get(repository)], since, until)
+    rows = [{**client.repositories.get(repository), "full_name": client.full_name(repository)}]
+    return _updated(rows, since, until)
 
 
 def read_workspace(
     client: BitbucketClient, workspace: str, *, since: datetime | None = None, until: datetime | None = None
 ) -> Iterator[dict[str, Any]]:
     """Yield the repositories of a workspace likewise. Costs one request for every 100."""
-    return _updated(client.repositories.list(workspace), since, until)
+    rows = client.repositories.list(workspace)
+    return _updated(({**row, "full_name": f"{workspace}/{row['slug']}"} for row in rows), since, until)
 
 
 def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

@@ -123,7 +123,8 @@ class _Job:
 
     def key(self, read: Read) -> _Key:
         """Return what tells apart how it is read."""
-        return _Key(read.dataset, read.is_whole, frozenset(self.question.bots if "bots" in read.passes else ()))
+        bots = frozenset(self.question.bots if "bots" in read.passes else ())
+        return _Key(read.dataset, read.is_whole, bots, (self.question.since, self.question.until) if read.alone else None)
 
 
 class _Key(NamedTuple):
@@ -132,6 +133,7 @@ class _Key(NamedTuple):
     dataset: str
     is_whole: bool
     bots: frozenset[str]
+    period: tuple[datetime | None, datetime | None] | None
 
 
 class _Plan:

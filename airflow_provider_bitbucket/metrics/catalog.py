@@ -57,6 +57,7 @@ class Read:
     :param ends: whether reading ends with the period
     :param dated: column of the moment by which it is read; None: rows that were read for others change nothing here
     :param when: option with which alone it is read; None: always
+    :param alone: read for each period by itself, because its rows can not be told apart afterwards
     :param options: options with which it is read
     :param passes: options of the metric that are passed on to it
     """
@@ -66,6 +67,7 @@ class Read:
     ends: bool = False
     dated: str | None = None
     when: str | None = None
+    alone: bool = False
     options: Mapping[str, Any] | None = None
     passes: tuple[str, ...] = ()
 
@@ -213,7 +215,9 @@ METRICS: dict[str, Metric] = {
     ),
     "flakiness": Metric((_RUNS,), _flakiness, ("repository", "selector_type", "selector_pattern")),
     "time_to_fix": Metric((_RUNS, _REPOSITORIES), _time_to_fix),
-    "test_health": Metric((Read("test_reports", before=TESTS_BEFORE, ends=True),), _test_health, ("repository", "step", "week")),
+    "test_health": Metric(
+        (Read("test_reports", before=TESTS_BEFORE, ends=True, alone=True),), _test_health, ("repository", "step", "week")
+    ),
     "dora": Metric((_EVERY_DEPLOYMENT, _COMMITS), _dora, _WEEKLY, takes=("incidents",)),
     "deployment_frequency": Metric((_EVERY_DEPLOYMENT,), _deployment_frequency, ("repository",)),
     "repository_health": Metric((_REPOSITORIES, _EVERY_PULL_REQUEST, _BRANCHES, _COMMITS_OF_THE_PERIOD), _repository_health),

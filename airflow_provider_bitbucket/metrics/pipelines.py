@@ -104,9 +104,10 @@ def time_to_fix(pipelines: pd.DataFrame, branches: Collection[str] = ("main", "m
 
     ``fix_seconds`` = ``completed_on`` of the next SUCCESSFUL pipeline - ``completed_on`` of the first FAILED or ERROR one, at
     least 0. Failures in between belong to the same break. A failure is mended only by the same part of
-    ``bitbucket-pipelines.yml`` (the selector) on the same branch: a nightly that fails is not mended by a push. Next is by
-    ``created_on``, because the branch is what its newest commit is. STOPPED, EXPIRED and unfinished pipelines neither break
-    nor mend, and those of pull requests are none of the branch.
+    ``bitbucket-pipelines.yml`` (the selector) on the same branch: a nightly that fails is not mended by a push. What pushes to
+    a branch run counts as one part, because a definition that can not be read does not tell which. Next is by ``created_on``,
+    because the branch is what its newest commit is. STOPPED, EXPIRED and unfinished pipelines neither break nor mend, and those
+    of pull requests are none of the branch.
 
     :param pipelines: a frame of dataset ``pipelines``; a break that began before it is seen from its first failure in it
     :param branches: names of the branches
@@ -117,7 +118,9 @@ def time_to_fix(pipelines: pd.DataFrame, branches: Collection[str] = ("main", "m
 
     is_here = pipelines["ref_type"].eq("branch") & pipelines["ref_name"].isin(list(branches))
     runs = _runs(pipelines[is_here.fillna(False).astype(bool)], (_SUCCESS, *_FAILURES))
-    line = runs.groupby(["repository", "ref_name", *_SELECTOR], dropna=False, observed=True).ngroup()
+    is_push = runs["selector_type"].isna() | runs["selector_type"].astype("string").isin(["default", "branches"])
+    part = runs[_SELECTOR].astype("string").mask(is_push.astype(bool), "")
+    line = part.assign(**runs[["repository", "ref_name"]]).groupby(["repository", "ref_name", *_SELECTOR], dropna=False).ngroup()
     good = runs["status"].astype("string").eq(_SUCCESS).astype(bool)
     # All failures between two successes, and the success that mends them, have as many successes before them.
     runs = runs.assign(line=line, episode=good.astype(int).groupby(line).cumsum() - good.astype(int))

@@ -155,10 +155,19 @@ def repository_health(
         found[name] = rows.groupby("repository").size().reindex(index, fill_value=0).astype("Int64")
     open_for = opened.groupby("repository")["open_seconds"].median().reindex(index).astype("Float64")
     found.insert(3, "open_median_seconds", open_for)
-    found["last_commit_on"] = commits.groupby("repository")["date"].max().reindex(index)
+    found["last_commit_on"] = _last_commits(branches, commits, now).reindex(index)
     people = bus_factor(commits).set_index("repository").reindex(index)
     people[["commits", "people"]] = people[["commits", "people"]].fillna(0)
     return found.join(people).reset_index()
+
+
+def _last_commits(branches: pd.DataFrame, commits: pd.DataFrame, now: datetime) -> pd.Series:
+    """Return when each repository was committed to last: the commits may be those of a short time."""
+    import pandas as pd
+
+    heads = branches[["repository", "committed_on"]].rename(columns={"committed_on": "date"})
+    dates = pd.concat([heads, commits[["repository", "date"]]])
+    return dates[dates["date"] <= now].groupby("repository")["date"].max()
 
 
 def _open(pull_requests: pd.DataFrame) -> pd.DataFrame:

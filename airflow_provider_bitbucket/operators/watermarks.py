@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
@@ -37,18 +36,19 @@ class Watermarks:
         A task that is tried again or cleared begins where it began the first time: it replaces its output, and must not lose
         what was in it.
         """
-        begins = self._task.get(self._began) or {}
+        begins, keys = self._task.get(self._began) or {}, self._keys()
         for name in repositories:
             if name not in begins:
-                begins[name] = self._asset.get(self._key(name)) or ""
+                begins[name] = self._asset.get(keys(name)) or ""
         self._task.set(self._began, begins)
         return {name: datetime.fromisoformat(moment) for name, moment in begins.items() if moment}
 
     def move(self, repository: str, moment: datetime) -> None:
         """Write down that a repository was read up to a moment; never back."""
-        before = self._asset.get(self._key(repository))
+        key = self._keys()(repository)
+        before = self._asset.get(key)
         if not before or datetime.fromisoformat(before) < moment:
-            self._asset.set(self._key(repository), moment.isoformat())
+            self._asset.set(key, moment.isoformat())
 
     def start_anew(self) -> None:
         """Forget what was read before, also by other tasks, because what was made of it is gone."""
@@ -63,11 +63,12 @@ class Watermarks:
     def _anew(self) -> str:
         return f"{self._name} anew since"
 
-    @cached_property
-    def _suffix(self) -> str:
-        anew = self._asset.get(self._anew)
-        return f" since {anew}" if anew else ""
+    def _keys(self) -> Callable[[str], str]:
+        """Return what makes the key of a repository.
 
-    def _key(self, repository: str) -> str:
-        """One key for each repository, so that tasks which read others do not overwrite it; others after each new start."""
-        return f"{self._name} of {repository}{self._suffix}"
+        Each has its own, so that tasks which read others do not overwrite it; others after each new start, also after that of
+        a task which began at the same moment: asked for anew each time.
+        """
+        anew = self._asset.get(self._anew)
+        suffix = f" since {anew}" if anew else ""
+        return lambda repository: f"{self._name} of {repository}{suffix}"

@@ -7,8 +7,13 @@ e-mail says it in numbers, and draws its bars with the cells of tables, which ev
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from airflow_provider_bitbucket.report.contents import Report
 from airflow_provider_bitbucket.report.page import fill
+
+#: Weeks that are shown; the page has all.
+WEEKS = 12
 
 
 def email(report: Report, path: str) -> str:
@@ -16,4 +21,7 @@ def email(report: Report, path: str) -> str:
 
     :param path: where the page is, told and not linked
     """
-    return fill("email.html.j2", report, path=path)
+    weeks = report.tables["weeks"]
+    if len(weeks.rows) > WEEKS:
+        weeks = replace(weeks, rows=weeks.rows[-WEEKS:], note=f"The last {WEEKS} of {len(weeks.rows)}. {weeks.note}")
+    return fill("email.html.j2", replace(report, tables={**report.tables, "weeks": weeks}), path=path)

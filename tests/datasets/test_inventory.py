@@ -8,6 +8,7 @@ import pytest
 
 from airflow_provider_bitbucket.client import BitbucketNotFoundError
 from airflow_provider_bitbucket.datasets import branches, environments, members, repositories
+from airflow_provider_bitbucket.datasets.extract import Dataset
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.emulator.history import add_commit
 from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
@@ -32,6 +33,17 @@ def test_all_repositories_cost_one_request(three: BitbucketEmulator):
     assert row["size"] > 0
     assert row["url"] == f"{three.url}/acme/api"
     assert row.isna()[["description", "parent"]].all()
+
+
+@pytest.mark.parametrize("names", [None, ["api"]])
+def test_a_repository_is_spelled_as_it_was_asked_for_in_every_dataset(bitbucket_demo: BitbucketEmulator, names: list[str] | None):
+    """Bitbucket takes any case and answers in its own; what is joined by name would find nothing."""
+    client = client_of(bitbucket_demo, workspace="ACME")
+    known, with_branches = (
+        {*dataset.frame(dataset.records(client, names))["repository"]} for dataset in map(Dataset, ("repositories", "branches"))
+    )
+    assert "ACME/api" in with_branches
+    assert with_branches <= known
 
 
 def test_named_repositories_cost_one_request_each_and_have_to_exist(three: BitbucketEmulator):

@@ -181,6 +181,22 @@ def test_only_the_same_part_of_the_definition_on_the_same_branch_mends():
     assert (listed(found["fixed_by"]), listed(found["fix_seconds"])) == ([5], [3600])
 
 
+@pytest.mark.parametrize("unread", [{"selector_type": None}, {"selector_type": "default"}], ids=["null", "default"])
+def test_a_definition_that_could_not_be_read_is_mended_by_the_next_push(unread: dict[str, Any]):
+    """Bitbucket does not know which part a push runs before it has read the definition."""
+    pushed = {"selector_type": "branches", "selector_pattern": "main"}
+    rows = [
+        pipeline(1, "SUCCESSFUL", 0, 10, **pushed),
+        pipeline(2, "ERROR", 20, 30, **unread),
+        pipeline(3, "SUCCESSFUL", 25, 35, selector_type="custom", selector_pattern="nightly"),
+        pipeline(4, "SUCCESSFUL", 80, 90, **pushed),
+        pipeline(5, "ERROR", 100, 110, **unread),
+        pipeline(6, "SUCCESSFUL", 160, 170, **pushed),
+    ]
+    found = time_to_fix(frame(*rows))
+    assert (listed(found["fixed_by"]), listed(found["fix_seconds"])) == ([4, 6], [3600, 3600])
+
+
 def test_other_branches_and_pull_requests_do_not_break_main():
     rows = [
         pipeline(1, "FAILED", ref_name="feature/x"),

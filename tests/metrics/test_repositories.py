@@ -142,6 +142,12 @@ def test_a_repository_is_a_row_also_when_there_is_nothing_in_it():
     assert web[["open_median_seconds", "last_commit_on", "bus_factor", "top_author", "top_share"]].isna().all()
 
 
+def test_an_idle_repository_tells_its_last_commit_though_it_is_older_than_the_period():
+    none = commits.SCHEMA.frame([])
+    found = repository_health(MAIN, pull_requests.SCHEMA.frame([]), branches.SCHEMA.frame([branch("main", 200)]), none, NOW)
+    assert (list(found["last_commit_on"]), list(found["commits"])) == ([ago(200)], [0])
+
+
 def test_nothing_gives_frames_with_the_same_columns_and_dtypes():
     some = (
         MAIN,

@@ -24,7 +24,7 @@ from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.metrics.catalog import METRICS, Question
 from airflow_provider_bitbucket.operators.report import BitbucketReportOperator
-from tests.stories import OWNER, REVIEWER, after, asked, open_pull_request, requested
+from tests.stories import OWNER, REVIEWER, after, asked, open_pull_request, requested, run_pipelines
 
 Run = Callable[..., Any]
 EXAMPLES = Path(__file__).resolve().parents[2] / "example_dags"
@@ -116,6 +116,20 @@ def test_metrics_together_are_those_alone(demo: BitbucketEmulator, seed: int):
     for place, (name, question) in wanted.items():
         alone = hook.get_metric_df(name, "api", question.since, question.until, None, question.bots)
         pd.testing.assert_frame_equal(together[place], alone)
+
+
+def test_test_health_of_two_periods_is_that_of_each_alone(bitbucket: BitbucketEmulator):
+    """A pipeline that was started days before its tests ended counts in no period whose reading begins after that."""
+    case = {"name": "tests.test_total", "status": "FAILED"}
+    waits = {"name": "Build", "seconds": 5 * 86400}
+    run_pipelines(bitbucket, {"steps": [waits, {"name": "Test", "seconds": 60, "test_cases": [case]}]}, seconds=7 * 86400)
+    periods = {name: (NOW + timedelta(days=days), NOW + timedelta(days=days + 7)) for name, days in (("one", 4), ("two", -3))}
+    together = BitbucketHook().get_metric_dfs(
+        {name: ("test_health", Question(("repository",), *period)) for name, period in periods.items()}
+    )
+    for name, period in periods.items():
+        alone = BitbucketHook().get_metric_df("test_health", None, *period, group_by="repository")
+        pd.testing.assert_frame_equal(together[name], alone)
 
 
 @pytest.mark.parametrize(

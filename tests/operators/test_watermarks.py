@@ -18,6 +18,7 @@ from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.hooks.sql import sql_engine
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
 from airflow_provider_bitbucket.operators.sql import BitbucketToSqlOperator
+from airflow_provider_bitbucket.operators.watermarks import Watermarks
 from tests.stories import REVIEWER, open_pull_request
 
 Run = Callable[..., Any]
@@ -209,6 +210,26 @@ def test_a_load_that_the_database_refuses_is_read_again(bitbucket: BitbucketEmul
     assert not [key for key in states if "acme/api" in key]
     warehouse("DROP TABLE prs")
     assert [load(asset, states, Store()), load(asset, states, Store())] == [2, 0]
+
+
+def test_tasks_that_find_no_table_at_the_same_moment_all_leave_their_watermarks():
+    """The first mapped load: each forgets what was read before, and none what another has just read."""
+
+    class State(dict):  # type: ignore[type-arg]  # as Airflow's stores, which have get and set
+        set = dict.__setitem__
+
+    asset, moment = State(), datetime.now(UTC)
+    first, second = (
+        Watermarks({"asset_state_store": {"prs": asset}, "task_state_store": State()}, "prs", "pull_requests")  # type: ignore[arg-type,typeddict-item,typeddict-unknown-key]  # as much of a context as is read
+        for _ in range(2)
+    )
+    for task, name in ((first, "acme/a"), (second, "acme/b")):
+        task.start_anew()
+        assert not task.before([name])
+    for task, name in ((first, "acme/a"), (second, "acme/b")):
+        task.move(name, moment)
+    later = Watermarks({"asset_state_store": {"prs": asset}, "task_state_store": State()}, "prs", "pull_requests")  # type: ignore[arg-type,typeddict-item,typeddict-unknown-key]  # likewise
+    assert later.before(["acme/a", "acme/b"]) == {"acme/a": moment, "acme/b": moment}
 
 
 def test_a_task_that_is_cleared_after_its_table_was_dropped_fills_it_again(bitbucket: BitbucketEmulator, warehouse: Warehouse):

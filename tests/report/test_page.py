@@ -162,6 +162,16 @@ def test_the_email_needs_nothing_that_mail_programs_drop(written: dict[str, str]
     assert len(text.encode()) < 102_000, "Gmail cuts there"
 
 
+def test_the_email_of_two_years_has_the_last_weeks(full: Report):
+    weeks = full.tables["weeks"]
+    years = replace(weeks, rows=(weeks.rows * 104)[:104])
+    long = replace(full, tables={**full.tables, "weeks": years})
+    quarter = replace(full, tables={**full.tables, "weeks": replace(weeks, rows=years.rows[-12:])})
+    said = "The last 12 of 104. "
+    assert said in email(long, "report.html")
+    assert len(email(long, "report.html")) == len(email(quarter, "report.html")) + len(said), "Gmail cuts at 102 kB"
+
+
 def test_many_weeks_do_not_collide_on_the_axis(full: Report):
     chart = replace(full.charts[1], series={"opened": [1] * 104})
     drawn = draw(chart, [f"week {number}" for number in range(104)], 52)
