@@ -16,6 +16,7 @@ time and again; a second or none, told to a hundred tasks for the rest of an hou
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 from collections import deque
@@ -54,6 +55,7 @@ class RateBudget:
         self._here = threading.local()
         self._sent: deque[float] = deque()
         self._refused_until = 0.0
+        self._refused_on = -math.inf  # when it was told last that this process has had its share
         self._share: int | None = None  # of this process, as a 429 showed; None: nobody else is known to use it
         self._try_every = _FIRST_TRY
         self._next_try = 0.0
@@ -123,6 +125,7 @@ class RateBudget:
                 if self._share is not None and len(self._sent) >= self._share:
                     self._space_tries()
                 self._sent.append(self._clock.monotonic())
+                self._here.last = self._sent[-1]
                 self.sent += 1
                 self._here.sent = self.sent_here + 1
             return seconds, why
@@ -146,8 +149,10 @@ class RateBudget:
                 self.pause(seconds + random.uniform(0, 1))  # noqa: S311 - jitter, no secret
                 if not in_vain:
                     return
-            again = self._share is not None and self._clock.monotonic() < self._next_try
-            self._share = len(self._sent)
+            now = self._clock.monotonic()
+            together = getattr(self._here, "last", now) <= self._refused_on  # it was sent before that was told
+            again = self._share is not None and now < self._next_try and not together
+            self._share, self._refused_on = len(self._sent), now
             self._try_every = min(self._try_every * 2, _RAREST_TRY) if again else self._try_every
             self._space_tries()
 

@@ -98,9 +98,11 @@ class BitbucketRateLimitError(BitbucketError):
 
     :ivar retry_after: seconds after which Bitbucket (``Retry-After``) or our own count allows the next request, None when
         nobody told
+    :ivar is_budgeted: whether the request budget knows; not of the limits that the token endpoint and storage have
     """
 
     retry_after: float | None = None
+    is_budgeted: bool = False
 
 
 class BitbucketServerError(BitbucketError):

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -22,11 +23,12 @@ from airflow_provider_bitbucket.client.auth import NO_AUTH, Auth, basic
 from airflow_provider_bitbucket.client.errors import (
     BitbucketAuthError,
     BitbucketConnectionError,
+    BitbucketRateLimitError,
     BitbucketServerError,
     broken_answer,
     from_response,
 )
-from airflow_provider_bitbucket.client.retry import passes
+from airflow_provider_bitbucket.client.retry import passes, retry_after
 
 AUTHORIZE_PATH = "/site/oauth2/authorize"
 TOKEN_PATH = "/site/oauth2/access_token"
@@ -171,7 +173,10 @@ class OAuthConsumer:
                 f"No answer from the OAuth token endpoint: {type(error).__name__}.", method="POST", url=self.token_url
             ) from error
         if passes(answer.status_code):
-            raise from_response(answer, "POST")
+            problem = from_response(answer, "POST")
+            if isinstance(problem, BitbucketRateLimitError):
+                problem.retry_after = retry_after(answer.headers, datetime.now(UTC))
+            raise problem
         if answer.status_code < 400 and answer.status_code != 200:
             raise self._broken(f"answered {answer.status_code}")  # a log-in or maintenance page, not RFC 6749
         if answer.status_code != 200:

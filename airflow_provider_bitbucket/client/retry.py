@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import email.utils
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from airflow_provider_bitbucket.client import lost
 from airflow_provider_bitbucket.client.errors import (
@@ -37,12 +40,17 @@ class RetryPolicy:
     max_paced_seconds: float = 4 * 3600.0
     pace: bool = True
 
+    def leaves_to_budget(self, error: BaseException | None) -> bool:
+        """Say whether the request budget, which is waited for, knows of an error and when the next request may be sent."""
+        return self.pace and isinstance(error, BitbucketRateLimitError) and error.is_budgeted
+
     def wait_seconds(self, tries: int, error: BaseException | None) -> float:
         """Return how long to wait after so many tries that ended with this error."""
-        if self.pace and isinstance(error, BitbucketRateLimitError):
-            return 0.0  # the budget knows when the next request may be sent
+        if self.leaves_to_budget(error):
+            return 0.0
         longest = min(self.first_wait * 2 ** (tries - 1), self.longest_wait)
-        return random.uniform(0, longest)  # noqa: S311 - jitter, no secret
+        told = error.retry_after or 0.0 if isinstance(error, BitbucketRateLimitError) else 0.0
+        return told + random.uniform(0, longest)  # noqa: S311 - jitter, no secret
 
 
 #: For a caller that waits by itself, such as a trigger: one try, the error at once.
@@ -64,3 +72,24 @@ def is_transient(error: BaseException) -> bool:
         return lost.may_pass(error.__cause__)
     # Without a status, too: that of a budget which is known to be used up.
     return isinstance(error, BitbucketRateLimitError) or passes(getattr(error, "status", None))
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Return the seconds that ``Retry-After`` asks for, given as seconds or as an HTTP date; None when nothing is told.
+
+    :param headers: of the answer; a date is understood by its own ``Date``, so that a wrong clock does no harm
+    :param now: the present, for an answer without a date
+    """
+    told = headers.get("Retry-After", "").strip()
+    if told.isdecimal():
+        return float(told)
+    moment = _http_date(told)
+    return max((moment - (_http_date(headers.get("Date", "")) or now)).total_seconds(), 0.0) if moment else None
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

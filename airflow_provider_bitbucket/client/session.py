@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import email.utils
 import logging
 import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, NoReturn
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -19,7 +17,7 @@ from airflow_provider_bitbucket.client import errors, lost
 from airflow_provider_bitbucket.client.auth import NO_AUTH, Auth
 from airflow_provider_bitbucket.client.budget import shared_budget
 from airflow_provider_bitbucket.client.clock import Clock
-from airflow_provider_bitbucket.client.retry import RetryPolicy, is_transient, passes
+from airflow_provider_bitbucket.client.retry import RetryPolicy, is_transient, passes, retry_after
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +26,8 @@ _SAFE_TO_REPEAT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
+#: Seconds that also who does not wait for the budget lets pass between two requests.
+_MOST_SPACING = 10.0
 #: All that storage outside of the API is told of a request.
 _FOR_STRANGERS = frozenset({"range", "accept-encoding"})
 
@@ -160,8 +160,8 @@ class Session:
             return self._clock.monotonic() - started - request.paced
 
         def is_over(state: tenacity.RetryCallState) -> bool:
-            error = state.outcome and state.outcome.exception()
-            if policy.pace and isinstance(error, errors.BitbucketRateLimitError):
+            error = state.outcome.exception() if state.outcome else None
+            if policy.leaves_to_budget(error):
                 return request.paced + self.budget.free_in > policy.max_paced_seconds
             request.tries += 1
             return request.tries >= policy.attempts or seconds_since_start() + state.upcoming_sleep > policy.max_seconds
@@ -286,16 +286,21 @@ class Session:
         """Take a place in the request budget and return the seconds that were waited for it."""
         if self.retries.pace:
             return self.budget.acquire()
-        must = request.method not in _READS
-        seconds, why = self.budget.try_acquire(anyway=must)
-        if must or not seconds:
-            return 0.0
+        must, waited = request.method not in _READS, 0.0
+        while True:
+            seconds, why = self.budget.try_acquire(anyway=must)
+            if must or not seconds:
+                return waited
+            if why or waited + seconds > _MOST_SPACING:
+                break
+            self._clock.sleep(seconds)  # only spacing: who needs two requests for a look would never get the second
+            waited += seconds
         refused = errors.BitbucketRateLimitError(
             f"{why or 'The budget is nearly used up'}; the next is possible in {seconds:.0f} s.",
             method=request.method,
             url=errors.safe_url(request.url),
         )
-        refused.retry_after = seconds
+        refused.retry_after, refused.is_budgeted = seconds, True
         raise refused
 
     def _session(self) -> requests.Session:
@@ -310,10 +315,12 @@ class Session:
 
     def _rate_limited(self, request: _Request, response: requests.Response) -> errors.BitbucketError:
         problem = errors.from_response(response, request.method)
-        limited = problem.with_message(f"{problem.message} The hourly budget of {self.budget.name} is used up.")
-        if isinstance(limited, errors.BitbucketRateLimitError):
-            limited.retry_after = retry_after(response.headers, self._clock.now())
-        return limited
+        if isinstance(problem, errors.BitbucketRateLimitError):
+            problem.retry_after = retry_after(response.headers, self._clock.now())
+            problem.is_budgeted = self.is_own(response.url)
+        if not self.is_own(response.url):
+            return problem
+        return problem.with_message(f"{problem.message} The hourly budget of {self.budget.name} is used up.")
 
     def _lost(self, request: _Request, error: requests.RequestException) -> errors.BitbucketError:
         if not request.repeatable and not lost.surely_not_sent(error):
@@ -325,7 +332,7 @@ class Session:
 
     def _before_sleep(self, request: _Request, state: tenacity.RetryCallState) -> None:
         error: Any = state.outcome and state.outcome.exception()
-        if isinstance(error, errors.BitbucketRateLimitError) and self.retries.pace:
+        if self.retries.leaves_to_budget(error):
             return  # waits for its place in the budget, which says so
         log.warning(
             "%s %s: %s Try %d of %d in %.0f s.",
@@ -378,24 +385,3 @@ def _has_json(response: requests.Response, kind: type) -> bool:
         return isinstance(response.json(), kind)
     except ValueError:
         return False
-
-
-def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return the seconds that ``Retry-After`` asks for, given as seconds or as an HTTP date; None when nothing is told.
-
-    :param headers: of the answer; a date is understood by its own ``Date``, so that a wrong clock does no harm
-    :param now: the present, for an answer without a date
-    """
-    told = headers.get("Retry-After", "").strip()
-    if told.isdecimal():
-        return float(told)
-    moment = _http_date(told)
-    return max((moment - (_http_date(headers.get("Date", "")) or now)).total_seconds(), 0.0) if moment else None
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        moment = email.utils.parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

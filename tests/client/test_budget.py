@@ -229,6 +229,20 @@ def test_who_waits_by_itself_is_told_to_instead_of_being_held(
     assert client.budget.remaining == 0  # and is counted
 
 
+def test_who_waits_by_itself_is_held_for_the_moment_that_lies_between_two_requests(
+    make_client: Callable[..., BitbucketClient], waits: list[float]
+) -> None:
+    """Else whoever needs two requests for a look would never see the answer to the second one."""
+    client = make_client(retries=NO_RETRIES)
+    client.budget.learn({"X-RateLimit-Limit": "1000", "X-RateLimit-NearLimit": "true"})
+    for _ in range(3):
+        client.users.me()
+    assert waits == [pytest.approx(3.6, abs=0.1)] * 2
+    client.budget.learn({"X-RateLimit-Limit": "60"})
+    with pytest.raises(bitbucket.BitbucketRateLimitError, match="nearly used up; the next is possible in 60 s"):
+        client.users.me()
+
+
 def test_after_a_429_nobody_with_these_credentials_asks_before_its_time(
     make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator, clock: Clock
 ) -> None:
@@ -302,6 +316,14 @@ class TestOthersUseItToo:
         assert budget.acquire() > 120
         budget.granted()
         assert 0 < budget.acquire() <= 240
+
+    def test_requests_that_are_refused_together_were_refused_once(self, time: Time) -> None:
+        budget = RateBudget("ci", clock=time.clock)
+        for _ in range(10):
+            budget.acquire()
+        for _ in range(10):
+            budget.refused(None)
+        assert 60 <= budget.free_in <= 120
 
 
 class TestToldToComeBackAtOnce:

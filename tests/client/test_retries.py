@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitbucket import client as bitbucket
-from airflow_provider_bitbucket.client import NO_RETRIES, ApiToken, BitbucketClient, Clock, RetryPolicy
-from airflow_provider_bitbucket.client.retry import is_transient
-from airflow_provider_bitbucket.client.session import retry_after
+from airflow_provider_bitbucket.client import NO_RETRIES, ApiToken, BitbucketClient, Clock, OAuthClientCredentials, RetryPolicy
+from airflow_provider_bitbucket.client.retry import is_transient, retry_after
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from tests.client.timing import Time
 from tests.client.web_server import Answer, WebServer, self_signed
@@ -277,6 +276,31 @@ def test_a_budget_that_is_known_to_be_used_up_passes_like_a_429(make_client: Cal
     with pytest.raises(bitbucket.BitbucketRateLimitError) as caught:
         client.users.me()
     assert is_transient(caught.value), "a wait that takes it for a definite answer would lose its pipeline"
+
+
+@pytest.mark.parametrize("lasts", [2, 100])
+def test_a_429_that_is_not_of_the_api_is_waited_out_as_it_says_and_not_for_ever(
+    server: WebServer, stranger: WebServer, time: Time, lasts: int
+) -> None:
+    """The token endpoint and storage have limits of their own, of which the request budget knows nothing."""
+    busy = Answer("Too many", 429, {"Retry-After": "60"})
+    token = Answer({"access_token": "t", "expires_in": 7200, "token_type": "bearer"})
+    server.answer("/site/oauth2/access_token", *[busy] * lasts, token)
+    server.answer("/2.0/user", {"uuid": "{1}"})
+    consumer = BitbucketClient(OAuthClientCredentials("key", "s"), "acme", server.api_url, clock=time.clock)
+    stranger.answer("/storage", *[busy] * lasts, Answer("log"))
+    server.answer("/2.0/log", Answer("", 307, {"Location": f"{stranger.url}/storage"}))
+    reader = BitbucketClient(ApiToken("me@x.org", "secret"), "acme", server.api_url, clock=time.clock)
+
+    for ask, asked in ((consumer.users.me, server), (lambda: reader.request("GET", "/log"), stranger)):
+        began, before = time.seconds, len(asked.asked)
+        if lasts == 2:
+            ask()
+            assert 120 <= time.seconds - began < 130
+        else:
+            with pytest.raises(bitbucket.BitbucketRateLimitError, match="Gave up after 8 tries"):
+                ask()
+            assert len(asked.asked) - before == 8
 
 
 def test_back_off_grows_with_full_jitter() -> None:
