@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_bitbucket.exceptions import BitbucketPipelineLostError
-from airflow_provider_bitbucket.hooks.pipelines import explain_failure, named_pipeline
+from airflow_provider_bitbucket.hooks.pipelines import explain_failure, explaining_hook, named_pipeline
 from airflow_provider_bitbucket.sensors.waiting import BitbucketSensor
 from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger
 
@@ -40,5 +40,6 @@ class BitbucketPipelineSensor(BitbucketSensor):
 
     def _why(self, event: Mapping[str, Any]) -> str:
         pipeline = event["pipeline"]
-        why = explain_failure(self.hook.get_conn(), self.repository, pipeline["uuid"])
+        explaining = explaining_hook(self.bitbucket_conn_id, self.workspace, self.run_as)
+        why = explain_failure(explaining.get_conn(), self.repository, pipeline["uuid"])
         return f"{event['message']} {pipeline['url']}\n{why}"

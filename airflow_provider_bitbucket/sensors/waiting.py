@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
     AirflowSensorTimeout,
+    AirflowSkipException,
     AirflowTaskTimeout,
     BaseSensorOperator,
     PokeReturnValue,
@@ -112,7 +113,21 @@ class BitbucketSensor(BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Go on after the wait in the triggerer."""
-        return self._conclude(checked_event(event))
+        ended = checked_event(event)
+        if ended["status"] == "timeout":
+            # What was seen last can be an interval old, or older where many waited in line; past its deadline a watch decides.
+            self._watch.deadline = 0
+            ended = look(self._looker, self._trigger.subject, self._watch) or ended
+        return self._conclude(ended)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Go on as in a worker, where ``soft_fail`` does not skip what could not be looked at: Airflow skips any error here."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except AirflowSkipException as skip:
+            if isinstance(skip.__cause__, BitbucketLostError) and not self.never_fail:
+                raise skip.__cause__ from None
+            raise
 
     def _conclude(self, event: Mapping[str, Any]) -> dict[str, Any]:
         match event["status"]:

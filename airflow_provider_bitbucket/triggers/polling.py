@@ -42,9 +42,13 @@ _THREADS = ThreadPoolExecutor(thread_name_prefix="bitbucket", max_workers=32)
 AT_ONCE, EVENLY = 0.2, 0.6
 #: From this on a longer interval is worth a line in the log.
 SLOW = 1.5
+#: So much of its pause has to be over for a wait that is looked for with another one's.
+_NEARLY = 0.9
 #: How long a last look may take after the deadline; then the wait ends without it.
 LAST_LOOK_SECONDS = 5.0
 _HOUR = 3600.0
+#: While Bitbucket does not answer, looks get rarer, up to this.
+SLOWEST_LOOK_SECONDS = 300.0
 #: Other clients of the credential may need a moment too; what takes longer is told to those who wait.
 _LONGEST_TURN = 60.0
 #: The last look must not come before the deadline by the other of two clocks.
@@ -140,8 +144,9 @@ class _Waiter:
     source: Hashable = None
     context: contextvars.Context = field(default_factory=contextvars.copy_context)
 
-    def due(self, stretch: float) -> float:
-        return min(self.since + max(self.pause, self.watch.poll_interval * stretch), self.deadline)
+    def due(self, stretch: float, share: float = 1.0) -> float:
+        """Return when it is to look, or when a share of its pause is over."""
+        return min(self.since + share * max(self.pause, self.watch.poll_interval * stretch), self.deadline)
 
 
 class _Poller:
@@ -166,8 +171,9 @@ class _Poller:
         now = self._loop.time()
         deadline = now + max(watch.deadline - time.time(), not_before) + _AFTER_DEADLINE
         waiter = _Waiter(subject, watch, now, max(watch.pause, not_before), deadline, self._loop.create_future())
-        self._waiters.setdefault(subject, []).append(waiter)
         self._line.balance(self, max(self.demand, _HOUR / watch.poll_interval))
+        self._waiters.setdefault(subject, []).append(waiter)
+        self._rest_until = min(self._rest_until, now + waiter.pause)
         if self._slow:
             self._tell_pace(waiter)
         if waiter.due(self._line.stretch) < self._wake_at:
@@ -216,7 +222,8 @@ class _Poller:
         from airflow_provider_bitbucket.client import BitbucketError
 
         started, stretch = self._loop.time(), self._line.stretch
-        due = [one for one in self._all() if one.due(stretch) <= started]
+        # Who came a moment later looks together with who came first, and is told together when it fails.
+        due = [one for one in self._all() if one.due(stretch, _NEARLY) <= started]
         missing = dict.fromkeys(one.subject for one in due)
         steps, answered = self._looker.look([*missing], frozenset(self._waiters)), False
         try:
@@ -233,11 +240,10 @@ class _Poller:
             unanswered = [one for one in due if one.since < started and not one.event.done()]
             for waiter in unanswered:
                 self._tell(waiter, error, self._loop.time())
-            hasty = min((one.watch.poll_interval for one in unanswered), default=0.0)
-            rest = max((one.pause for one in unanswered if one.watch.poll_interval == hasty), default=0.0)
+            # Who was not told yet will be, at the next look, and wants to look again after that: whose turn it would be must not
+            # make the others wait for its sake. Where others were answered, what fails is a subject of its own.
+            rest = min((one.pause for one in self._all()), default=0.0)
             if error.status == 429 or not answered:
-                # Nor is anybody else to ask meanwhile, whose turn it would be, than the most impatient have learnt to. But
-                # where others were answered, what fails is a subject of its own.
                 self._rest_until = self._loop.time() + rest
             if error.status == 429:
                 self._line.hold_back(rest, error)
@@ -366,9 +372,11 @@ class _Line:
     def hold_back(self, seconds: float, error: BitbucketError) -> None:
         """Hold all requests of the credential back after a 429, that other repositories are not refused one by one.
 
-        :param seconds: that the poller rests which was refused; the others go on at some time before, unless told otherwise
+        :param seconds: that the poller rests which was refused, of which five minutes count; the others go on at some time
+            before, unless told otherwise
         """
         told = getattr(error, "retry_after", None) or 0.0
+        seconds = min(seconds, SLOWEST_LOOK_SECONDS)
         self._budget.pause(max(told, random.uniform(0.5, 1.0) * seconds))  # noqa: S311 - jitter, no secret
 
 

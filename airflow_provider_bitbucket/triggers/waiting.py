@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 FIRST_LOOK_SECONDS = 10.0
 # When a connection that can not be read is read again.
 READ_AGAIN_SECONDS = (1.0, 5.0, 15.0)
-# While Bitbucket does not answer, looks get rarer, up to this.
-SLOWEST_LOOK_SECONDS = 300.0
+# Airflow allows a sensor to poke without a pause.
+SHORTEST_INTERVAL = 0.01
 #: Letters of names that are asked for in one address; servers and proxies refuse those of more than about 8,000.
 _LETTERS = 2000
 
@@ -101,7 +101,7 @@ class Watch:
 
     def __init__(self, what: str, *, poll_interval: float, deadline: float, log: Any, told: str = "") -> None:
         self.what = what
-        self.poll_interval = poll_interval
+        self.poll_interval = max(poll_interval, SHORTEST_INTERVAL)
         self.deadline = deadline
         self.pause = min(poll_interval, max(deadline - time.time(), 0))
         self.log = log
@@ -121,7 +121,7 @@ class Watch:
         if not is_transient(error):
             return self._event("lost", str(error))
         self._faults += 1
-        rarer = min(self.poll_interval * 2 ** min(self._faults, 10), max(SLOWEST_LOOK_SECONDS, self.poll_interval))
+        rarer = min(self.poll_interval * 2 ** min(self._faults, 10), max(polling.SLOWEST_LOOK_SECONDS, self.poll_interval))
         pause = max(rarer, getattr(error, "retry_after", None) or 0)
         event = self._again(pause, f"Bitbucket could not be asked: {error}")
         fault = type(error), error.status

@@ -179,6 +179,31 @@ def test_soft_fail_skips(
 
 
 @both_forms
+def test_soft_fail_does_not_skip_what_could_not_be_looked_at(
+    bitbucket: BitbucketEmulator, run_sensor: Sense, meanwhile: Callable[..., None], deferrable: bool
+) -> None:
+    """A token that was revoked would skip every DAG, green and unnoticed."""
+    parameters = PULL_REQUEST.begin(bitbucket)
+    meanwhile(lambda bitbucket: bitbucket.control("DELETE", "credentials/demo-api-token"))
+    run = run_sensor(PULL_REQUEST.sensor, deferrable=deferrable, soft_fail=True, **parameters)
+
+    assert isinstance(run.error, BitbucketLostError)
+
+
+@all_kinds
+def test_what_came_about_before_the_deadline_counts_though_it_was_not_seen_in_time(
+    bitbucket: BitbucketEmulator, run_sensor: Sense, kind: Kind
+) -> None:
+    """In the triggerer many wait in line for their last look."""
+    parameters = kind.begin(bitbucket)
+    kind.come(bitbucket)
+    sensor = kind.sensor(task_id="wait", repository="api", deferrable=True, **parameters)
+    late = {"status": "timeout", "found": {}, "message": "It was not so when it was seen last."}
+
+    assert sensor.execute_complete({}, late).items() >= kind.value.items()
+
+
+@both_forms
 @all_kinds
 def test_a_timeout_says_how_far_it_was(bitbucket: BitbucketEmulator, run_sensor: Sense, kind: Kind, deferrable: bool) -> None:
     run = run_sensor(kind.sensor, deferrable=deferrable, timeout=0.4, **kind.begin(bitbucket))

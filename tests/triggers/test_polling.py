@@ -10,9 +10,16 @@ from collections.abc import Callable
 
 import pytest
 
+from airflow_provider_bitbucket.client import BitbucketError
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.triggers import pipelines, polling
-from tests.triggers.waits import LIST, ONE, asked, looked, make, pollers, start, until, waiting
+from airflow_provider_bitbucket.triggers.build_statuses import BitbucketBuildStatusTrigger
+from airflow_provider_bitbucket.triggers.waiting import polling_hook
+from tests.stories import client_of
+from tests.triggers.waits import LATER, LIST, ONE, asked, looked, make, pollers, start, until, waiting
+
+STATUSES = "GET /repositories/{workspace}/{repo_slug}/commit/{commit}/statuses"
 
 
 def finish(bitbucket: BitbucketEmulator, number: int, result: str = "SUCCESSFUL", slug: str = "api") -> None:
@@ -192,6 +199,85 @@ def test_one_that_can_never_be_looked_at_does_not_slow_down_the_others(bitbucket
             finish(bitbucket, number)
         assert [(await other)["status"] for other in others] == ["succeeded"] * 3
         broken.cancel()
+
+    asyncio.run(scene())
+
+
+class OnceAnHour(pipelines.PipelineWatch):
+    """Looks once an hour, and the first time at once, as if it had come an hour ago."""
+
+    def failed(self, error: BitbucketError) -> pipelines.PipelineEvent | None:
+        self.poll_interval = 3600
+        return super().failed(error)
+
+
+async def looks_once_an_hour(uuid: str) -> object:
+    watch = OnceAnHour("acme/api", uuid, poll_interval=0.05, deadline=LATER, log=logging.getLogger("task"), on_paused="wait")
+    client = await asyncio.to_thread(polling_hook("bitbucket_default", None).get_conn)
+    return await polling.wait(pipelines.PipelineLooker, client, "acme/api", uuid, watch)
+
+
+def test_a_wait_that_looks_once_an_hour_and_fails_does_not_keep_others_from_looking(bitbucket: BitbucketEmulator) -> None:
+    old, new = start(bitbucket, 2)
+    finish(bitbucket, 2)
+    bitbucket.fault("server_error")
+
+    async def scene() -> None:
+        rarely = asyncio.create_task(looks_once_an_hour(old))
+        await until(lambda: bitbucket.control("GET", "faults")[0]["struck"] == 1)
+        async with asyncio.timeout(10):
+            assert (await waiting(make(new)))["status"] == "succeeded"
+        rarely.cancel()
+
+    asyncio.run(scene())
+
+
+def test_nor_does_a_429_hold_the_credential_back_for_an_hour(bitbucket: BitbucketEmulator) -> None:
+    (uuid,) = start(bitbucket, 1)
+    bitbucket.settings(retry_after="seconds")
+    bitbucket.fault("rate_limit")
+
+    async def scene() -> None:
+        rarely = asyncio.create_task(looks_once_an_hour(uuid))
+        budget = BitbucketHook().get_conn().budget
+        await until(lambda: budget.free_in > 0)
+        assert budget.free_in <= 300
+        rarely.cancel()
+
+    asyncio.run(scene())
+
+
+def test_a_commit_that_can_never_be_looked_at_does_not_keep_others_from_being_looked_at(bitbucket: BitbucketEmulator) -> None:
+    bad, good = "bad" + "0" * 37, str(client_of(bitbucket).refs.branch("api", "main")["target"]["hash"])
+    bitbucket.fault("server_error", count=None, path=f"commit/{bad}")
+    common = {"bitbucket_conn_id": "bitbucket_default", "workspace": None, "repository": "api", "deadline": LATER}
+    looks = lambda: asked(bitbucket, STATUSES)  # noqa: E731 - it is short
+
+    async def scene() -> None:
+        broken, other = (
+            asyncio.create_task(anext(BitbucketBuildStatusTrigger(**common, poll_interval=0.2, commit=commit).run()))
+            for commit in (bad, good)
+        )
+        await until(lambda: bitbucket.control("GET", "faults")[0]["struck"] == 5)  # it rests 6.4 s now
+        before = await asyncio.to_thread(looks)
+        await asyncio.sleep(2.5)
+        assert await asyncio.to_thread(looks) - before >= 5, "every 0.2 s, were the machine not busy"
+        for task in (broken, other):
+            task.cancel()
+
+    asyncio.run(scene())
+
+
+def test_one_without_a_pause_between_its_looks_ends_no_other(bitbucket: BitbucketEmulator) -> None:
+    uuids = start(bitbucket, 2)
+
+    async def scene() -> None:
+        tasks = [waiting(make(uuids[0])), waiting(make(uuids[1], poll_interval=0))]
+        await looked(bitbucket, 3)
+        assert not any(task.done() for task in tasks)
+        bitbucket.clock(advance=600)
+        await asyncio.gather(*tasks)
+        assert set(statuses(tasks)) == {"succeeded"}
 
     asyncio.run(scene())
 
