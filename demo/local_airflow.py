@@ -75,8 +75,9 @@ class LocalAirflow:
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(48),
             "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(48),
-            # Whoever writes waits for the others: on a busy machine longer than the 5 seconds that SQLite allows by itself.
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=60",
+            # Whoever writes waits for the others: on a busy machine longer than the 5 seconds that SQLite allows by itself. Not
+            # for ever: the API server can wait for itself (see _call).
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=15",
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
@@ -157,6 +158,21 @@ class LocalAirflow:
         return self._call(method, f"/api/v2{path}", body)
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        """Call the API server, again when SQLite was locked.
+
+        It notes each call of its API in the database on its event loop, which then waits for a task's write that can not be
+        committed before the event loop goes on: after SQLite's timeout one of them fails with 500, and nothing was done.
+        """
+        for _ in range(2):
+            try:
+                return self._call_once(method, path, body)
+            except RuntimeError as error:
+                if ": 500 " not in str(error):
+                    raise
+                time.sleep(1)
+        return self._call_once(method, path, body)
+
+    def _call_once(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
         request = urllib.request.Request(  # noqa: S310 - our own server on this machine
             f"{self.url}{path}",
             method=method,

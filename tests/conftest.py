@@ -6,9 +6,17 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_bitbucket.client import budget
+
 pytest_plugins = ["airflow_provider_bitbucket.emulator.pytest_plugin", "tests.airflow_home", "tests.postgres"]
 
 END_TO_END = "tests/end_to_end/"
+
+
+@pytest.fixture(autouse=True)
+def new_budgets() -> None:
+    """Forget what was used of earlier emulators: sooner or later one listens on the port of another."""
+    budget._budgets.clear()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

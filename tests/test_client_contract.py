@@ -49,6 +49,17 @@ CALLS: dict[str, Callable[[BitbucketClient], object]] = {
         client.pipelines.trigger("api", tag="v1.1", selector={"type": "custom", "pattern": "nightly"}),
         client.pipelines.trigger("api", commit=client.refs.branch("api", "main")["target"]["hash"], custom_pipeline="nightly"),
     ],
+    "pipelines.prepare": lambda client: client.pipelines.prepare(
+        "api",
+        {
+            "type": "pipeline_commit_target",
+            "commit": {"type": "commit", "hash": client.refs.branch("api", "main")["target"]["hash"][:12]},
+            "selector": {"type": "custom", "pattern": "nightly"},
+        },
+    ),
+    "pipelines.start": lambda client: client.pipelines.start(
+        "api", {"target": {"type": "pipeline_ref_target", "ref_type": "branch", "ref_name": "main"}}
+    ),
     "pipelines.get": lambda client: client.pipelines.get("api", _failed_run(client)),
     "pipelines.outcome": lambda client: client.pipelines.outcome("api", _failed_run(client)),
     "pipelines.evaluate": lambda client: client.pipelines.evaluate("api", client.pipelines.get("api", _failed_run(client))),

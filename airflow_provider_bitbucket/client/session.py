@@ -163,6 +163,8 @@ class Session:
             error = state.outcome.exception() if state.outcome else None
             if policy.leaves_to_budget(error):
                 return request.paced + self.budget.free_in > policy.max_paced_seconds
+            if isinstance(error, errors.BitbucketRateLimitError) and error.is_budgeted and error.status is None:
+                return True  # by our own count, for somebody who does not wait for the budget
             request.tries += 1
             return request.tries >= policy.attempts or seconds_since_start() + state.upcoming_sleep > policy.max_seconds
 

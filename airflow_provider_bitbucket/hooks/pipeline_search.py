@@ -127,12 +127,12 @@ def find_running(
 
     creator = own_account(client)
     rows = [row for row in _unfinished(client, repository, target) if asked_for(row, creator) and row["uuid"] not in others]
-    certain = certain and all(map(shows_selector, rows))
     outcomes = [client.pipelines.evaluate(repository, row) for row in rows]
     if since is not None:
         since -= timedelta(seconds=_OWN_SECONDS)  # our clock, not Bitbucket's
         outcomes = [outcome for outcome in outcomes if _created(outcome) >= since]
-    return _chosen(outcomes, certain and len(outcomes) == 1, on_ambiguous, "of an earlier try")
+    certain = certain and len(outcomes) == 1 and shows_selector(outcomes[0].pipeline)
+    return _chosen(outcomes, certain, on_ambiguous, "of an earlier try")
 
 
 def find_reusable(client: BitbucketClient, repository: str, target: Mapping[str, Any]) -> PipelineOutcome | None:

@@ -234,9 +234,9 @@ class PipelineStart:
         from airflow_provider_bitbucket.client.retry import RetryPolicy, is_transient
 
         patience = RetryPolicy()
-        if not is_transient(error) or refusals >= patience.attempts:
-            raise error
         seconds = patience.wait_seconds(refusals, error)
+        if not is_transient(error) or refusals >= patience.attempts or seconds > patience.max_seconds:
+            raise error
         self._log.warning("The pipeline could not be started yet; next try in %.0f s. %s", seconds, error)
         time.sleep(seconds)
 

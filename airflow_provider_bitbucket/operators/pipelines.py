@@ -210,7 +210,8 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         if not self.wait_for_completion:
             self._running = None  # it is on its own now
             if self._killed:  # Airflow lets a killed task go on, and would take its end for a success
-                raise AirflowException(f"The task was killed; its pipeline was asked to stop. {outcome.url}")
+                what = "its pipeline was asked to stop" if own else "the pipeline that it found running goes on"
+                raise AirflowException(f"The task was killed; {what}. {outcome.url}")
             return outcome.summary()
 
         trigger.deadline = self._deadline(began)

@@ -113,12 +113,16 @@ class BitbucketSensor(BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Go on after the wait in the triggerer."""
-        ended = checked_event(event)
+        ended: Mapping[str, Any] = checked_event(event)
         if ended["status"] == "timeout":
-            # What was seen last can be an interval old, or older where many waited in line; past its deadline a watch decides.
-            self._watch.deadline = 0
-            ended = look(self._looker, self._trigger.subject, self._watch) or ended
+            ended = self._seen_late() or ended
         return self._conclude(ended)
+
+    def _seen_late(self) -> Mapping[str, Any] | None:
+        """Look once more: what was seen last can be an interval old, or older where many waited in line. None: nothing was."""
+        self._watch.deadline = 0  # past it, a watch decides
+        seen: Mapping[str, Any] | None = look(self._looker, self._trigger.subject, self._watch)
+        return None if self._watch.is_blind else seen
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Go on as in a worker, where ``soft_fail`` does not skip what could not be looked at: Airflow skips any error here."""

@@ -245,7 +245,7 @@ class _Poller:
             rest = min((one.pause for one in self._all()), default=0.0)
             if error.status == 429 or not answered:
                 self._rest_until = self._loop.time() + rest
-            if error.status == 429:
+            if getattr(error, "is_budgeted", False) and error.status == 429:
                 self._line.hold_back(rest, error)
         for waiter in due:
             waiter.since = max(waiter.since, started)  # not again at once, even if it was forgotten

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 FIRST_LOOK_SECONDS = 10.0
 # When a connection that can not be read is read again.
 READ_AGAIN_SECONDS = (1.0, 5.0, 15.0)
-# Airflow allows a sensor to poke without a pause.
-SHORTEST_INTERVAL = 0.01
+# Airflow allows a sensor to poke without a pause, which would take all that its credential may spend on waiting.
+NO_PAUSE_SECONDS = 5.0
 #: Letters of names that are asked for in one address; servers and proxies refuse those of more than about 8,000.
 _LETTERS = 2000
 
@@ -101,14 +101,19 @@ class Watch:
 
     def __init__(self, what: str, *, poll_interval: float, deadline: float, log: Any, told: str = "") -> None:
         self.what = what
-        self.poll_interval = max(poll_interval, SHORTEST_INTERVAL)
+        self.poll_interval = poll_interval or NO_PAUSE_SECONDS
         self.deadline = deadline
-        self.pause = min(poll_interval, max(deadline - time.time(), 0))
+        self.pause = min(self.poll_interval, max(deadline - time.time(), 0))
         self.log = log
         self.told = told
         self._faults = 0
         self._fault: tuple[type[BitbucketError], int | None] | None = None
         self._last = "It could not be looked at in time."
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether the last look failed."""
+        return self._faults > 0
 
     def saw(self, answer: Any) -> Any | None:
         """Take in an answer and return how the wait ended, or None."""

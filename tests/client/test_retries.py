@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_bitbucket import client as bitbucket
 from airflow_provider_bitbucket.client import NO_RETRIES, ApiToken, BitbucketClient, Clock, OAuthClientCredentials, RetryPolicy
-from airflow_provider_bitbucket.client.retry import is_transient, retry_after
+from airflow_provider_bitbucket.client.retry import BRIEF, is_transient, retry_after
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from tests.client.timing import Time
 from tests.client.web_server import Answer, WebServer, self_signed
@@ -301,6 +301,14 @@ def test_a_429_that_is_not_of_the_api_is_waited_out_as_it_says_and_not_for_ever(
             with pytest.raises(bitbucket.BitbucketRateLimitError, match="Gave up after 8 tries"):
                 ask()
             assert len(asked.asked) - before == 8
+
+
+def test_who_gives_up_when_the_budget_is_used_up_does_not_wait_for_a_place(reader: BitbucketClient, time: Time) -> None:
+    brief = BitbucketClient(reader.auth, "acme", reader.base_url, clock=time.clock, retries=BRIEF)
+    brief.budget.pause(25)
+    with pytest.raises(bitbucket.BitbucketRateLimitError, match="possible in 25 s"):
+        brief.users.me()
+    assert time.seconds == 0
 
 
 def test_back_off_grows_with_full_jitter() -> None:

@@ -203,6 +203,13 @@ def test_what_came_about_before_the_deadline_counts_though_it_was_not_seen_in_ti
     assert sensor.execute_complete({}, late).items() >= kind.value.items()
 
 
+def test_what_was_seen_last_is_told_when_a_last_look_fails(bitbucket: BitbucketEmulator) -> None:
+    sensor = PULL_REQUEST.sensor(task_id="wait", repository="api", deferrable=True, **PULL_REQUEST.begin(bitbucket))
+    bitbucket.fault("server_error", count=None)
+    with pytest.raises(AirflowSensorTimeout, match="is OPEN"):
+        sensor.execute_complete({}, {"status": "timeout", "found": {}, "message": "Pull request #1 is OPEN."})
+
+
 @both_forms
 @all_kinds
 def test_a_timeout_says_how_far_it_was(bitbucket: BitbucketEmulator, run_sensor: Sense, kind: Kind, deferrable: bool) -> None:

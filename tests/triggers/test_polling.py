@@ -6,11 +6,11 @@ import asyncio
 import contextvars
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import pytest
 
-from airflow_provider_bitbucket.client import BitbucketError
+from airflow_provider_bitbucket.client import BitbucketError, BitbucketRateLimitError
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.triggers import pipelines, polling
@@ -247,6 +247,29 @@ def test_nor_does_a_429_hold_the_credential_back_for_an_hour(bitbucket: Bitbucke
     asyncio.run(scene())
 
 
+def test_a_429_of_the_token_endpoint_holds_no_other_user_back(bitbucket: BitbucketEmulator) -> None:
+    """People who come through the same consumer share its budget, which knows nothing of that endpoint's limit."""
+    (uuid,) = start(bitbucket, 1)
+
+    async def scene() -> None:
+        client = await asyncio.to_thread(polling_hook("bitbucket_default", None).get_conn)
+        refused = BitbucketRateLimitError("Too many tokens.", status=429, method="POST", url="https://x.org/token")
+        refused.retry_after = 3600
+
+        class Refused(pipelines.PipelineLooker):
+            def look(self, due: Sequence[str], waiting: Collection[str]) -> Iterator[polling.Step]:
+                raise refused
+                yield
+
+        watch = OnceAnHour("acme/api", uuid, poll_interval=0.05, deadline=LATER, log=logging.getLogger("task"), on_paused="wait")
+        wait = asyncio.create_task(polling.wait(Refused, client, "acme/api", uuid, watch))
+        await until(lambda: watch.is_blind)
+        assert client.budget.free_in == 0
+        wait.cancel()
+
+    asyncio.run(scene())
+
+
 def test_a_commit_that_can_never_be_looked_at_does_not_keep_others_from_being_looked_at(bitbucket: BitbucketEmulator) -> None:
     bad, good = "bad" + "0" * 37, str(client_of(bitbucket).refs.branch("api", "main")["target"]["hash"])
     bitbucket.fault("server_error", count=None, path=f"commit/{bad}")
@@ -275,6 +298,7 @@ def test_one_without_a_pause_between_its_looks_ends_no_other(bitbucket: Bitbucke
         tasks = [waiting(make(uuids[0])), waiting(make(uuids[1], poll_interval=0))]
         await looked(bitbucket, 3)
         assert not any(task.done() for task in tasks)
+        assert polling._line_of(BitbucketHook().get_conn())._demand < 20_000, "one without a pause wants no more than others"
         bitbucket.clock(advance=600)
         await asyncio.gather(*tasks)
         assert set(statuses(tasks)) == {"succeeded"}
