@@ -41,7 +41,9 @@ unit: $(VENV)/.ready
 
 .SECONDARY: $(OLDER:%=.venv-airflow-%/.ready)  # else make takes it for a leftover and deletes it
 
-test-older: $(OLDER:%=test-airflow-%)
+# Side by side: each waits for its Airflow most of the time.
+test-older:
+	$(MAKE) -j2 $(OLDER:%=test-airflow-%)
 
 test-airflow-%: .venv-airflow-%/.ready
 	.venv-airflow-$*/bin/python -m pytest tests/older -p no:cacheprovider
