@@ -245,10 +245,10 @@ async def delivery(waits: int, rounds: int = 20) -> tuple[float, float]:
             pass
 
         def look(self, due: Sequence[str], waiting: Collection[str]) -> Iterator[polling.Step]:
+            if not self.left:  # nobody asks a round for more than answers all
+                over.set()
             self.left -= 1
             yield from enumerate(pages)
-            if not self.left:
-                over.set()
 
     over = asyncio.Event()
     client = BitbucketClient(ApiToken("a@example.com", "token"), "acme", "http://127.0.0.1:9")
