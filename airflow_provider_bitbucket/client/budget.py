@@ -31,7 +31,7 @@ WINDOW_SECONDS = 3600.0
 DEFAULT_LIMIT = 1000
 _SHORTEST_WAIT = 0.001  # below that it is rounding, not waiting
 #: Seconds until the first and until any further try beyond this process's share.
-_FIRST_TRY, _RAREST_TRY = 120.0, 1800.0
+_FIRST_TRY, _RAREST_TRY = 180.0, 1800.0
 #: A short ``Retry-After`` that was waited for in vain so often is believed no more. So many granted requests make up for one
 #: refused: fewer refusals than that are what a fast client of an honest server may meet.
 _BELIEVED, _MAKE_UP = 3.0, 4
