@@ -79,7 +79,7 @@ class BitbucketSensor(BaseSensorOperator):
         :param common: what all triggers are made with
         :raises ValueError: a parameter is not what was expected
         """
-        raise NotImplementedError
+        raise NotImplementedError  # each kind says it
 
     @cached_property
     def _trigger(self) -> BitbucketWaitTrigger:

@@ -117,7 +117,7 @@ class Watch:
 
     def saw(self, answer: Any) -> Any | None:
         """Take in an answer and return how the wait ended, or None."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind says it
 
     def failed(self, error: BitbucketError) -> Any | None:
         """Take in that a look failed; each kind of failure in a row is told once."""
@@ -155,7 +155,7 @@ class Watch:
         return None
 
     def _event(self, status: Any, message: str) -> Any:
-        raise NotImplementedError
+        raise NotImplementedError  # each kind says it
 
 
 class SightWatch(Watch):
@@ -295,11 +295,11 @@ class BitbucketWaitTrigger(BaseTrigger):
     @property
     def subject(self) -> str:
         """What is waited for, as the looker knows it."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind says it
 
     def judge(self, answer: Any) -> Sight:
         """Say what an answer of the looker means."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind says it
 
     def watch(self, log: Any) -> Watch:
         """Return what decides over the wait.

@@ -90,3 +90,13 @@ def until_asked(bitbucket: BitbucketEmulator, times: int, seconds: float = 20) -
     late = time.monotonic() + seconds
     while sum(bitbucket.requests().values()) < times and time.monotonic() < late:
         time.sleep(0.02)
+
+
+def finish(bitbucket: BitbucketEmulator, number: int, result: str = "SUCCESSFUL", slug: str = "api") -> None:
+    """End a pipeline now."""
+    bitbucket.control("POST", f"pipelines/acme/{slug}/{number}/finish", {"result": result})
+
+
+def statuses(tasks: list[asyncio.Task[PipelineEvent]]) -> list[str]:
+    """How waits ended."""
+    return [task.result()["status"] for task in tasks]
