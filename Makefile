@@ -6,12 +6,13 @@ OLDER := 3.1 3.2
 BIN := $(VENV)/bin
 COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url
 
-.PHONY: help demo demo-ui test test-older lint unit bench soak constraints clean
+.PHONY: help demo demo-ui test test-older lint unit fuzz bench soak constraints clean
 
 help:
 	@echo "make demo      run the example DAGs in a real Airflow against the embedded Bitbucket, print what happened"
 	@echo "make demo-ui   the same as a running Airflow to click through"
 	@echo "make test      lint, types, the test suite, and a small run on Airflow $(OLDER)"
+	@echo "make fuzz      mutated responses to everything that reads one; EXAMPLES=400 for each subject"
 	@echo "make bench     the benchmarks"
 	@echo "make soak      500 deferred waits while Bitbucket misbehaves and the triggerer is killed; takes its time"
 
@@ -49,6 +50,12 @@ test-airflow-%: .venv-airflow-%/.ready
 	.venv-airflow-$*/bin/python -m pytest tests/older -p no:cacheprovider
 
 test: lint unit test-older
+
+# As many mutated responses for each of some thirty subjects; new ones each time.
+EXAMPLES ?= 400
+
+fuzz: $(VENV)/.ready
+	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/pytest tests/fuzz -q
 
 bench: $(VENV)/.ready
 	for b in $(filter-out benchmarks/soak.py,$(wildcard benchmarks/*.py)); do $(BIN)/python $$b || exit 1; done
