@@ -38,7 +38,7 @@ lint: $(VENV)/.ready
 
 # What older versions have to do is asked of the newest by all other tests.
 unit: $(VENV)/.ready
-	$(BIN)/pytest -n 3 --no-loadscope-reorder --ignore tests/older
+	$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder --ignore tests/older
 
 .SECONDARY: $(OLDER:%=.venv-airflow-%/.ready)  # else make takes it for a leftover and deletes it
 

@@ -1,4 +1,4 @@
-"""Fixtures that every room's tests share, and which tests stay together where several processes run them."""
+"""Fixtures that all tests share, and which tests run in the same process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitbucket.client import budget
+from tests.openapi_document import HOW_TO_PROVIDE_IT, openapi_document
 
 pytest_plugins = ["airflow_provider_bitbucket.emulator.pytest_plugin", "tests.airflow_home", "tests.postgres"]
 
@@ -19,18 +20,16 @@ def new_budgets() -> None:
     budget._budgets.clear()
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what runs a whole Airflow: it takes the longest."""
+    """Keep the tests of a file in one process, and all that run a whole Airflow; those take longest and come first."""
     items.sort(key=lambda item: not item.nodeid.startswith(END_TO_END))
+    for item in items:
+        group = END_TO_END if item.nodeid.startswith(END_TO_END) else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
-@pytest.hookimpl(optionalhook=True)  # older Airflows are tested without pytest-xdist
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Keep a file's tests in one process, and all that run a whole Airflow: one of those at a time is enough for two cores."""
-    from xdist.scheduler import LoadScopeScheduling
-
-    class ByFile(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return END_TO_END if nodeid.startswith(END_TO_END) else nodeid.partition("::")[0]
-
-    return ByFile(config, log)
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Report that responses and requests were not checked against Bitbucket's published OpenAPI."""
+    if openapi_document() is None:
+        terminalreporter.write_line(f"NOT CHECKED AGAINST BITBUCKET'S OPENAPI: {HOW_TO_PROVIDE_IT}", red=True, bold=True)

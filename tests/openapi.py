@@ -1,19 +1,16 @@
-"""Bitbucket's published OpenAPI as a judge: of what the emulator answers, and of what the client asks.
+"""Check responses of the emulator and requests of the client against Bitbucket's published OpenAPI.
 
-The file is not part of the project (it is Atlassian's). It is looked for in ``$BITBUCKET_OPENAPI``, then in ``../shared/``
-beside the project; without it the tests that need it are skipped and say so.
+Without the document the tests that need it are skipped, and the summary of the run says so.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -22,11 +19,7 @@ from jsonschema import Draft4Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
 from tests.openapi_deviations import DEVIATIONS, PARAMETERS_IN_TEXT, STATUS_DEVIATIONS
-
-PLACES = (
-    os.environ.get("BITBUCKET_OPENAPI", ""),
-    str(Path(__file__).parents[1].parent / "shared" / "bitbucket-openapi.json"),
-)
+from tests.openapi_document import HOW_TO_PROVIDE_IT, openapi_document
 
 #: The REST introduction documents these for every collection; single operations do not repeat them.
 GENERAL_PARAMETERS = {"page", "pagelen", "ctx", "fields", "q", "sort"}
@@ -73,11 +66,11 @@ class OpenApi:
     @staticmethod
     @cache
     def load() -> OpenApi:
-        """Return the specification, or skip the test that asks when it is not at hand."""
-        for place in PLACES:
-            if place and Path(place).is_file():
-                return OpenApi(json.loads(Path(place).read_text()))
-        pytest.skip("Bitbucket's published OpenAPI is not at hand; point BITBUCKET_OPENAPI at it")
+        """Return the specification, or skip the test if the document was not found."""
+        document = openapi_document()
+        if document is None:
+            pytest.skip(f"Bitbucket's published OpenAPI was not found; {HOW_TO_PROVIDE_IT}")
+        return OpenApi(json.loads(document.read_text()))
 
     def _read(self) -> Iterator[Operation]:
         for template, item in self.document["paths"].items():
