@@ -1,0 +1,72 @@
+"""The types of responses name fields that Bitbucket documents, or that recorded responses have."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any, get_type_hints, is_typeddict
+
+import pytest
+
+from airflow_provider_bitbucket.client import types
+from tests.openapi import OpenApi
+
+SCHEMAS = {
+    "Account": "user",
+    "Author": "author",
+    "Branch": "branch",
+    "BuildStatus": "commitstatus",
+    "Comment": "pullrequest_comment",
+    "Commit": "commit",
+    "CommitFile": "commit_file",
+    "Deployment": "deployment",
+    "Endpoint": "pullrequest_endpoint",
+    "Environment": "deployment_environment",
+    "FileChange": "diffstat",
+    "Membership": "workspace_membership",
+    "Participant": "participant",
+    "Pipeline": "pipeline",
+    "PipelineTarget": "pipeline_ref_target",
+    "Project": "project",
+    "PullRequest": "pullrequest",
+    "Release": "deployment_release",
+    "Repository": "repository",
+    "Step": "pipeline_step",
+    "Tag": "tag",
+    "Workspace": "workspace",
+}
+#: Parts of other types, and the timeline, which the document does not describe.
+UNDOCUMENTED = {"ActivityEntry", "HtmlLinks", "Inline", "Link", "Text"}
+PYTHON_TYPES = {"string": str, "integer": int, "boolean": bool}
+
+
+def recorded(name: str) -> set[str]:
+    """Return the fields of a type that are marked as recorded."""
+    return set(re.findall(r"^    (\w+): .*# recorded$", inspect.getsource(getattr(types, name)), re.MULTILINE))
+
+
+def properties(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the properties of a schema with those that it inherits."""
+    if "$ref" in schema:
+        return properties(document, document["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
+    inherited = [properties(document, part) for part in schema.get("allOf", ())]
+    return {name: value for part in [*inherited, schema.get("properties", {})] for name, value in part.items()}
+
+
+def test_every_type_is_compared_with_a_schema() -> None:
+    named = {name for name, value in vars(types).items() if is_typeddict(value) and value.__module__ == types.__name__}
+
+    assert named == {*SCHEMAS, *UNDOCUMENTED}
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_field_is_documented_with_that_type_or_marked_as_recorded(name: str) -> None:
+    document = OpenApi.load().document
+    documented = properties(document, document["components"]["schemas"][SCHEMAS[name]])
+    hints = get_type_hints(getattr(types, name))
+
+    assert set(hints) - set(documented) == recorded(name)
+    for field, hint in hints.items():
+        expected = PYTHON_TYPES.get(documented.get(field, {}).get("type", ""))
+        if expected is not None and hint in PYTHON_TYPES.values():
+            assert hint is expected, f"{name}.{field}"
