@@ -1,7 +1,8 @@
 """Bitbucket Cloud over HTTP, usable without Airflow."""
 
+from airflow_provider_bitbucket.client.addresses import BASE_URL
 from airflow_provider_bitbucket.client.auth import AccessToken, ApiToken, Auth
-from airflow_provider_bitbucket.client.bitbucket import BASE_URL, BitbucketClient
+from airflow_provider_bitbucket.client.bitbucket import BitbucketClient
 from airflow_provider_bitbucket.client.clock import Clock
 from airflow_provider_bitbucket.client.errors import (
     BitbucketAmbiguousError,

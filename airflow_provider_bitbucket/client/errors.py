@@ -7,7 +7,6 @@ import html
 import json
 import re
 from typing import Any, Self, TypeAlias
-from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
@@ -16,6 +15,7 @@ from airflow_provider_bitbucket.client.scopes import explain_refusal
 _REQUEST_ID_HEADERS = ("Atl-Request-Id", "Atl-Traceid", "X-Request-Id")
 _LONGEST_SENTENCE = 1000
 _LONGEST_BODY = 100_000
+_LONGEST_ADDRESS = 500
 _SAYS_NOTHING = ("bad request", "not found", "request entity cannot be processed", "")
 
 
@@ -129,10 +129,11 @@ _BY_STATUS: dict[int, type[BitbucketError]] = {
 
 
 def safe_url(url: str) -> str:
-    """Return the address without user info and query: enough to find the request, nothing to leak."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    return urlunsplit((parts.scheme, f"{host}:{parts.port}" if parts.port else host, parts.path, "", ""))
+    """Return an address without user info and query: enough to find the request, nothing secret.
+
+    Works on the text, because an address that is refused may be one that no parser can read.
+    """
+    return re.sub(r"//[^/]*@", "//", re.split(r"[?#]", url, maxsplit=1)[0])[:_LONGEST_ADDRESS]
 
 
 def request_id(response: requests.Response) -> str | None:

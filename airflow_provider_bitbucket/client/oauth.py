@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import requests
 
+from airflow_provider_bitbucket.client.addresses import ApiAddress
 from airflow_provider_bitbucket.client.auth import NO_AUTH, Auth, basic
 from airflow_provider_bitbucket.client.errors import (
     BitbucketAuthError,
@@ -28,6 +29,7 @@ from airflow_provider_bitbucket.client.errors import (
     broken_answer,
     from_response,
 )
+from airflow_provider_bitbucket.client.plain_requests import PlainSession
 from airflow_provider_bitbucket.client.retry import passes, retry_after
 
 AUTHORIZE_PATH = "/site/oauth2/authorize"
@@ -99,9 +101,7 @@ class OAuthConsumer:
 
     def connect(self, base_url: str, *, verify: bool | str = True, proxies: dict[str, str] | None = None) -> None:
         """Get tokens from where the API is: an emulator or proxy must not make us send the secret elsewhere."""
-        parts = urlsplit(base_url)
-        if parts.hostname != "api.bitbucket.org":
-            self.site = f"{parts.scheme}://{parts.netloc}"
+        self.site = ApiAddress(base_url).web_url
         self._verify, self._proxies = verify, proxies
 
     @property
@@ -158,16 +158,17 @@ class OAuthConsumer:
 
     def _ask(self, **form: str) -> OAuthTokens:
         try:
-            answer = requests.post(
-                self.token_url,
-                data=form,
-                headers={"Authorization": f"Basic {basic(self.key, self._secret)}", "Accept": "application/json"},
-                timeout=_TIMEOUT_SECONDS,
-                verify=self._verify,
-                proxies=self._proxies,
-                allow_redirects=False,
-                auth=NO_AUTH,
-            )
+            with PlainSession() as session:
+                answer = session.post(
+                    self.token_url,
+                    data=form,
+                    headers={"Authorization": f"Basic {basic(self.key, self._secret)}", "Accept": "application/json"},
+                    timeout=_TIMEOUT_SECONDS,
+                    verify=self._verify,
+                    proxies=self._proxies,
+                    allow_redirects=False,
+                    auth=NO_AUTH,
+                )
         except requests.RequestException as error:
             raise BitbucketConnectionError(
                 f"No answer from the OAuth token endpoint: {type(error).__name__}.", method="POST", url=self.token_url
