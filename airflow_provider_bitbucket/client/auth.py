@@ -9,6 +9,7 @@ import base64
 import hashlib
 import re
 from abc import abstractmethod
+from typing import TypeGuard
 
 import requests
 from requests.auth import AuthBase
@@ -78,6 +79,14 @@ def basic(user: str, password: str) -> str:
     return base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
 
 
+def is_token(value: object) -> TypeGuard[str]:
+    """Return whether a value is a text that can be sent as a token: printable ASCII without whitespace, not empty.
+
+    Anything else would show up in the complaint of requests about the header.
+    """
+    return isinstance(value, str) and re.fullmatch(r"[!-~]+", value) is not None
+
+
 class ApiToken(Auth):
     """A user's API token with scopes, sent as Basic ``email:token`` (as Bearer Bitbucket refuses it).
 
@@ -121,8 +130,7 @@ class AccessToken(Auth):
     def __init__(self, token: str) -> None:
         if not token:
             raise ValueError("An access token is needed; it is empty")
-        if not re.fullmatch(r"[!-~]+", token):
-            # It could not be sent, and requests would show it in its complaint.
+        if not is_token(token):
             raise ValueError("The access token contains spaces or characters that no token has; copy it again")
         super().__init__(token)
         self._token = token
