@@ -23,7 +23,15 @@ from airflow_provider_bitbucket.client.login import WARN_BEFORE_SECONDS
 from airflow_provider_bitbucket.hooks.acting_user import as_key, given
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.hooks.check import check_connection
-from airflow_provider_bitbucket.hooks.connection import PER_USER, auth_type_of, base_url_of, id_for_user, read_consumer, user_of
+from airflow_provider_bitbucket.hooks.connection import (
+    PER_USER,
+    auth_type_of,
+    base_url_of,
+    client_options_of,
+    id_for_user,
+    read_consumer,
+    user_of,
+)
 from airflow_provider_bitbucket.hooks.logins import Logins
 
 if TYPE_CHECKING:
@@ -147,7 +155,7 @@ def _ask_for_code(address: str, callback_url: str, state: str, *, browser: bool)
 
 def _account(connection: Connection, tokens: OAuthTokens) -> str:
     """Return the name of the Bitbucket account that granted access."""
-    client = BitbucketClient(AccessToken(tokens.access_token), base_url=base_url_of(connection))
+    client = BitbucketClient(AccessToken(tokens.access_token), base_url=base_url_of(connection), **client_options_of(connection))
     try:
         account = client.users.me()
     except BitbucketPermissionError:

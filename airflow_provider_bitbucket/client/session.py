@@ -254,6 +254,7 @@ class Session:
             auth=self.auth,
             timeout=self._timeout,
             verify=self._verify,  # here, because a session's own is overruled by REQUESTS_CA_BUNDLE
+            proxies=self._proxies,  # and by HTTPS_PROXY
             allow_redirects=False,
             stream=request.stream,
         )
@@ -303,10 +304,7 @@ class Session:
         """Return this thread's session: requests does not promise that one can be shared."""
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = plain_requests.PlainSession()
-            if self._proxies:
-                session.proxies.update(self._proxies)
-            self._local.session = session
+            session = self._local.session = plain_requests.PlainSession()
         return session
 
     def _rate_limited(self, request: _Request, response: requests.Response) -> errors.BitbucketError:
