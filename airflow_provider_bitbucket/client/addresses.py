@@ -17,8 +17,8 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from airflow_provider_bitbucket.client.errors import BitbucketError, safe_url
+from airflow_provider_bitbucket.client.urls import BASE_URL
 
-BASE_URL = "https://api.bitbucket.org/2.0"
 _BITBUCKET_HOST = "api.bitbucket.org"
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _ABSOLUTE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*:)?//|[A-Za-z][A-Za-z0-9+.-]*:")

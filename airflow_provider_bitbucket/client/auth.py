@@ -14,6 +14,8 @@ from typing import TypeGuard
 import requests
 from requests.auth import AuthBase
 
+from airflow_provider_bitbucket.client.explanations import APP_PASSWORD
+
 
 class _NoAuth(AuthBase):
     """Adds nothing."""
@@ -96,10 +98,7 @@ class ApiToken(Auth):
 
     kind = "api_token"
     counted = "user"
-    hint = (
-        "Check e-mail and token: the token must have Bitbucket scopes (one without scopes is refused) and may have expired; "
-        "app passwords no longer work since 2026-07-28."
-    )
+    hint = "Check e-mail and token: the token must have Bitbucket scopes (one without scopes is refused) and may have expired."
 
     def __init__(self, email: str, token: str) -> None:
         if not email or not token:
@@ -108,6 +107,10 @@ class ApiToken(Auth):
         self.email = email
         self._token = token
         self._header = basic(email, token)
+        if token.startswith("ATBB"):
+            self.hint = f"The token looks like an app password. {APP_PASSWORD}"
+        elif "@" not in email:
+            self.hint = f"The login must be the e-mail address of the Atlassian account, not the username. {self.hint}"
 
     def secrets(self) -> list[str]:
         return [self._token, self._header]

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client import paging
-from airflow_provider_bitbucket.client.addresses import BASE_URL
 from airflow_provider_bitbucket.client.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_bitbucket.client.commits import Commits
 from airflow_provider_bitbucket.client.deployments import Deployments
@@ -17,7 +16,7 @@ from airflow_provider_bitbucket.client.refs import Refs
 from airflow_provider_bitbucket.client.repositories import Repositories
 from airflow_provider_bitbucket.client.retry import RetryPolicy
 from airflow_provider_bitbucket.client.session import Session
-from airflow_provider_bitbucket.client.urls import segment
+from airflow_provider_bitbucket.client.urls import BASE_URL, segment
 from airflow_provider_bitbucket.client.users import Users
 from airflow_provider_bitbucket.client.workspaces import Workspaces
 

@@ -72,7 +72,9 @@ def test_missing_credentials_are_named(make: Callable[[], bitbucket.Auth], said:
 @pytest.mark.parametrize(
     ("auth", "said"),
     [
-        (ApiToken("demo@example.com", "wrong"), r"Invalid credentials.*app passwords no longer work"),
+        (ApiToken("demo@example.com", "wrong"), r"Invalid credentials.*Check e-mail and token"),
+        (ApiToken("demo", "wrong"), r"Invalid credentials.*must be the e-mail address of the Atlassian account"),
+        (ApiToken("demo", "ATBBwrong"), r"Invalid credentials.*App passwords were removed on 2026-07-28"),
         (AccessToken("demo-api-token"), "it needs the account e-mail beside it"),
         (OAuthClientCredentials("demo-key", "wrong"), r"gives no token to this OAuth consumer.*marked as private"),
     ],
