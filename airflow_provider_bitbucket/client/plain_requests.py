@@ -51,6 +51,15 @@ def fetch_from_storage(method: str, url: str, headers: Mapping[str, str], **opti
         _asking_storage.reset(asking)
 
 
+def location_of(response: requests.Response) -> str:
+    """Return the ``Location`` header; servers send UTF-8 in it, and headers are read as Latin-1."""
+    location = response.headers["Location"]
+    try:
+        return location.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return location
+
+
 @contextmanager
 def without_queries() -> Iterator[None]:
     """Remove the queries of addresses from the texts of an error of requests, and of all that led to it."""
@@ -73,10 +82,11 @@ def _remove_queries(error: BaseException, done: set[int]) -> None:
 
 
 def _hide_query(record: logging.LogRecord) -> bool:
-    """Remove the query from a debug line of urllib3 about storage."""
+    """Remove the query from a line that urllib3 logs about storage."""
     if _asking_storage.get():
         record.msg, record.args = _QUERY.sub("?...", record.getMessage()), None
     return True
 
 
-logging.getLogger("urllib3.connectionpool").addFilter(_hide_query)
+for _logger in ("urllib3.connectionpool", "urllib3.connection"):  # each request (debug), malformed headers (warning)
+    logging.getLogger(_logger).addFilter(_hide_query)

@@ -234,7 +234,7 @@ class Session:
     def _redirect(self, request: _Request, response: requests.Response) -> str:
         """Return where a redirect leads. One that cannot be read is a malformed response, as another attempt may show."""
         try:
-            return self.api.redirect(response.headers["Location"], sent_to=response.url).text
+            return self.api.redirect(plain_requests.location_of(response), sent_to=response.url).text
         except errors.BitbucketError as error:
             if request.method not in _READS:
                 raise

@@ -221,6 +221,13 @@ def test_oauth_tokens_are_asked_for_where_the_api_is_read_to_be() -> None:
     assert consumer.site == "http://proxy.example:8080"
 
 
+@pytest.mark.parametrize("sent", ["/2.0/\u3042", "/2.0/%E3%81%82"])
+def test_a_redirect_to_a_name_in_utf_8_is_followed(api: WebServer, sent: str) -> None:
+    api.answer("/2.0/old", Answer(status=301, headers={"Location": header(f"{api.url}{sent}")}))
+    api.answer("/2.0/%E3%81%82", {"done": True})
+    assert make_client(api.api_url).get("/old") == {"done": True}
+
+
 class TestReverseProxy:
     """The base URL is a proxy in front of Bitbucket, whose links name Bitbucket."""
 
@@ -269,6 +276,14 @@ class TestSignedAddresses:
         shown = self.read_log(api, evil.url, caplog)
         assert evil.asked[0].path.endswith(SIGNED)
         assert '"GET /log' in shown, "that storage was asked is still logged"
+        assert "X-Amz" not in shown
+
+    def test_they_are_in_no_warning_about_malformed_headers(
+        self, api: WebServer, evil: WebServer, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        evil.answer("/log", Answer("the log", headers={"X-Odd": "1\r\nno colon"}))
+        shown = self.read_log(api, evil.url, caplog)
+        assert "Failed to parse headers" in shown
         assert "X-Amz" not in shown
 
     def test_they_are_in_no_error_for_a_status(self, api: WebServer, evil: WebServer, caplog: pytest.LogCaptureFixture) -> None:

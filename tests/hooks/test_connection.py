@@ -5,11 +5,16 @@ from __future__ import annotations
 import base64
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from airflow.providers.common.compat.sdk import BaseHook, Connection
+from hypothesis import example, given
+from hypothesis import strategies as st
+from urllib3.util import parse_url
 
 from airflow_provider_bitbucket.client import AccessToken, ApiToken, OAuthClientCredentials
+from airflow_provider_bitbucket.client.addresses import ApiAddress
 from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError
 from airflow_provider_bitbucket.hooks.connection import ConnectionSettings, read_connection
 
@@ -126,6 +131,22 @@ def test_an_auth_type_that_does_not_exist_names_those_that_do() -> None:
 
     assert "'app_password'" in message
     assert "api_token, api_token_per_user, access_token, oauth_client_credentials, oauth" in message
+
+
+@given(
+    host=st.text(st.sampled_from("\\@:/?#%.[] \t\nxé。0"), max_size=12).map(lambda nasty: f"evil.example{nasty}api.bitbucket.org")
+    | st.text(),
+    schema=st.sampled_from(["", "http", "2.0"]) | st.text(max_size=5),
+)
+@example(host="https://evil\\.api.bitbucket.org", schema="")
+@example(host="https://api.bitbucket.org\nx", schema="")
+def test_a_host_is_an_address_that_is_read_in_one_way_or_an_error_of_the_connection(host: str, schema: str) -> None:
+    try:
+        base_url = read(login="a", password="b", host=host, schema=schema).base_url
+    except BitbucketConfigurationError:
+        return
+    assert ApiAddress(base_url).text == base_url
+    assert (parse_url(base_url).host or "").strip("[]") == urlsplit(base_url).hostname
 
 
 @pytest.mark.parametrize(
