@@ -58,6 +58,26 @@ CONNECTION_TYPE: dict[str, Any] = {
             "schema": {"type": ["string", "null"]},
             "description": "oauth: where Bitbucket sends who logs in; http://127.0.0.1:8910/callback when empty.",
         },
+        "verify": {
+            "label": "TLS verification",
+            "schema": {"type": ["string", "null"]},
+            "description": "Path of a CA bundle on the workers; false: certificates are not verified (insecure).",
+        },
+        "proxies": {
+            "label": "Proxies",
+            "schema": {"type": ["string", "null"]},
+            "description": 'JSON, such as {"https": "http://proxy.example:3128"}; empty: what the environment says.',
+        },
+        "timeout": {
+            "label": "Timeout",
+            "schema": {"type": ["string", "null"]},
+            "description": "Seconds, or [seconds to connect, seconds to wait for a byte]; empty: [10, 60].",
+        },
+        "rate_limit": {
+            "label": "Rate limit",
+            "schema": {"type": ["string", "null"]},
+            "description": "Requests an hour that these credentials may make; empty: what Bitbucket allows.",
+        },
     },
     "ui-field-behaviour": {
         "hidden-fields": ["schema", "port", "extra"],

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hmac
 import html
-import time
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from urllib.parse import parse_qs, urlsplit
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
+
+from airflow_provider_bitbucket.client import BitbucketError
+from airflow_provider_bitbucket.client.addresses import Address
 
 LOOPBACK = ("127.0.0.1", "localhost")
 _PAGE = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -30,7 +33,10 @@ def code_from(address: str, state: str) -> str:
         if not address:
             raise LoginDeniedError("There is no code in an empty answer.")
         return address
-    query = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+    try:
+        query = {name: values[0] for name, values in parse_qs(Address.parse(address).query or "").items()}
+    except (BitbucketError, ValueError) as error:  # ValueError: too many fields
+        raise LoginDeniedError(f"The address cannot be read, copy it again: {error}") from None
     if not hmac.compare_digest(query.get("state", "").encode(), state.encode()):
         raise LoginDeniedError("This answer does not belong to the login that was started here (its state differs).")
     if "code" not in query:
@@ -49,41 +55,43 @@ class Listener:
     """
 
     def __init__(self, callback_url: str, state: str) -> None:
-        parts = urlsplit(callback_url)
-        self._path = parts.path or "/"
+        address = Address.parse(callback_url)
+        self._path = address.path
         self._state = state
         self._code: str | None = None
         self._denied: LoginDeniedError | None = None
-        self._server = HTTPServer(("127.0.0.1", parts.port or 80), self._handler())
+        self._answered = threading.Event()
+        # A thread for each connection, so that one that stays silent, or sends a byte now and then, does not keep others out.
+        self._server = ThreadingHTTPServer(("127.0.0.1", address.port or 80), self._handler())
+        self._server.daemon_threads = True
 
     def __enter__(self) -> Listener:
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
         self._server.server_close()
 
     def wait(self, seconds: float) -> str:
         """Return the code.
 
+        :param seconds: until the login times out, whatever connects meanwhile
         :raises LoginDeniedError: access was denied
-        :raises TimeoutError: nobody came back
+        :raises TimeoutError: no browser brought a code in time
         """
-        give_up = time.monotonic() + seconds
-        while self._code is None:
-            self._server.timeout = give_up - time.monotonic()
-            if self._server.timeout <= 0:
-                raise TimeoutError(f"Nobody came back from Bitbucket within {seconds:.0f} s")
-            self._server.handle_request()
-            if self._denied:
-                raise self._denied
+        if not self._answered.wait(seconds):
+            raise TimeoutError(f"No browser came back from Bitbucket within {seconds:.0f} s")
+        if self._code is None:
+            raise self._denied or LoginDeniedError("Bitbucket gave no access.")
         return self._code
 
-    def _take(self, address: str) -> tuple[int, str, str]:
-        """Take in what a browser asks for and return what it is shown."""
+    def _take(self, target: str) -> tuple[int, str, str]:
+        """Record the answer that a browser brings and return the status, title and text of the page to show."""
         try:
-            self._code = code_from(address, self._state)
+            self._code = code_from(f"http://127.0.0.1{target}", self._state)
         except LoginDeniedError as error:
-            if "state differs" not in str(error):  # whoever does not know the state can not end the login either
+            if "Bitbucket gave no access" in str(error):  # a request without the right state cannot end the login
                 self._denied = error
             return 400, "Not connected", str(error)
         return 200, "Connected", "You can close this window and go back to the terminal."
@@ -92,13 +100,21 @@ class Listener:
         listener = self
 
         class Handler(BaseHTTPRequestHandler):
-            timeout = 5  # who connects and says nothing must not keep others out
+            timeout = 30  # frees the thread of a silent connection
 
             def do_GET(self) -> None:
-                if urlsplit(self.path).path != listener._path or "?" not in self.path:
+                path, has_query, _ = self.path.partition("?")
+                if path != listener._path or not has_query:
                     self.send_error(404)
                     return
                 status, title, text = listener._take(self.path)
+                try:
+                    self._show(status, title, text)
+                finally:
+                    if listener._code or listener._denied:
+                        listener._answered.set()
+
+            def _show(self, status: int, title: str, text: str) -> None:
                 body = _PAGE.format(title=title, text=html.escape(text)).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "text/html; charset=utf-8")
@@ -108,6 +124,6 @@ class Listener:
                 self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
-                """Say nothing: the address has the code in it."""
+                """Log nothing: the address has the code in it."""
 
         return Handler

@@ -12,18 +12,26 @@ from argparse import Namespace
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from airflow.cli.simple_table import AirflowConsole
 from airflow.providers.common.compat.sdk import AirflowException, mask_secret
 
 from airflow_provider_bitbucket.cli.callback import LOOPBACK, Listener, LoginDeniedError, code_from
 from airflow_provider_bitbucket.client import AccessToken, BitbucketClient, BitbucketError, BitbucketPermissionError, Login
+from airflow_provider_bitbucket.client.addresses import Address
 from airflow_provider_bitbucket.client.login import WARN_BEFORE_SECONDS
 from airflow_provider_bitbucket.hooks.acting_user import as_key, given
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.hooks.check import check_connection
-from airflow_provider_bitbucket.hooks.connection import PER_USER, auth_type_of, base_url_of, id_for_user, read_consumer, user_of
+from airflow_provider_bitbucket.hooks.connection import (
+    PER_USER,
+    auth_type_of,
+    base_url_of,
+    client_options_of,
+    id_for_user,
+    read_consumer,
+    user_of,
+)
 from airflow_provider_bitbucket.hooks.logins import Logins
 
 if TYPE_CHECKING:
@@ -132,7 +140,7 @@ def _user(arguments: Namespace, connection: Connection) -> str:
 
 def _ask_for_code(address: str, callback_url: str, state: str, *, browser: bool) -> str:
     """Send a person to Bitbucket and return the code they bring back."""
-    if not browser or urlsplit(callback_url).hostname not in LOOPBACK:
+    if not browser or Address.parse(callback_url).host not in LOOPBACK:
         print(f"Open this address in a browser and grant access:\n\n  {address}\n")
         print(f"Your browser is then sent to {callback_url}?code=..., which may well show an error.")
         return code_from(input("Paste that whole address (or only the code): "), state)
@@ -147,7 +155,7 @@ def _ask_for_code(address: str, callback_url: str, state: str, *, browser: bool)
 
 def _account(connection: Connection, tokens: OAuthTokens) -> str:
     """Return the name of the Bitbucket account that granted access."""
-    client = BitbucketClient(AccessToken(tokens.access_token), base_url=base_url_of(connection))
+    client = BitbucketClient(AccessToken(tokens.access_token), base_url=base_url_of(connection), **client_options_of(connection))
     try:
         account = client.users.me()
     except BitbucketPermissionError:

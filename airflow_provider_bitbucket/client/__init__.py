@@ -1,12 +1,13 @@
 """Bitbucket Cloud over HTTP, usable without Airflow."""
 
 from airflow_provider_bitbucket.client.auth import AccessToken, ApiToken, Auth
-from airflow_provider_bitbucket.client.bitbucket import BASE_URL, BitbucketClient
+from airflow_provider_bitbucket.client.bitbucket import BitbucketClient
 from airflow_provider_bitbucket.client.clock import Clock
 from airflow_provider_bitbucket.client.errors import (
     BitbucketAmbiguousError,
     BitbucketAuthError,
     BitbucketBadRequestError,
+    BitbucketBaseUrlError,
     BitbucketConflictError,
     BitbucketConnectionError,
     BitbucketError,
@@ -21,6 +22,7 @@ from airflow_provider_bitbucket.client.login import Login, OAuthLogin, StoredLog
 from airflow_provider_bitbucket.client.oauth import OAuthClientCredentials, OAuthConsumer, OAuthTokens
 from airflow_provider_bitbucket.client.pipeline_state import PipelineOutcome, PipelineStatus
 from airflow_provider_bitbucket.client.retry import NO_RETRIES, RetryPolicy
+from airflow_provider_bitbucket.client.urls import BASE_URL
 
 __all__ = [
     "BASE_URL",
@@ -31,6 +33,7 @@ __all__ = [
     "BitbucketAmbiguousError",
     "BitbucketAuthError",
     "BitbucketBadRequestError",
+    "BitbucketBaseUrlError",
     "BitbucketClient",
     "BitbucketConflictError",
     "BitbucketConnectionError",

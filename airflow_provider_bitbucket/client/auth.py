@@ -9,9 +9,12 @@ import base64
 import hashlib
 import re
 from abc import abstractmethod
+from typing import TypeGuard
 
 import requests
 from requests.auth import AuthBase
+
+from airflow_provider_bitbucket.client.explanations import APP_PASSWORD
 
 
 class _NoAuth(AuthBase):
@@ -78,6 +81,14 @@ def basic(user: str, password: str) -> str:
     return base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
 
 
+def is_token(value: object) -> TypeGuard[str]:
+    """Return whether a value is a text that can be sent as a token: printable ASCII without whitespace, not empty.
+
+    Anything else would show up in the complaint of requests about the header.
+    """
+    return isinstance(value, str) and re.fullmatch(r"[!-~]+", value) is not None
+
+
 class ApiToken(Auth):
     """A user's API token with scopes, sent as Basic ``email:token`` (as Bearer Bitbucket refuses it).
 
@@ -87,10 +98,7 @@ class ApiToken(Auth):
 
     kind = "api_token"
     counted = "user"
-    hint = (
-        "Check e-mail and token: the token must have Bitbucket scopes (one without scopes is refused) and may have expired; "
-        "app passwords no longer work since 2026-07-28."
-    )
+    hint = "Check e-mail and token: the token must have Bitbucket scopes (one without scopes is refused) and may have expired."
 
     def __init__(self, email: str, token: str) -> None:
         if not email or not token:
@@ -99,6 +107,10 @@ class ApiToken(Auth):
         self.email = email
         self._token = token
         self._header = basic(email, token)
+        if token.startswith("ATBB"):
+            self.hint = f"The token looks like an app password. {APP_PASSWORD}"
+        elif "@" not in email:
+            self.hint = f"The login must be the e-mail address of the Atlassian account, not the username. {self.hint}"
 
     def secrets(self) -> list[str]:
         return [self._token, self._header]
@@ -121,8 +133,7 @@ class AccessToken(Auth):
     def __init__(self, token: str) -> None:
         if not token:
             raise ValueError("An access token is needed; it is empty")
-        if not re.fullmatch(r"[!-~]+", token):
-            # It could not be sent, and requests would show it in its complaint.
+        if not is_token(token):
             raise ValueError("The access token contains spaces or characters that no token has; copy it again")
         super().__init__(token)
         self._token = token

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from airflow_provider_bitbucket.client import paging
 from airflow_provider_bitbucket.client.clock import SYSTEM_CLOCK, Clock
@@ -17,7 +16,7 @@ from airflow_provider_bitbucket.client.refs import Refs
 from airflow_provider_bitbucket.client.repositories import Repositories
 from airflow_provider_bitbucket.client.retry import RetryPolicy
 from airflow_provider_bitbucket.client.session import Session
-from airflow_provider_bitbucket.client.urls import segment
+from airflow_provider_bitbucket.client.urls import BASE_URL, segment
 from airflow_provider_bitbucket.client.users import Users
 from airflow_provider_bitbucket.client.workspaces import Workspaces
 
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_bitbucket.client.auth import Auth
     from airflow_provider_bitbucket.client.budget import RateBudget
-
-BASE_URL = "https://api.bitbucket.org/2.0"
 
 
 class BitbucketClient:
@@ -90,10 +87,7 @@ class BitbucketClient:
     @property
     def web_url(self) -> str:
         """Where the web pages are: bitbucket.org, or the host of another base URL."""
-        parts = urlsplit(self.base_url)
-        if parts.hostname == "api.bitbucket.org":
-            return "https://bitbucket.org"
-        return f"{parts.scheme}://{parts.netloc}"
+        return self._session.api.web_url
 
     @property
     def auth(self) -> Auth:

@@ -7,15 +7,22 @@ import html
 import json
 import re
 from typing import Any, Self, TypeAlias
-from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
+from airflow_provider_bitbucket.client.explanations import (
+    APP_PASSWORD,
+    explained,
+    is_app_password,
+    is_ip_restricted,
+    wrong_base_url,
+)
 from airflow_provider_bitbucket.client.scopes import explain_refusal
 
 _REQUEST_ID_HEADERS = ("Atl-Request-Id", "Atl-Traceid", "X-Request-Id")
 _LONGEST_SENTENCE = 1000
 _LONGEST_BODY = 100_000
+_LONGEST_ADDRESS = 500
 _SAYS_NOTHING = ("bad request", "not found", "request entity cannot be processed", "")
 
 
@@ -71,14 +78,20 @@ class BitbucketPermissionError(BitbucketError):
 
     :ivar required: scopes that Bitbucket wanted, empty when it refused for another reason
     :ivar granted: scopes that the credentials have, None when Bitbucket did not tell
+    :ivar is_ip_restricted: whether the IP allowlist of the workspace refused it
     """
 
     required: frozenset[str] = frozenset()
+    is_ip_restricted: bool = False
     granted: frozenset[str] | None = None
 
 
 class BitbucketNotFoundError(BitbucketError):
     """404: it does not exist, or these credentials may not see it - Bitbucket does not tell which."""
+
+
+class BitbucketBaseUrlError(BitbucketNotFoundError):
+    """The API base URL is wrong: another server than the API of Bitbucket Cloud refused the request."""
 
 
 class BitbucketGoneError(BitbucketError):
@@ -129,10 +142,11 @@ _BY_STATUS: dict[int, type[BitbucketError]] = {
 
 
 def safe_url(url: str) -> str:
-    """Return the address without user info and query: enough to find the request, nothing to leak."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    return urlunsplit((parts.scheme, f"{host}:{parts.port}" if parts.port else host, parts.path, "", ""))
+    """Return an address without user info and query: enough to find the request, nothing secret.
+
+    Works on the text, because an address that is refused may be one that no parser can read.
+    """
+    return re.sub(r"//[^/]*@", "//", re.split(r"[?#]", url, maxsplit=1)[0])[:_LONGEST_ADDRESS]
 
 
 def request_id(response: requests.Response) -> str | None:
@@ -157,16 +171,16 @@ def from_response(response: requests.Response, method: str, *, hint: str = "") -
     :param method: what was asked
     :param hint: a sentence to add, when the caller knows why
     """
-    sentence, key, scopes = _sentence(response)
+    words, key, scopes = _sentence(response)
     status = response.status_code
-    if status == 404 and not key and "access" not in sentence:
-        # Only the Pipelines service, which gives a key, has looked into the repository by then.
-        bare = sentence.lower().startswith(("not found", "page not found"))
-        sentence = ("Not found" if bare else sentence.rstrip(".")) + ": it does not exist, or these credentials have no "
-        sentence += "access to it; Bitbucket answers both alike."
+    kind = _BY_STATUS.get(status) or (BitbucketServerError if status >= 500 else BitbucketError)
+    sentence = explained(status, words, key)
+    if 400 <= status < 500 and status != 429 and (wrong := wrong_base_url(response)):
+        kind, sentence, hint = BitbucketBaseUrlError, f"{wrong} The answer was: {words}", ""
+    elif is_app_password(response, words):
+        kind, hint = BitbucketAuthError, APP_PASSWORD
     if scopes:
         sentence += f"\n{explain_refusal(*scopes)}"
-    kind = _BY_STATUS.get(status) or (BitbucketServerError if status >= 500 else BitbucketError)
     error = kind(
         f"{sentence} {hint}".strip(),
         status=status,
@@ -175,8 +189,9 @@ def from_response(response: requests.Response, method: str, *, hint: str = "") -
         request_id=request_id(response),
         key=key,
     )
-    if scopes and isinstance(error, BitbucketPermissionError):
-        error.required, error.granted = scopes
+    if isinstance(error, BitbucketPermissionError):
+        error.required, error.granted = scopes or (frozenset(), None)
+        error.is_ip_restricted = is_ip_restricted(status, words)
     return error
 
 

@@ -7,7 +7,7 @@ refresh token and ends the old one, an unused one lapses after three months, ``s
 
 from __future__ import annotations
 
-import contextlib
+import math
 import random
 import threading
 import time
@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import requests
 
-from airflow_provider_bitbucket.client.auth import NO_AUTH, Auth, basic
+from airflow_provider_bitbucket.client.addresses import ApiAddress
+from airflow_provider_bitbucket.client.auth import NO_AUTH, Auth, basic, is_token
 from airflow_provider_bitbucket.client.errors import (
     BitbucketAuthError,
     BitbucketConnectionError,
@@ -28,11 +29,14 @@ from airflow_provider_bitbucket.client.errors import (
     broken_answer,
     from_response,
 )
+from airflow_provider_bitbucket.client.plain_requests import PlainSession
 from airflow_provider_bitbucket.client.retry import passes, retry_after
 
 AUTHORIZE_PATH = "/site/oauth2/authorize"
 TOKEN_PATH = "/site/oauth2/access_token"
 _TIMEOUT_SECONDS = (10.0, 30.0)
+#: Tokens live for two hours; one that claims to live for longer than this is renewed nevertheless.
+_LONGEST_LIFETIME_SECONDS = 24 * 3600.0
 
 
 def tell_nobody(_: str) -> None:
@@ -99,9 +103,7 @@ class OAuthConsumer:
 
     def connect(self, base_url: str, *, verify: bool | str = True, proxies: dict[str, str] | None = None) -> None:
         """Get tokens from where the API is: an emulator or proxy must not make us send the secret elsewhere."""
-        parts = urlsplit(base_url)
-        if parts.hostname != "api.bitbucket.org":
-            self.site = f"{parts.scheme}://{parts.netloc}"
+        self.site = ApiAddress(base_url).web_url
         self._verify, self._proxies = verify, proxies
 
     @property
@@ -158,16 +160,17 @@ class OAuthConsumer:
 
     def _ask(self, **form: str) -> OAuthTokens:
         try:
-            answer = requests.post(
-                self.token_url,
-                data=form,
-                headers={"Authorization": f"Basic {basic(self.key, self._secret)}", "Accept": "application/json"},
-                timeout=_TIMEOUT_SECONDS,
-                verify=self._verify,
-                proxies=self._proxies,
-                allow_redirects=False,
-                auth=NO_AUTH,
-            )
+            with PlainSession() as session:
+                answer = session.post(
+                    self.token_url,
+                    data=form,
+                    headers={"Authorization": f"Basic {basic(self.key, self._secret)}", "Accept": "application/json"},
+                    timeout=_TIMEOUT_SECONDS,
+                    verify=self._verify,
+                    proxies=self._proxies,
+                    allow_redirects=False,
+                    auth=NO_AUTH,
+                )
         except requests.RequestException as error:
             raise BitbucketConnectionError(
                 f"No answer from the OAuth token endpoint: {type(error).__name__}.", method="POST", url=self.token_url
@@ -197,8 +200,7 @@ class OAuthConsumer:
             method="POST",
             url=self.token_url,
         )
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            refused.code = str(answer.json()["error"])
+        refused.code = str(_json_object(answer).get("error") or "")
         return (
             refused
             if refused.is_dead_grant and grant != "client_credentials"
@@ -207,17 +209,29 @@ class OAuthConsumer:
 
     def _tokens(self, answer: requests.Response) -> OAuthTokens:
         now = time.time()
-        try:
-            body: dict[str, Any] = answer.json()
-            token, lifetime = str(body["access_token"]), float(body.get("expires_in", 7200))
-        except (ValueError, KeyError, TypeError) as error:
-            raise self._broken("answered without an access token") from error
-        refresh_token = str(body.get("refresh_token") or "")
+        body = _json_object(answer)
+        token, refresh_token = body.get("access_token"), body.get("refresh_token") or ""
+        lifetime = body.get("expires_in", 7200)
+        if not is_token(token):
+            raise self._broken("answered without an access token")
+        if refresh_token and not is_token(refresh_token):
+            raise self._broken("answered with a malformed refresh token")
+        if isinstance(lifetime, bool) or not isinstance(lifetime, int | float) or not 0 < lifetime < math.inf:
+            raise self._broken("answered with a malformed expires_in; expected a number of seconds > 0")
         for secret in (token, refresh_token):
             if secret:
                 self.on_secret(secret)
         scopes = str(body.get("scope") or body.get("scopes") or "").replace(",", " ").split()
-        return OAuthTokens(token, now + lifetime, now, tuple(scopes), refresh_token)
+        return OAuthTokens(token, now + min(lifetime, _LONGEST_LIFETIME_SECONDS), now, tuple(scopes), refresh_token)
+
+
+def _json_object(answer: requests.Response) -> dict[str, Any]:
+    """Return the JSON object of an answer; an empty one if it is anything else: its text, maybe a secret, is in no error."""
+    try:
+        body = answer.json()
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 class OAuthClientCredentials(Auth):

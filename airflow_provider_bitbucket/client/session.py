@@ -8,13 +8,14 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 import tenacity
 
-from airflow_provider_bitbucket.client import errors, lost
-from airflow_provider_bitbucket.client.auth import NO_AUTH, Auth
+from airflow_provider_bitbucket.client import errors, lost, plain_requests
+from airflow_provider_bitbucket.client.addresses import Address, ApiAddress
+from airflow_provider_bitbucket.client.auth import Auth
 from airflow_provider_bitbucket.client.budget import shared_budget
 from airflow_provider_bitbucket.client.clock import Clock
 from airflow_provider_bitbucket.client.retry import RetryPolicy, is_transient, passes, retry_after
@@ -28,8 +29,6 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
 #: Seconds that also who does not wait for the budget lets pass between two requests.
 _MOST_SPACING = 10.0
-#: All that storage outside of the API is told of a request.
-_FOR_STRANGERS = frozenset({"range", "accept-encoding"})
 
 
 @dataclass
@@ -85,43 +84,29 @@ class Session:
         proxies: dict[str, str] | None,
         clock: Clock,
     ) -> None:
-        parts = urlsplit(base_url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"API base URL is {base_url!r}; expected something like 'https://api.bitbucket.org/2.0'")
-        if parts.username or parts.query or parts.fragment:
-            raise ValueError(f"API base URL {errors.safe_url(base_url)!r} must not carry credentials or a query")
+        self.api = ApiAddress(base_url)
         self.auth = auth
-        self.base_url = base_url.rstrip("/")
+        self.base_url = self.api.text
         self.retries = retries
-        self.budget = shared_budget(auth.budget_key, str(_origin(base_url)), f"these {auth.kind} credentials", rate_limit, clock)
+        self.budget = shared_budget(auth.budget_key, self.api.address.origin, f"these {auth.kind} credentials", rate_limit, clock)
         self._clock = clock
         self._timeout = timeout
         self._verify = verify
         self._proxies = proxies
         self._local = threading.local()
         self._announced: set[str] = set()
-        auth.connect(base_url, verify=verify, proxies=proxies)
+        auth.connect(self.base_url, verify=verify, proxies=proxies)
 
     def url(self, path: str) -> str:
-        """Return the absolute address of a path below the base URL, or of an absolute link on the API's own host.
+        """Return the absolute address of a path below the base URL, or of an absolute link of the API.
 
-        :raises BitbucketError: the link leads to another host: no credential goes there
+        :raises BitbucketError: it cannot be read or leads to another host: credentials go to the API alone
         """
-        if not urlsplit(path).scheme and not path.startswith("//"):
-            return f"{self.base_url}/{path.lstrip('/')}"
-        if not self.is_own(path):
-            raise errors.BitbucketError(
-                f"Refused to follow a link to {errors.safe_url(path)!r}: the API is at {self.base_url!r}, "
-                "and credentials go nowhere else."
-            )
-        return path
+        return self.api.resolve(path).text
 
     def is_own(self, url: str) -> bool:
-        """Say whether an absolute address is part of the API that the credentials are for."""
-        path, base = urlsplit(url).path, urlsplit(self.base_url).path
-        below = path == base or path.startswith(f"{base}/")
-        climbs = any(unquote(part) in (".", "..") for part in path.split("/"))
-        return _origin(url) == _origin(self.base_url) and below and not climbs
+        """Return whether an absolute address is part of the API that the credentials are for."""
+        return self.api.contains(Address.parse(url))
 
     def request(
         self,
@@ -223,7 +208,8 @@ class Session:
         url, params, trusted, renewed = request.url, request.params, True, False
         for _ in range(_MOST_REDIRECTS + 2):
             trusted = trusted and self.is_own(url)
-            response = self._send(request, url, params) if trusted else self._send_to_stranger(request, url)
+            with plain_requests.without_queries():
+                response = self._send(request, url, params) if trusted else self._send_to_stranger(request, url)
             if response.status_code >= 300:
                 _ = response.content  # also when it is streamed: frees the connection, and errors have something to say
             if response.status_code == 401 and trusted and not renewed:
@@ -232,7 +218,7 @@ class Session:
                     continue
             if response.status_code not in _REDIRECTS or "Location" not in response.headers:
                 return response
-            url, params = urljoin(response.url, response.headers["Location"]), None
+            url, params = self._redirect(request, response), None
             if request.method not in _READS and not (self.is_own(url) and response.status_code in (307, 308)):
                 raise errors.BitbucketError(
                     f"It has moved to {errors.safe_url(url)!r}; a request that changes something is not sent on by itself. "
@@ -244,6 +230,17 @@ class Session:
         raise errors.BitbucketError(
             f"More than {_MOST_REDIRECTS} redirects.", method=request.method, url=errors.safe_url(request.url)
         )
+
+    def _redirect(self, request: _Request, response: requests.Response) -> str:
+        """Return where a redirect leads. One that cannot be read is a malformed response, as another attempt may show."""
+        try:
+            return self.api.redirect(plain_requests.location_of(response), sent_to=response.url).text
+        except errors.BitbucketError as error:
+            if request.method not in _READS:
+                raise
+            raise errors.broken_answer(
+                f"The redirect cannot be followed. {error.message}", method=request.method, url=errors.safe_url(response.url)
+            ) from None
 
     def _send(self, request: _Request, url: str, params: Any) -> requests.Response:
         request.paced += self._take_place(request)
@@ -257,6 +254,7 @@ class Session:
             auth=self.auth,
             timeout=self._timeout,
             verify=self._verify,  # here, because a session's own is overruled by REQUESTS_CA_BUNDLE
+            proxies=self._proxies,  # and by HTTPS_PROXY
             allow_redirects=False,
             stream=request.stream,
         )
@@ -271,18 +269,15 @@ class Session:
 
     def _send_to_stranger(self, request: _Request, url: str) -> requests.Response:
         """Ask pre-signed storage: neither credentials nor cookies go there, and it is not part of the API's budget."""
-        with requests.Session() as stranger:
-            return stranger.request(
-                request.method,
-                url,
-                headers={"Accept": "*/*", **{k: v for k, v in request.headers.items() if k.lower() in _FOR_STRANGERS}},
-                auth=NO_AUTH,
-                timeout=self._timeout,
-                verify=self._verify,
-                proxies=self._proxies,
-                allow_redirects=False,
-                stream=request.stream,
-            )
+        return plain_requests.fetch_from_storage(
+            request.method,
+            url,
+            request.headers,
+            timeout=self._timeout,
+            verify=self._verify,
+            proxies=self._proxies,
+            stream=request.stream,
+        )
 
     def _take_place(self, request: _Request) -> float:
         """Take a place in the request budget and return the seconds that were waited for it."""
@@ -309,10 +304,7 @@ class Session:
         """Return this thread's session: requests does not promise that one can be shared."""
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = requests.Session()
-            if self._proxies:
-                session.proxies.update(self._proxies)
-            self._local.session = session
+            session = self._local.session = plain_requests.PlainSession()
         return session
 
     def _rate_limited(self, request: _Request, response: requests.Response) -> errors.BitbucketError:
@@ -362,11 +354,6 @@ class Session:
                 response.headers.get("Sunset", "a day not told"),
                 response.headers.get("Link", "no link given"),
             )
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
 
 
 def _ambiguous(request: _Request, what: str, response: requests.Response | None) -> errors.BitbucketAmbiguousError:

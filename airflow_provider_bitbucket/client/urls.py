@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
+BASE_URL = "https://api.bitbucket.org/2.0"
+
 
 def segment(value: str | int) -> str:
     """Return a value as one segment of a path, quoted; the braces of a uuid too.

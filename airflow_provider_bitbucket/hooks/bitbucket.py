@@ -30,7 +30,7 @@ class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
     :param run_as: in whose name, by the user's name in Airflow, where the connection has credentials for each user (auth types
         ``api_token_per_user`` and ``oauth``); default: who triggered the DAG run, else the connection's default user
     :param client_options: further parameters of :class:`~airflow_provider_bitbucket.client.BitbucketClient`, such as
-        ``timeout``, ``verify`` or ``proxies``
+        ``timeout``, ``verify`` or ``proxies``; they take precedence over the connection's
     """
 
     conn_name_attr = "bitbucket_conn_id"
@@ -120,7 +120,8 @@ class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
             on_secret=mask_secret,
         )
         self._user = settings.user
-        client = BitbucketClient(settings.auth, self.workspace or settings.workspace, settings.base_url, **self.client_options)
+        options = {**settings.client_options, **self.client_options}
+        client = BitbucketClient(settings.auth, self.workspace or settings.workspace, settings.base_url, **options)
         client.budget.name = self.bitbucket_conn_id  # what the log calls it when it waits
         return client
 

@@ -18,6 +18,7 @@ def check_connection(client: BitbucketClient) -> tuple[bool, str]:
     """
     from airflow_provider_bitbucket.client import (
         BitbucketAuthError,
+        BitbucketBaseUrlError,
         BitbucketConnectionError,
         BitbucketError,
         BitbucketRateLimitError,
@@ -28,6 +29,8 @@ def check_connection(client: BitbucketClient) -> tuple[bool, str]:
         return True, "\n".join([check.who(), check.workspace(), check.scopes()])
     except _Refused as refusal:
         return False, str(refusal)
+    except BitbucketBaseUrlError as error:
+        return False, error.message
     except BitbucketAuthError as error:
         return False, f"Bitbucket does not accept these credentials: {error.message}"
     except BitbucketConnectionError as error:
@@ -69,10 +72,22 @@ class _Check:
         self._scopes: frozenset[str] | None = None
 
     def who(self) -> str:
-        from airflow_provider_bitbucket.client import BitbucketPermissionError
+        from airflow_provider_bitbucket.client import (
+            BASE_URL,
+            BitbucketBaseUrlError,
+            BitbucketNotFoundError,
+            BitbucketPermissionError,
+        )
 
         try:
             account = self._get("/user")
+        except BitbucketBaseUrlError:
+            raise
+        except BitbucketNotFoundError as error:  # Bitbucket Cloud has it for all credentials
+            raise _Refused(
+                f"What answers at {self._client.base_url} is not the Bitbucket API; check the API base URL (host). It is "
+                f"{BASE_URL} for Bitbucket Cloud. The answer was: {error.message}"
+            ) from error
         except BitbucketPermissionError:
             # Access tokens are nobody's, and API tokens may lack the scope: both can be good for all else.
             return f"The {self._client.auth.kind} works; Bitbucket does not tell whose it is."
@@ -95,6 +110,8 @@ class _Check:
             if isinstance(error, BitbucketPermissionError) and error.required:
                 # Good for pipelines alone, say: no reason to call the connection broken.
                 return f"Workspace: {workspace}; with these scopes it can not be told whether it is there."
+            if isinstance(error, BitbucketPermissionError) and error.is_ip_restricted:
+                raise _Refused(f"The credentials are good, but not from this machine: {error.message}") from error
             raise _Refused(
                 f"The credentials are good, but workspace {workspace!r} does not exist or they have no access to it: "
                 f"{error.message}"

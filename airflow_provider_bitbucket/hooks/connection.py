@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError, BitbucketUserError
 from airflow_provider_bitbucket.get_provider_info import CONNECTION_TYPE
 from airflow_provider_bitbucket.hooks.acting_user import as_key, given, who_triggered
+from airflow_provider_bitbucket.hooks.client_options import proxy_passwords, read_client_options, warn_about
 from airflow_provider_bitbucket.hooks.logins import Logins
 
 if TYPE_CHECKING:
@@ -34,12 +34,14 @@ class ConnectionSettings:
     :param workspace: default workspace, None when the connection names none
     :param base_url: API base URL
     :param user: in whose name requests are made, None where there is one credential for all
+    :param client_options: further parameters of the client that the connection sets
     """
 
     auth: Auth
     workspace: str | None
     base_url: str
     user: str | None
+    client_options: dict[str, Any]
 
 
 def read_connection(
@@ -60,6 +62,8 @@ def read_connection(
     """
     where, extra = _where(connection), _extra(connection)
     auth_type = auth_type_of(connection)
+    options = client_options_of(connection)
+    warn_about(where, extra)
     user: str | None = None
     match auth_type:
         case "api_token_per_user":
@@ -72,7 +76,7 @@ def read_connection(
         case _:
             auth = _shared(where, connection, auth_type, on_secret)
             _refuse_run_as(where, auth_type, run_as)
-    for secret in auth.secrets():
+    for secret in (*auth.secrets(), *proxy_passwords(options)):
         on_secret(secret)
     workspace = _text(extra.get("workspace"))
     if "/" in workspace:
@@ -80,7 +84,7 @@ def read_connection(
             f"{where}: workspace is {workspace!r}; give only the workspace's id, the first part of the address of its "
             "repositories (bitbucket.org/<workspace>/<repository>)."
         )
-    return ConnectionSettings(auth, workspace or None, base_url_of(connection), user)
+    return ConnectionSettings(auth, workspace or None, base_url_of(connection), user, options)
 
 
 def auth_type_of(connection: Connection) -> str:
@@ -107,8 +111,9 @@ def read_consumer(connection: Connection, *, on_secret: Callable[[str], None]) -
     if auth_type != "oauth":
         raise BitbucketConfigurationError(f"{where}: people log in where auth_type is 'oauth'; here it is {auth_type!r}.")
     consumer = OAuthConsumer(*_consumer(where, connection, auth_type), on_secret=on_secret)
-    consumer.connect(base_url_of(connection))
-    for secret in consumer.secrets():
+    options = client_options_of(connection)
+    consumer.connect(base_url_of(connection), verify=options.get("verify", True), proxies=options.get("proxies"))
+    for secret in (*consumer.secrets(), *proxy_passwords(options)):
         on_secret(secret)
     return consumer
 
@@ -121,6 +126,14 @@ def base_url_of(connection: Connection) -> str:
     from airflow_provider_bitbucket.client import BASE_URL
 
     return _base_url(_where(connection), connection) or BASE_URL
+
+
+def client_options_of(connection: Connection) -> dict[str, Any]:
+    """Return the further parameters of the client that a connection sets: how Bitbucket is reached.
+
+    :raises BitbucketConfigurationError: names the field that is malformed
+    """
+    return read_client_options(_where(connection), _extra(connection))
 
 
 def id_for_user(bitbucket_conn_id: str, user: str) -> str:
@@ -246,6 +259,8 @@ def _base_url(where: str, connection: Connection) -> str | None:
     The form has the whole URL in ``host``; a URI ``bitbucket://login:token@127.0.0.1:8070/http`` has the protocol in
     ``schema``, as Airflow's HTTP connections do, and ``bitbucket://http://...@127.0.0.1:8070/2.0`` has the path there.
     """
+    from airflow_provider_bitbucket.client.addresses import ApiAddress
+
     host, schema = _text(connection.host), _text(connection.schema).strip("/")
     if not host:
         return None
@@ -253,17 +268,11 @@ def _base_url(where: str, connection: Connection) -> str | None:
         protocol, schema = (schema, "") if schema in ("http", "https") else ("https", schema)
         host = f"{protocol}://{host}"
     try:
-        url = urlsplit(host)
-        authority = url.netloc if url.port or not connection.port else f"{url.netloc}:{connection.port}"
+        address = ApiAddress(host).address
+        port = f":{connection.port}" if connection.port and not address.port else ""
+        return ApiAddress(f"{address.site}{port}/{address.path.strip('/') or schema or '2.0'}").text
     except ValueError as error:
-        raise BitbucketConfigurationError(f"{where}: host is no URL: {error}.") from None
-    if url.scheme not in ("http", "https") or not url.hostname or "@" in url.netloc:
-        shown = "an address with credentials in it" if "@" in url.netloc else repr(host)
-        raise BitbucketConfigurationError(
-            f"{where}: host must be the API base URL, such as https://api.bitbucket.org/2.0, or empty; it is {shown}."
-        )
-    path = url.path.strip("/") or schema or "2.0"
-    return f"{url.scheme}://{authority}/{path}"
+        raise BitbucketConfigurationError(f"{where}: host must be the API base URL, or empty. {error}") from None
 
 
 def _text(value: Any) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import threading
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from airflow_provider_bitbucket import client as bitbucket
-from airflow_provider_bitbucket.client import AccessToken, ApiToken, BitbucketClient, OAuthClientCredentials
+from airflow_provider_bitbucket.client import AccessToken, ApiToken, BitbucketClient, OAuthClientCredentials, OAuthConsumer
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from tests.client.timing import Time
 from tests.client.web_server import Answer, WebServer
@@ -69,7 +72,9 @@ def test_missing_credentials_are_named(make: Callable[[], bitbucket.Auth], said:
 @pytest.mark.parametrize(
     ("auth", "said"),
     [
-        (ApiToken("demo@example.com", "wrong"), r"Invalid credentials.*app passwords no longer work"),
+        (ApiToken("demo@example.com", "wrong"), r"Invalid credentials.*Check e-mail and token"),
+        (ApiToken("demo", "wrong"), r"Invalid credentials.*must be the e-mail address of the Atlassian account"),
+        (ApiToken("demo", "ATBBwrong"), r"Invalid credentials.*App passwords were removed on 2026-07-28"),
         (AccessToken("demo-api-token"), "it needs the account e-mail beside it"),
         (OAuthClientCredentials("demo-key", "wrong"), r"gives no token to this OAuth consumer.*marked as private"),
     ],
@@ -132,7 +137,7 @@ class TestOAuth:
         assert [one.path for one in server.asked] == [TOKEN_PATH, "/2.0/user", TOKEN_PATH, "/2.0/user"]
 
     def test_a_token_is_renewed_before_it_lapses(self, server: WebServer) -> None:
-        server.answer(TOKEN_PATH, {"access_token": "a", "expires_in": 0}, {"access_token": "b", "expires_in": 7200})
+        server.answer(TOKEN_PATH, {"access_token": "a", "expires_in": 1e-6}, {"access_token": "b", "expires_in": 7200})
         server.answer("/2.0/user", {})
         client = BitbucketClient(OAuthClientCredentials("k", "s"), base_url=server.api_url)
         client.users.me()
@@ -195,6 +200,49 @@ class TestOAuth:
         server.answer("/2.0/thing", {"done": True})
         client = BitbucketClient(OAuthClientCredentials("k", "s"), base_url=server.api_url, clock=time.clock)
         assert client.post("/thing", {}) == {"done": True}  # nothing had been sent yet, so this is not ambiguous
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            *({"access_token": token} for token in ["", None, [], {}, 1, True, "s3cret\n", "two s3cret", "s3crét", "s3cret\x00"]),
+            *({"access_token": "s3cret", "refresh_token": token} for token in [["s3cret"], 1, "s3cret\n", " s3cret"]),
+            *(
+                {"access_token": "s3cret", "expires_in": seconds}
+                for seconds in [float("nan"), float("inf"), -1, 0, True, None, "7200", "s3cret", []]
+            ),
+            ["s3cret"],
+            "s3cret",
+            None,
+        ],
+        ids=repr,
+    )
+    def test_a_malformed_answer_of_the_token_endpoint_gives_no_token_and_shows_none(
+        self, server: WebServer, body: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        server.answer(TOKEN_PATH, Answer(json.dumps(body)))
+        secrets: list[str] = []
+        consumer = OAuthConsumer("key", "secret", on_secret=secrets.append)
+        consumer.connect(server.api_url)
+        with caplog.at_level(logging.DEBUG), pytest.raises(bitbucket.BitbucketServerError, match="token endpoint") as caught:
+            consumer.client_credentials()
+        shown = "".join(traceback.format_exception(caught.value)) + caplog.text
+        assert "s3cr" not in shown
+        assert not secrets
+
+    def test_a_deeply_nested_answer_of_the_token_endpoint_is_malformed(self, server: WebServer) -> None:
+        server.answer(TOKEN_PATH, Answer("[" * 100_000))
+        consumer = OAuthConsumer("key", "secret")
+        consumer.connect(server.api_url)
+        with pytest.raises(bitbucket.BitbucketServerError, match="without an access token"):
+            consumer.client_credentials()
+
+    @pytest.mark.parametrize("seconds", [10**400, 1e300, 365 * 24 * 3600])
+    def test_a_token_is_not_believed_to_live_for_years(self, server: WebServer, seconds: float) -> None:
+        server.answer(TOKEN_PATH, Answer(json.dumps({"access_token": "a", "expires_in": seconds})))
+        consumer = OAuthConsumer("key", "secret")
+        consumer.connect(server.api_url)
+        tokens = consumer.client_credentials()
+        assert tokens.expires_at - tokens.received_at == 24 * 3600
 
     def test_an_unreachable_token_endpoint_is_told(self, caplog: pytest.LogCaptureFixture) -> None:
         auth = OAuthClientCredentials("k", "s3cret")

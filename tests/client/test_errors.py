@@ -16,6 +16,8 @@ from airflow_provider_bitbucket import client as bitbucket
 from airflow_provider_bitbucket.client import AccessToken, ApiToken, BitbucketClient, OAuthClientCredentials
 from airflow_provider_bitbucket.client.errors import from_response
 
+JSON = "application/json"
+
 
 def answer(status: int, body: str, kind: str = "application/json") -> requests.Response:
     response = requests.Response()
@@ -50,8 +52,12 @@ GONE = {"message": "CHANGE-1 - gone", "detail": "Read on.", "data": {"announceme
         (400, {"message": "odd", "detail": ["a"], "fields": ["b"], "data": "c"}, "odd. ['a']."),
         (403, SCOPES, "Your credentials lack scopes.\nMissing: b.\nGranted: a."),
         (403, {"message": "No.", "detail": {"required": []}}, "No."),
-        (404, {"message": "Commit not found", "data": {"shas": ["main"]}}, f"Commit not found. main{MAY_NOT}"),
+        (404, {"message": "Commit not found", "data": {"shas": ["main"]}}, "Commit not found. main."),
         (404, {"message": NO_REPOSITORY}, NO_REPOSITORY),
+        (404, {"message": "Repository acme/api not found"}, f"Repository acme/api not found{MAY_NOT}"),
+        (404, {"message": "No workspace with identifier 'x'."}, f"No workspace with identifier 'x'{MAY_NOT}"),
+        (404, {"message": "No such file or directory: src/project/x"}, "No such file or directory: src/project/x."),
+        (404, {"message": "113977999"}, "Not found: 113977999."),
         (404, {"message": "Not found", "detail": "No pipeline 9.", "data": {"key": "a.b"}}, "No pipeline 9."),
         (410, GONE, "CHANGE-1 - gone. Read on. See https://x.org/#1."),
         (401, "invalid_client", "invalid_client (invalid_client)."),
@@ -95,6 +101,93 @@ def test_an_error_in_other_words_keeps_all_else() -> None:
     assert (type(again), again.status, again.retry_after, again.args) == (type(error), 429, 5.0, ("Much later.",))
 
 
+ALLOWLIST = "To access this repository, an admin must whitelist your IP."
+NO_API = {"message": "Resource not found", "detail": "There is no API hosted at this URL."}
+DATA_CENTER = {"errors": [{"context": None, "message": "x", "exceptionName": "com.atlassian.bitbucket.NoSuchProjectException"}]}
+WEBSITE = "<html><title>Repository not found &mdash; Bitbucket</title></html>"
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "body", "kind", "reason"),
+    [
+        ("https://bitbucket.org/2.0/user", 404, WEBSITE, "text/html", "bitbucket.org is the website of Bitbucket"),
+        ("https://api.bitbucket.org/user", 403, '{"error": {"message": "Forbidden"}}', JSON, "begin with /2.0"),
+        ("https://api.bitbucket.org/1.0/user", 404, json.dumps({"error": NO_API}), JSON, "begin with /2.0"),
+        ("https://git.acme.com/rest/api/1.0/user", 404, "{}", JSON, "a Bitbucket Data Center server"),
+        ("https://acme.com/git/rest/api/latest/user", 401, "{}", JSON, "a Bitbucket Data Center server"),
+        ("https://git.acme.com/2.0/user", 404, json.dumps(DATA_CENTER), JSON, "a Bitbucket Data Center server"),
+    ],
+)
+def test_a_wrong_base_url_is_named_with_the_right_one(url: str, status: int, body: str, kind: str, reason: str) -> None:
+    response = answer(status, body, kind)
+    response.url = url
+    error = from_response(response, "GET", hint="Check the token.")
+    assert type(error) is bitbucket.BitbucketBaseUrlError
+    assert error.message.startswith("The API base URL (host of the connection) is wrong: ")
+    assert reason in error.message
+    assert "https://api.bitbucket.org/2.0" in error.message
+    assert "access to it" not in error.message
+    assert "Check the token" not in error.message
+
+
+@pytest.mark.parametrize("path", ["repositories/acme/api/src/main/rest/api/x", "rest/x", "repositories/rest/api"])
+def test_a_path_of_the_api_that_looks_like_a_data_centers_is_none(path: str) -> None:
+    response = answer(404, "Not Found", "text/plain")
+    response.url = f"https://proxy.example/2.0/{path}"
+    assert type(from_response(response, "GET")) is bitbucket.BitbucketNotFoundError
+
+
+def test_a_page_of_the_website_that_the_api_leads_to_is_no_wrong_base_url() -> None:
+    token_endpoint, redirected = answer(404, WEBSITE, "text/html"), answer(404, WEBSITE, "text/html")
+    token_endpoint.url = "https://bitbucket.org/site/oauth2/access_token"
+    redirected.url = "https://bitbucket.org/acme/api/downloads/x"
+    redirected.request = requests.Request("GET", redirected.url).prepare()
+    for response in (token_endpoint, redirected):
+        assert type(from_response(response, "GET")) is bitbucket.BitbucketNotFoundError
+
+
+def test_an_address_without_an_api_is_no_question_of_access() -> None:
+    error = from_response(answer(404, json.dumps({"error": NO_API})), "GET")
+    assert error.message.startswith(
+        "Resource not found. There is no API hosted at this URL. Check the path, and the API base URL"
+    )
+    assert "access" not in error.message
+
+
+@pytest.mark.parametrize("words", [ALLOWLIST, "Your IP address is not on the allowlist of this workspace"])
+def test_an_ip_allowlist_is_explained(words: str) -> None:
+    error = from_response(answer(403, json.dumps({"error": {"message": words}})), "GET")
+    assert isinstance(error, bitbucket.BitbucketPermissionError)
+    assert error.is_ip_restricted
+    assert "IP allowlist: its administrator has to add the address of this machine" in error.message
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "headers"),
+    [
+        (410, "CHANGE-3222 - App passwords have been replaced by API tokens", {}),
+        (401, "App passwords are no longer supported", {}),
+        (401, "Unauthorized", {"X-Credential-Type": "apppassword"}),
+    ],
+)
+def test_an_app_password_is_a_wrong_credential_and_told_what_replaces_it(
+    status: int, message: str, headers: dict[str, str]
+) -> None:
+    response = answer(status, json.dumps({"error": {"message": message}}))
+    response.headers.update(headers)
+    error = from_response(response, "GET", hint="Check the token.")
+    assert type(error) is bitbucket.BitbucketAuthError
+    assert error.message.count("App passwords were removed on 2026-07-28. Create an API token") == 1
+    assert "Check the token" not in error.message
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [(403, "Forbidden"), (403, "allowlist"), (410, "CHANGE-2770"), (400, "app password")]
+)
+def test_nothing_is_added_to_bitbuckets_sentence_where_it_would_not_be_true(status: int, words: str) -> None:
+    assert from_response(answer(status, json.dumps({"error": {"message": words}})), "GET").message == f"{words}."
+
+
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
@@ -132,7 +225,7 @@ def test_a_removed_part_of_the_api_is_told_from_a_missing_one(client: BitbucketC
 
 
 def test_a_wrong_token_is_an_auth_error(make_client: Callable[..., BitbucketClient]) -> None:
-    with pytest.raises(bitbucket.BitbucketAuthError, match=r"Invalid credentials.*app passwords no longer work"):
+    with pytest.raises(bitbucket.BitbucketAuthError, match=r"Invalid credentials.*Check e-mail and token"):
         make_client(ApiToken("demo@example.com", "wrong")).users.me()
     with pytest.raises(bitbucket.BitbucketAuthError, match="it needs the account e-mail beside it"):
         make_client(AccessToken("demo-api-token")).users.me()

@@ -69,13 +69,23 @@ def test_no_token_comes_back_by_a_detour(reader: BitbucketClient, server: WebSer
     assert not SECRETS & set(server.asked[-1].headers)
 
 
-@pytest.mark.parametrize("path", ["/elsewhere", "/2.0/../elsewhere", "/2.0/%2e%2e/elsewhere", "/2.00/elsewhere"])
+@pytest.mark.parametrize("path", ["/elsewhere", "/2.00/elsewhere"])
 def test_no_token_leaves_the_api_path_of_its_own_host(reader: BitbucketClient, server: WebServer, path: str) -> None:
     server.answer("/2.0/log", redirect(f"{server.url}{path}"))
-    for answering in ("/elsewhere", "/2.0/../elsewhere", "/2.00/elsewhere"):
-        server.answer(answering, Answer("x"))
+    server.answer(path, Answer("x"))
     assert reader.request("GET", "/log").content == b"x"
     assert not SECRETS & set(server.asked[-1].headers)
+
+
+@pytest.mark.parametrize("path", ["/2.0/../elsewhere", "/2.0/%2e%2e/elsewhere", "/2.0\\elsewhere", "/2.0/a b"])
+def test_a_redirect_that_can_be_read_in_two_ways_is_not_followed(reader: BitbucketClient, server: WebServer, path: str) -> None:
+    server.answer("/2.0/log", redirect(f"{server.url}{path}"))
+    with pytest.raises(bitbucket.BitbucketError, match="Refused the address"):
+        reader.request("GET", "/log")
+    with pytest.raises(bitbucket.BitbucketError, match="Refused the address"):
+        reader.post("/log", {"a": 1})
+    assert {asked.path for asked in server.asked} == {"/2.0/log"}
+    assert [asked.method for asked in server.asked].count("POST") == 1
 
 
 def test_redirects_do_not_go_on_for_ever(reader: BitbucketClient, server: WebServer) -> None:
@@ -126,7 +136,7 @@ def test_a_new_name_of_a_repository_is_followed_for_reads_and_told_for_writes(
 )
 def test_a_link_to_another_host_is_refused(link: str) -> None:
     client = BitbucketClient(AccessToken("secret"), "acme")
-    with pytest.raises(bitbucket.BitbucketError, match="credentials go nowhere else"):
+    with pytest.raises(bitbucket.BitbucketError, match=r"Refused .*(credentials go nowhere else|user info)"):
         client.request("GET", link)
 
 

@@ -53,9 +53,11 @@ class WebServer:
     """A context manager that listens on a free port.
 
     :param tls: serve HTTPS with this
+    :param default: answer to a path that no answer was set for
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, default: Answer | None = None) -> None:
+        self.default = default or Answer("Not Found", 404)
         self.answers: dict[str, deque[Answer]] = {}
         self.asked: list[Asked] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -73,9 +75,14 @@ class WebServer:
         self._server.server_close()
 
     @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._server.server_port
+
+    @property
     def url(self) -> str:
         """Scheme, host and port."""
-        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     @property
     def api_url(self) -> str:
@@ -91,6 +98,7 @@ class WebServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # which delays each answer on an open connection by 40 ms
 
             def handle_one_request(self) -> None:
                 try:
@@ -102,7 +110,7 @@ class WebServer:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 outer.asked.append(Asked(self.command, self.path, headers, body))
-                answers = outer.answers.get(self.path.partition("?")[0], deque([Answer("Not Found", 404)]))
+                answers = outer.answers.get(self.path.partition("?")[0], deque([outer.default]))
                 told = answers.popleft() if len(answers) > 1 else answers[0]
                 self.send_response(told.status)
                 headers = {

@@ -5,11 +5,16 @@ from __future__ import annotations
 import base64
 import json
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from airflow.providers.common.compat.sdk import BaseHook, Connection
+from hypothesis import example, given
+from hypothesis import strategies as st
+from urllib3.util import parse_url
 
 from airflow_provider_bitbucket.client import AccessToken, ApiToken, OAuthClientCredentials
+from airflow_provider_bitbucket.client.addresses import ApiAddress
 from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError
 from airflow_provider_bitbucket.hooks.connection import ConnectionSettings, read_connection
 
@@ -83,7 +88,24 @@ def test_an_access_token_under_the_wrong_auth_type_is_recognised() -> None:
         ({"workspace": "https://bitbucket.org/acme"}, {"login": "a", "password": "b"}, "workspace is"),
         ({}, {"login": "a", "password": "b", "host": "ftp://x"}, "host must be the API base URL"),
         ({}, {"login": "a", "password": "b", "host": "https://a:b@x"}, "host must be the API base URL"),
-        ({}, {"login": "a", "password": "b", "host": "http://x:port"}, "host is no URL"),
+        ({}, {"login": "a", "password": "b", "host": "http://x:port"}, "host must be the API base URL"),
+        ({}, {"login": "a", "password": "b", "host": "https://evil\\.api.bitbucket.org"}, "it contains a backslash"),
+        ({}, {"login": "a", "password": "b", "host": "https://api.bitbucket.org\nx"}, "it contains whitespace"),
+        ({}, {"login": "a", "password": "b", "host": "api.bitbucket.org\nx"}, "it contains whitespace"),
+        ({}, {"login": "a", "password": "b", "host": "https://x?token=1"}, "must not carry a query"),
+        ({}, {"login": "a", "password": "b", "host": "x", "schema": "2.0/../.."}, "it contains dot segments"),
+        ({"verify": "/no/such/file.pem"}, {"login": "a", "password": "b"}, "verify is '/no/such/file.pem'"),
+        ({"verify": 1}, {"login": "a", "password": "b"}, "verify is 1"),
+        ({"proxies": "http://proxy:3128"}, {"login": "a", "password": "b"}, "proxies is malformed"),
+        ({"proxies": {"https": "proxy:3128"}}, {"login": "a", "password": "b"}, "proxies is malformed"),
+        ({"proxies": {"https": 1}}, {"login": "a", "password": "b"}, "proxies is malformed"),
+        ({"timeout": "soon"}, {"login": "a", "password": "b"}, "timeout is 'soon'"),
+        ({"timeout": 0}, {"login": "a", "password": "b"}, "timeout is 0"),
+        ({"timeout": "NaN"}, {"login": "a", "password": "b"}, "timeout is nan"),
+        ({"timeout": True}, {"login": "a", "password": "b"}, "timeout is True"),
+        ({"timeout": [1, 2, 3]}, {"login": "a", "password": "b"}, "timeout is [1, 2, 3]"),
+        ({"rate_limit": "0"}, {"login": "a", "password": "b"}, "rate_limit is 0"),
+        ({"rate_limit": 1.5}, {"login": "a", "password": "b"}, "rate_limit is 1.5"),
     ],
 )
 def test_a_missing_or_wrong_field_is_named(extra: Any, fields: dict[str, str], field: str) -> None:
@@ -109,6 +131,62 @@ def test_an_auth_type_that_does_not_exist_names_those_that_do() -> None:
 
     assert "'app_password'" in message
     assert "api_token, api_token_per_user, access_token, oauth_client_credentials, oauth" in message
+
+
+@given(
+    host=st.text(st.sampled_from("\\@:/?#%.[] \t\nxé。0"), max_size=12).map(lambda nasty: f"evil.example{nasty}api.bitbucket.org")
+    | st.text(),
+    schema=st.sampled_from(["", "http", "2.0"]) | st.text(max_size=5),
+)
+@example(host="https://evil\\.api.bitbucket.org", schema="")
+@example(host="https://api.bitbucket.org\nx", schema="")
+def test_a_host_is_an_address_that_is_read_in_one_way_or_an_error_of_the_connection(host: str, schema: str) -> None:
+    try:
+        base_url = read(login="a", password="b", host=host, schema=schema).base_url
+    except BitbucketConfigurationError:
+        return
+    assert ApiAddress(base_url).text == base_url
+    assert (parse_url(base_url).host or "").strip("[]") == urlsplit(base_url).hostname
+
+
+@pytest.mark.parametrize(
+    ("extra", "options"),
+    [
+        ({}, {}),
+        ({"verify": "", "proxies": " ", "timeout": None, "rate_limit": ""}, {}),
+        ({"verify": True}, {"verify": True}),
+        ({"verify": "False"}, {"verify": False}),
+        ({"verify": __file__}, {"verify": __file__}),
+        ({"proxies": {"https": "http://proxy:3128"}}, {"proxies": {"https": "http://proxy:3128"}}),
+        ({"proxies": '{"https": "http://proxy:3128"}'}, {"proxies": {"https": "http://proxy:3128"}}),
+        ({"timeout": 30}, {"timeout": (30.0, 30.0)}),
+        ({"timeout": "2.5"}, {"timeout": (2.5, 2.5)}),
+        ({"timeout": "[5, 60]"}, {"timeout": (5.0, 60.0)}),
+        ({"rate_limit": "600"}, {"rate_limit": 600}),
+    ],
+)
+def test_how_bitbucket_is_reached_is_read_from_the_form_and_from_json(extra: dict[str, Any], options: dict[str, Any]) -> None:
+    assert read(extra, login="a", password="b").client_options == options
+
+
+def test_a_password_of_a_proxy_is_masked_and_in_no_error() -> None:
+    secrets: list[str] = []
+    read({"proxies": {"https": "http://me:hunter%32@proxy:3128"}}, secrets=secrets, login="a", password="b")
+    assert {"hunter%32", "hunter2"} <= set(secrets)
+    assert "hunter" not in refusal({"proxies": {"https": "me:hunter2@proxy"}}, login="a", password="b")
+
+
+def test_an_extra_field_that_does_not_exist_is_one_warning_with_those_that_do(caplog: pytest.LogCaptureFixture) -> None:
+    read({"work_space": "acme", "ssl": False, "timeout": 5}, login="a", password="b")
+    (warning,) = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert warning.startswith("Connection 'bitbucket_default': unknown extra fields 'ssl', 'work_space' are ignored. Known: ")
+    assert "workspace, auth_type" in warning
+    assert "rate_limit" in warning
+
+
+def test_a_connection_that_does_not_verify_certificates_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    read({"verify": False}, login="a", password="b")
+    assert "TLS certificates are not verified" in caplog.text
 
 
 @pytest.mark.parametrize(

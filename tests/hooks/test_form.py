@@ -50,6 +50,10 @@ def test_airflow_3_1_gets_the_same_form_from_the_hook(monkeypatch: pytest.Monkey
         "user": "User",
         "scopes": "OAuth scopes",
         "callback_url": "OAuth callback URL",
+        "verify": "TLS verification",
+        "proxies": "Proxies",
+        "timeout": "Timeout",
+        "rate_limit": "Rate limit",
     }
     assert widgets["auth_type"].default == "api_token"
     assert widgets["auth_type"].validators[1] == [

@@ -223,6 +223,39 @@ class TestTestConnection:
         assert not works
         assert "is not the Bitbucket API" in message
 
+    @pytest.mark.parametrize(
+        ("page", "said"),
+        [
+            (
+                Answer("<html><title>Page not found</title></html>", 404, {"Content-Type": "text/html"}),
+                "is not the Bitbucket API",
+            ),
+            (Answer("Not Found", 404), "is not the Bitbucket API"),
+            (Answer({"errors": [{"exceptionName": "com.atlassian.bitbucket.AuthorisationException"}]}, 401), "Data Center"),
+        ],
+    )
+    def test_a_wrong_base_url_is_no_question_of_access(self, connect: Callable[..., None], page: Answer, said: str) -> None:
+        with WebServer(default=page) as server:
+            connect(json.dumps({"conn_type": "bitbucket", "login": "a@b.c", "password": "some-token", "host": server.url}))
+            works, message = BitbucketHook(workspace="acme").test_connection()
+
+        assert not works
+        assert said in message
+        assert "https://api.bitbucket.org/2.0" in message
+        assert "credentials are good" not in message
+
+    def test_an_ip_allowlist_is_no_question_of_the_credentials(self, connect: Callable[..., None]) -> None:
+        refusal = Answer({"error": {"message": "To access this repository, an admin must whitelist your IP."}}, 403)
+        with WebServer(default=refusal) as server:
+            server.answer("/2.0/user", Answer({"display_name": "Dana", "uuid": "{1}"}))
+            connect(json.dumps({"conn_type": "bitbucket", "login": "a@b.c", "password": "some-token", "host": server.api_url}))
+            works, message = BitbucketHook(workspace="acme").test_connection()
+
+        assert not works
+        assert message.startswith("The credentials are good, but not from this machine: ")
+        assert "IP allowlist" in message
+        assert "does not exist" not in message
+
     @pytest.mark.parametrize("auth_type", ["oauth", "api_token_per_user"])
     def test_where_each_user_has_credentials_the_rest_is_tried_and_the_way_on_is_told(
         self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None], auth_type: str, airflow_home: Path
