@@ -51,7 +51,7 @@ async def fired(trigger: BitbucketPipelineTrigger) -> PipelineEvent:
 
 
 def test_a_trigger_survives_the_way_to_the_triggerer() -> None:
-    classpath, kwargs = make(7, stop_on_kill=True, told="Pipeline #7 is running.").serialize()
+    classpath, kwargs = make(7, cancel_on_kill=True, told="Pipeline #7 is running.").serialize()
     module, _, name = classpath.rpartition(".")
     arrived = getattr(import_module(module), name)(**deserialize(serialize(json.loads(json.dumps(kwargs)))))
 
@@ -125,15 +125,15 @@ def test_the_event_loop_stays_free_while_bitbucket_is_slow(
     assert asyncio.run(ticks_meanwhile()) > 5
 
 
-@pytest.mark.parametrize("stop_on_kill", [True, False])
+@pytest.mark.parametrize("cancel_on_kill", [True, False])
 def test_a_kill_stops_only_what_the_task_itself_started(
-    bitbucket_emulator: BitbucketEmulator, client: BitbucketClient, stop_on_kill: bool
+    bitbucket_emulator: BitbucketEmulator, client: BitbucketClient, cancel_on_kill: bool
 ) -> None:
     started = client.pipelines.trigger("api", branch="main")
-    asyncio.run(make(started["uuid"], stop_on_kill=stop_on_kill).on_kill())
+    asyncio.run(make(started["uuid"], cancel_on_kill=cancel_on_kill).on_kill())
 
     bitbucket_emulator.clock(advance=5)
-    assert client.pipelines.outcome("api", started["uuid"]).is_terminal is stop_on_kill
+    assert client.pipelines.outcome("api", started["uuid"]).is_terminal is cancel_on_kill
 
 
 def test_a_triggerer_restart_does_not_stop_the_pipeline(
@@ -142,7 +142,7 @@ def test_a_triggerer_restart_does_not_stop_the_pipeline(
     started = client.pipelines.trigger("api", branch="main")
 
     async def restart() -> None:
-        trigger = make(started["uuid"], stop_on_kill=True)
+        trigger = make(started["uuid"], cancel_on_kill=True)
         waiting = asyncio.create_task(fired(trigger))
         while not any(route.startswith("GET") for route in await asyncio.to_thread(bitbucket_emulator.requests)):
             await asyncio.sleep(0.005)
