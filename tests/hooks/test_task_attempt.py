@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from airflow.sdk import DAG, get_current_context, task
+from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+from airflow.sdk.execution_time.comms import ErrorResponse
 
 from airflow_provider_bitbucket.hooks.pipeline_start import StartRecord
 from airflow_provider_bitbucket.hooks.task_attempt import KillDecision, TaskAttempt, decide_deferred
@@ -107,26 +109,52 @@ def test_the_pipeline_of_a_deleted_run_is_stopped(in_task: InTask) -> None:
     assert in_task(deleted) == KillDecision(True, "Airflow reports the task as removed.")
 
 
-@pytest.mark.parametrize("ask", [lambda context: TaskAttempt(context).decide(), lambda context: decide_deferred(context["ti"])])
-def test_a_pipeline_is_left_alone_while_airflow_cannot_be_asked(
-    in_task: InTask, monkeypatch: pytest.MonkeyPatch, ask: InTask
-) -> None:
+class Failing:
+    """The supervisor's connection when the API server does not answer as it should."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def send(self, message: Any) -> Any:
+        raise self.error
+
+
+@contextmanager
+def failing(error: Exception) -> Iterator[None]:
+    """Let every request to the API server fail."""
     from airflow.sdk.execution_time import task_runner
 
-    class Unreachable:
-        """The supervisor's connection when the API server is away."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(task_runner, "SUPERVISOR_COMMS", Failing(error))
+        yield
 
-        def send(self, message: Any) -> Any:
-            raise ConnectionError("the API server is away")
 
+@pytest.mark.parametrize("ask", [lambda context: TaskAttempt(context).decide(), lambda context: decide_deferred(context["ti"])])
+def test_a_pipeline_is_left_alone_while_airflow_cannot_be_asked(in_task: InTask, ask: InTask) -> None:
     def asked(context: Any) -> KillDecision:
-        with monkeypatch.context() as patched:
-            patched.setattr(task_runner, "SUPERVISOR_COMMS", Unreachable())
-            return ask(context)
+        with failing(ConnectionError("the API server is away")):
+            decision: KillDecision = ask(context)
+        return decision
 
     assert in_task(asked) == KillDecision(
         False, "Airflow did not report whether the task is still to run: the API server is away"
     )
+
+
+@pytest.mark.parametrize(("status", "refused"), [(401, True), (403, True), (500, False), (None, False)])
+def test_a_try_whose_token_expired_while_its_machine_was_suspended_is_not_the_current_one(
+    in_task: InTask, status: int | None, refused: bool
+) -> None:
+    response = ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail={"status_code": status, "message": "no"})
+
+    def asked(context: Any) -> bool | str:
+        with failing(AirflowRuntimeError(response)):
+            try:
+                return TaskAttempt(context).is_current()
+            except AirflowRuntimeError:
+                return "unknown"
+
+    assert in_task(asked) == (False if refused else "unknown")
 
 
 def test_a_trigger_leaves_the_pipeline_of_a_task_that_is_still_deferred(in_task: InTask) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.triggers import pipelines, waiting
 from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger, PipelineEvent, PipelineWatch
+from tests.supervisor import supervisor, task_states
 
 LATER = 1e12
 
@@ -134,6 +136,20 @@ def test_a_kill_stops_only_what_the_task_itself_started(
 
     bitbucket_emulator.clock(advance=5)
     assert client.pipelines.outcome("api", started["uuid"]).is_terminal is cancel_on_kill
+
+
+@pytest.mark.parametrize(("state", "stopped"), [("deferred", False), ("failed", True), (None, True)])
+def test_a_triggerer_that_another_one_has_replaced_does_not_stop_the_pipeline(
+    bitbucket_emulator: BitbucketEmulator, client: BitbucketClient, state: str | None, stopped: bool
+) -> None:
+    started = client.pipelines.trigger("api", branch="main")
+    trigger = make(started["uuid"], cancel_on_kill=True)
+    trigger._task_instance = SimpleNamespace(dag_id="dag", run_id="run", task_id="task", map_index=-1)  # as the triggerer sets it
+    with supervisor(lambda request: task_states(state)):
+        asyncio.run(trigger.on_kill())
+
+    bitbucket_emulator.clock(advance=5)
+    assert client.pipelines.outcome("api", started["uuid"]).is_terminal is stopped
 
 
 def test_a_triggerer_restart_does_not_stop_the_pipeline(
