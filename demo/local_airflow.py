@@ -95,7 +95,7 @@ class LocalAirflow:
         try:
             for component in COMPONENTS:
                 self.start(component)
-            wait_until(self._healthy, seconds=120, what="Airflow is up")
+            self.wait_until_up()
         except BaseException:
             self.stop()
             raise
@@ -116,13 +116,18 @@ class LocalAirflow:
             raise RuntimeError(f"airflow {' '.join(arguments)} failed:\n{(done.stdout + done.stderr)[-3000:]}")
         return done.stdout
 
-    def start(self, component: str) -> None:
-        """Start one component; its output goes to ``<home>/<component>.out``."""
+    def start(self, component: str, name: str = "") -> None:
+        """Start one component; its output goes to ``<home>/<name>.out``.
+
+        :param name: how it is called here; default: as the component. A second triggerer needs another name.
+        """
+        name = name or component
         arguments = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"] if component == "api-server" else []
-        with (self.home / f"{component}.out").open("ab") as output:
-            self.processes[component] = subprocess.Popen(
+        ports = {"AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port())} if name != component else {}
+        with (self.home / f"{name}.out").open("ab") as output:
+            self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", "airflow", component, *arguments],
-                env=self.env,
+                env={**self.env, **ports},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -133,6 +138,17 @@ class LocalAirflow:
         process = self.processes.pop(component)
         _signal_all(process, signum)
         process.wait(timeout=30)
+
+    def signal(self, component: str, signum: int) -> None:
+        """Send a signal to a component and all its children."""
+        _signal_all(self.processes[component], signum)
+
+    def wait_until_up(self) -> None:
+        """Wait until every component reports that it is healthy.
+
+        :raises RuntimeError: one has ended
+        """
+        wait_until(self._healthy, seconds=120, what="Airflow is up")
 
     def stop(self) -> None:
         """Stop every component, politely first."""

@@ -55,6 +55,10 @@ class StartRecord:
             return None
         return left if any(left.get(name) == value for name, value in self._told_by.items()) else None
 
+    def is_readable(self) -> bool:
+        """Return whether this try can read what it has written; Airflow refuses a try that a later one has replaced."""
+        return self._store is not None and self._store.get(_KEY) is not None
+
     def write(self, **fields: Any) -> None:
         """Leave something in place of what was left before."""
         if self._store is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -29,8 +30,10 @@ from airflow_provider_bitbucket.hooks.pipelines import (
     why_not_stopped,
 )
 from airflow_provider_bitbucket.hooks.step_logs import LogSteps, StepLogs
+from airflow_provider_bitbucket.hooks.task_attempt import TaskAttempt
 from airflow_provider_bitbucket.links import BitbucketPipelineLink, push_pipeline
 from airflow_provider_bitbucket.operators.parameters import TARGETS, check_serializable, is_template, one_of, seconds
+from airflow_provider_bitbucket.operators.pipeline_kill import TaskKill
 from airflow_provider_bitbucket.triggers.pipelines import (
     BitbucketPipelineTrigger,
     OnPaused,
@@ -54,8 +57,8 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
     """Start a Bitbucket pipeline and, unless told otherwise, wait until it is done.
 
     The task fails when the pipeline does not end successfully; the error names the failed step, the end of its log and
-    the failed test cases. Killing the task, or running into a timeout, stops the pipeline. A task starts one pipeline, however
-    often its worker dies: a retry goes on with the one that is there, unless that has failed.
+    the failed test cases. Ending the task (marking or clearing it, stopping its run) stops the pipeline, as does a timeout. A
+    task starts one pipeline, however often its worker dies: a retry continues with the one that is there, unless that has failed.
 
     XCom: ``pipeline_uuid``, ``build_number`` and ``pipeline_url`` right after the start, and as return value a small
     dictionary about the pipeline.
@@ -76,6 +79,7 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
     :param timeout: seconds from the start of the pipeline until it is stopped and the task fails. ``execution_timeout``, from
         the start of the task, is honoured too, also while deferred.
     :param stop_on_timeout: False: after a timeout the pipeline goes on; a retry waits for it again
+    :param cancel_on_kill: False: the pipeline continues when the task is marked, cleared or killed, or its run is stopped
     :param on_paused: ``fail``: do not wait for a pipeline that is paused at a manual step, or halted; it is left as it is
     :param reuse_running: go on with a pipeline of the same target and selector that is running already, whoever started it and
         with which variables ever. It is not stopped with the task.
@@ -120,6 +124,7 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         poll_interval: float = 30,
         timeout: float = 24 * 60 * 60,
         stop_on_timeout: bool = True,
+        cancel_on_kill: bool = True,
         on_paused: OnPaused = "wait",
         reuse_running: bool = False,
         on_ambiguous: OnAmbiguous = "fail",
@@ -143,6 +148,7 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         self.poll_interval = seconds("poll_interval", poll_interval)
         self.timeout = seconds("timeout", timeout)
         self.stop_on_timeout = stop_on_timeout
+        self.cancel_on_kill = cancel_on_kill
         self.on_paused: OnPaused = one_of("on_paused", on_paused, OnPaused)
         self.reuse_running = reuse_running
         self.on_ambiguous: OnAmbiguous = one_of("on_ambiguous", on_ambiguous, OnAmbiguous)
@@ -151,7 +157,8 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         self.workspace = workspace
         self.run_as = run_as
         self._running: str | None = None
-        self._killed = False
+        self._kill = TaskKill()
+        self._attempt: TaskAttempt | None = None
         given = {name: getattr(self, name) for name in TARGETS if getattr(self, name) is not None}
         # Templates may turn out empty: which of them is left is checked when they are rendered, before the start.
         if not given or sum(not is_template(value) for value in given.values()) > 1:
@@ -192,6 +199,7 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         :raises BitbucketAmbiguousStartError: it can not be told which pipeline an interrupted start has left behind
         """
         began = time.time()
+        self._attempt = TaskAttempt(context)
         trigger = BitbucketPipelineTrigger(
             bitbucket_conn_id=self.bitbucket_conn_id,
             workspace=self.workspace,
@@ -199,7 +207,7 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
             pipeline="",
             poll_interval=self.poll_interval,
             deadline=math.inf,  # until the pipeline is started
-            stop_on_kill=True,
+            cancel_on_kill=self.cancel_on_kill,
             run_as=self.hook.acting_user(),
             on_paused=self.on_paused,
         )
@@ -209,34 +217,41 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         outcome, own = self._start(context)
         if not self.wait_for_completion:
             self._running = None  # it is on its own now
-            if self._killed:  # Airflow lets a killed task go on, and would take its end for a success
-                what = "its pipeline was asked to stop" if own else "the pipeline that it found running goes on"
-                raise AirflowException(f"The task was killed; {what}. {outcome.url}")
+            self._kill.check(outcome.url)
             return outcome.summary()
 
         trigger.deadline = self._deadline(began)
         watch = self._watch(outcome.uuid, trigger.deadline)
         event = watch.look(look_with)  # one look before deferring: a broken bitbucket-pipelines.yml ends it at once
         if event is None and self.deferrable:
-            trigger.pipeline, trigger.told, trigger.stop_on_kill = outcome.uuid, watch.told, own
+            self._kill.check(outcome.url)
+            trigger.pipeline, trigger.told, trigger.cancel_on_kill = outcome.uuid, watch.told, own and self.cancel_on_kill
             # No timeout here: Airflow would fail the task without resuming it, and nobody would stop the pipeline.
             self.defer(trigger=trigger, method_name="execute_complete", kwargs={"own": own})
         steps = self._step_logs(outcome.summary())
         while event is None:
             steps.look()
-            time.sleep(watch.pause)
+            self._kill.sleep(watch.pause)
+            self._kill.check(outcome.url)
             event = watch.look(look_with)
         return self._conclude(event, own, steps)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None, own: bool = True) -> dict[str, Any]:
         """Go on after the wait in the triggerer; returns and raises as :meth:`execute`."""
+        self._attempt = TaskAttempt(context)
         return self._conclude(checked_event(event), own)
 
     def on_kill(self) -> None:
-        """Stop the pipeline, if one was started and is not known to be over."""
-        self._killed = True
-        if self._running:
-            self._stop_killed(self._running)
+        """Stop the task's pipeline, unless its next try is to continue with it; see ``docs/pipelines.md``, Stopping."""
+        self._kill.requested = True
+        pipeline, attempt = self._running, self._attempt
+        if pipeline is None or attempt is None:
+            return
+        if isinstance(sys.exception(), AirflowTaskTimeout):  # execution_timeout: Airflow calls this when it has ended execute()
+            stopped = self._stop_late(pipeline) if self.stop_on_timeout else "The pipeline continues."
+            self.log.warning("The execution_timeout has passed. %s", stopped)
+        elif self.cancel_on_kill:
+            self._kill.handle(attempt.decide, lambda: self._stop_killed(pipeline), self.log)
 
     def _start(self, context: Context) -> tuple[PipelineOutcome, bool]:
         what = {name: getattr(self, name) for name in (*TARGETS, "custom_pipeline", "selector", "variables")}
@@ -259,21 +274,25 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         ).start_once()
         outcome = started.outcome
         self._running = outcome.uuid if started.own else None
-        if self._killed and self._running:  # the kill came while Bitbucket had not answered yet
-            self._stop_killed(self._running)
+        if self._kill.requested:  # while Bitbucket had not answered yet
+            self.on_kill()
         push_pipeline(context, outcome)
         return outcome, started.own
 
     def _check_wanted(self) -> None:
-        if self._killed:
+        if self._kill.requested:
             raise AirflowException("The task was killed before its pipeline was started.")
 
     def _stop_late(self, pipeline: str) -> str:
+        try:
+            if self._attempt and not self._attempt.is_current():
+                return "The pipeline continues: another try of the task has taken over."
+        except Exception as error:  # a timeout stops the pipeline, whether or not Airflow can be asked
+            self.log.warning("Airflow did not report whether another try has taken over: %s", error)
         return stop_pipeline(self._polling.get_conn(), self.repository, pipeline, ask_seconds=_LATE_SECONDS)
 
-    def _stop_killed(self, pipeline: str) -> None:
-        said = stop_pipeline(self._polling.get_conn(), self.repository, pipeline, killed=True)
-        self.log.warning("The task was killed while its pipeline was running. %s", said)
+    def _stop_killed(self, pipeline: str) -> str:
+        return stop_pipeline(self._polling.get_conn(), self.repository, pipeline, killed=True)
 
     def _conclude(self, event: PipelineEvent, own: bool, steps: StepLogs | None = None) -> dict[str, Any]:
         uuid = event["pipeline"]["uuid"]

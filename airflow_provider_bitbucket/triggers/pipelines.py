@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 from asgiref.sync import sync_to_async
 
 from airflow_provider_bitbucket.hooks.pipelines import stop_pipeline
+from airflow_provider_bitbucket.hooks.task_attempt import decide_deferred
 from airflow_provider_bitbucket.triggers import polling
 from airflow_provider_bitbucket.triggers import waiting as waits
 from airflow_provider_bitbucket.triggers.waiting import polling_hook as polling_hook
@@ -195,19 +196,19 @@ class BitbucketPipelineTrigger(waits.BitbucketWaitTrigger):
     """Wait for a pipeline in the triggerer.
 
     :param pipeline: uuid or build number
-    :param stop_on_kill: stop the pipeline when somebody ends the deferred task (marks it, clears it, or fails its run);
-        needs Airflow 3.3. Only who started a pipeline may ask for it.
+    :param cancel_on_kill: stop the pipeline when a person ends the deferred task (marks it, clears it, or fails its run);
+        needs Airflow 3.3. Only for a pipeline that the task itself has started.
     :param on_paused: ``wait`` or ``fail``, for a pipeline that goes on only when a person does something
     :param common: as for :class:`~airflow_provider_bitbucket.triggers.waiting.BitbucketWaitTrigger`
     """
 
     looker = PipelineLooker
-    own_fields = ("pipeline", "stop_on_kill", "on_paused")
+    own_fields = ("pipeline", "cancel_on_kill", "on_paused")
 
-    def __init__(self, *, pipeline: str, stop_on_kill: bool = False, on_paused: OnPaused = "wait", **common: Any) -> None:
+    def __init__(self, *, pipeline: str, cancel_on_kill: bool = False, on_paused: OnPaused = "wait", **common: Any) -> None:
         super().__init__(**common)
         self.pipeline = pipeline
-        self.stop_on_kill = stop_on_kill
+        self.cancel_on_kill = cancel_on_kill
         self.on_paused = on_paused
 
     @property
@@ -225,8 +226,13 @@ class BitbucketPipelineTrigger(waits.BitbucketWaitTrigger):
 
     async def on_kill(self) -> None:
         """Stop the pipeline when a person ends the deferred task; Airflow 3.3 and newer call this."""
-        if self.stop_on_kill:
-            said = await sync_to_async(stop_pipeline, thread_sensitive=False)(
-                await self._client(), self.repository, self.pipeline
-            )
-            self.log.info("The task was ended while its pipeline was running. %s", said)
+        if not self.cancel_on_kill:
+            return
+        if self.task_instance is not None:
+            # Airflow also cancels the triggers of a triggerer that was suspended while another one took them over.
+            decision = await sync_to_async(decide_deferred, thread_sensitive=False)(self.task_instance)
+            if not decision.stop:
+                self.log.info("The pipeline continues. %s", decision.reason)
+                return
+        stopped = await sync_to_async(stop_pipeline, thread_sensitive=False)(await self._client(), self.repository, self.pipeline)
+        self.log.info("The task was ended while its pipeline was running. %s", stopped)

@@ -1,33 +1,41 @@
 """Kill at every point between asking for a pipeline and its end, in a real Airflow, and count pipelines: one each.
 
 Bitbucket holds the request at which a case is killed, and the test kills when that request has come in, so nothing depends on
-timing. All cases run side by side in their own repositories. Then the scheduler is killed with its workers, then the triggerer.
+timing. All cases run side by side in their own repositories. Then their workers and triggerer end without a person's decision:
+the scheduler is killed with its workers, all of them get SIGTERM, the API server is away, workers and the triggerer are suspended
+until others have taken over, the triggerer is killed. At last a person ends some tasks, which stops their pipelines.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from demo.local_airflow import LocalAirflow, wait_until
 
-pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
 
 HELD_SECONDS = 300  # until the test lets go
 QUICKLY = {  # what Airflow does about the dead after minutes
-    "AIRFLOW__CORE__PARALLELISM": "16",
+    "AIRFLOW__CORE__PARALLELISM": "32",  # suspended workers keep their slots
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
     "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "2",
     "AIRFLOW__TRIGGERER__JOB_HEARTBEAT_SEC": "2",
+    "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "8",
+    "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
+    "AIRFLOW__WORKERS__MAX_FAILED_HEARTBEATS": "1",
+    "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "3",
+    "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "3",
     # What a scheduler that is dead has queued nobody looks after until another one adopts it.
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "20",
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
@@ -73,21 +81,30 @@ CASES = [
     Case("lost-answer", None, ({"kind": "lost_answer"},)),
     Case("deferred", None, (), deferrable=True),
 ]
+BLOCKING = [case for case in CASES if not case.deferrable]
+# What a person does to a task that waits in a worker, as a call of Airflow's API: method, path and body.
+DECISIONS: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "marked-failed": ("PATCH", "/dagRuns/{run}/taskInstances/run", {"new_state": "failed"}),
+    "marked-success": ("PATCH", "/dagRuns/{run}/taskInstances/run", {"new_state": "success"}),
+    "run-failed": ("PATCH", "/dagRuns/{run}", {"state": "failed"}),
+    "cleared": ("POST", "/clearTaskInstances", {"dry_run": False, "only_failed": False, "task_ids": ["run"]}),
+}
+DECIDED = [Case(name, None) for name in DECISIONS]
 
 
 @pytest.fixture(scope="module")
 def bitbucket() -> Iterator[BitbucketEmulator]:
-    """A repository for each case; pipelines take an hour."""
+    """A repository for each case; pipelines take ten hours."""
     with BitbucketEmulator("empty", speed=2) as emulator:
         client = BitbucketClient(ApiToken(*emulator.api_token), "acme", emulator.api_url)
-        for case in CASES:
+        for case in (*CASES, *DECIDED):
             repository = client.repository_path(case.name)
             client.post(repository, {"scm": "git"})
             client.request("POST", f"{repository}/src", data={"branch": "main", "bitbucket-pipelines.yml": DEFINITION})
             client.request("PUT", f"{repository}/pipelines_config", json={"enabled": True})
             for pipeline in client.pipelines.list(case.name):  # of the push
                 emulator.control("DELETE", f"pipelines/acme/{case.name}/{pipeline['build_number']}")
-            emulator.script(case.name, "*", steps=[{"name": "Work", "seconds": 3600}])
+            emulator.script(case.name, "*", steps=[{"name": "Work", "seconds": 36000}])
         yield emulator
 
 
@@ -132,22 +149,64 @@ class Matrix:
                 self.bitbucket.clear_faults(held_path(case))
         return self.killed.keys() == {case.name for case in CASES if case.held}
 
-    def kill_the_scheduler(self) -> None:
-        """Kill the scheduler, and with it every worker; start it again."""
-        for case in CASES:
-            if not case.deferrable:
-                self.note_killed(case)
-        self.airflow.kill("scheduler")
+    def kill_the_workers(self, signum: int) -> None:
+        """Send a signal to the scheduler and all its workers, and start it again when they are gone."""
+        self.note_killed(*BLOCKING)
+        self.airflow.kill("scheduler", signum)
         self.airflow.start("scheduler")
 
-    def note_killed(self, case: Case) -> None:
-        """Note in which try the task of a case is killed."""
-        self.killed[case.name] = self.task(case)["try_number"]
+    def take_the_api_server_away(self) -> None:
+        """Take the API server away until every worker has ended its task for it."""
+        self.note_killed(*BLOCKING)
+        pids = [self.task(case)["pid"] for case in BLOCKING]
+        self.airflow.kill("api-server")
+        wait_until(lambda: not any(map(psutil.pid_exists, pids)), seconds=120, what="the workers have ended their tasks")
+        self.airflow.start("api-server")
+        self.airflow.wait_until_up()
 
-    def wait_until_settled(self) -> None:
-        """Wait until all tasks wait for their pipelines, in a later try than that in which they were killed."""
+    def suspend_workers_and_triggerer(self) -> None:
+        """Suspend workers with their tasks, and the triggerer, until others have taken over, and let them continue."""
+        self.note_killed(*BLOCKING)
+        deferred = [case for case in CASES if case.deferrable]
+        triggerers = lambda: {self.task(case)["triggerer_job"]["id"] for case in deferred}  # noqa: E731 - it is short
+        first = triggerers()
+        tasks = [psutil.Process(self.task(case)["pid"]) for case in BLOCKING]
+        suspended = [process for task in tasks for process in (task.parent(), task) if process]
+        self.airflow.signal("triggerer", signal.SIGSTOP)
+        for process in suspended:
+            process.suspend()
+        self.airflow.start("triggerer", "second-triggerer")
+        wait_until(lambda: not first & triggerers(), seconds=60, what="the second triggerer has taken over")
+        self.wait_until_settled()
+        self.airflow.signal("triggerer", signal.SIGCONT)
+        for process in suspended:
+            process.resume()
+        dropped = lambda: all("another triggerer waits" in self.log(case) for case in deferred)  # noqa: E731 - as above
+        wait_until(dropped, seconds=60, what="the first triggerer has dropped its triggers")
+        wait_until(lambda: not any(task.is_running() for task in tasks), seconds=60, what="the suspended tasks have ended")
+
+    def decide(self, case: Case) -> None:
+        """Let a person end the task of a case."""
+        method, path, body = DECISIONS[case.name]
+        run = self.runs[case.name]
+        self.airflow.api(
+            method, f"/dags/{case.dag}{path.format(run=run)}", {**body, **({"dag_run_id": run} if case.name == "cleared" else {})}
+        )
+
+    def log(self, case: Case) -> str:
+        """The logs of all tries of a task."""
+        tries = range(1, self.task(case)["try_number"] + 1)
+        return "\n".join(self.airflow.log(case.dag, self.runs[case.name], "run", number) for number in tries)
+
+    def note_killed(self, *cases: Case) -> None:
+        """Note in which try the tasks of some cases are killed."""
+        for case in cases:
+            self.killed[case.name] = self.task(case)["try_number"]
+
+    def wait_until_settled(self, cases: Sequence[Case] = CASES) -> None:
+        """Wait until tasks wait for their pipelines, in a later try than that in which they were killed."""
         try:
-            wait_until(lambda: all(map(self.settled, CASES)), seconds=180, what="all tasks wait", every=1)
+            wait_until(lambda: all(map(self.settled, cases)), seconds=180, what="all tasks wait", every=1)
         except TimeoutError as error:
             raise TimeoutError(f"{error}; {self.states()}") from None
 
@@ -174,26 +233,44 @@ class Matrix:
 
 @pytest.fixture(scope="module")
 def matrix(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> Matrix:
-    """All cases, killed, and gone on with."""
+    """All cases, killed, and continued."""
     matrix = Matrix(airflow, bitbucket)
     for case in CASES:
         matrix.begin(case)
     wait_until(matrix.kill_those_held, seconds=90, what="all tasks were killed", every=0.2)
     matrix.wait_until_settled()
-    matrix.kill_the_scheduler()
-    matrix.wait_until_settled()
-    airflow.kill("triggerer")
+    for end in (
+        lambda: matrix.kill_the_workers(signal.SIGKILL),
+        lambda: matrix.kill_the_workers(signal.SIGTERM),
+        matrix.take_the_api_server_away,
+        matrix.suspend_workers_and_triggerer,
+    ):
+        end()
+        matrix.wait_until_settled()
+    for triggerer in ("triggerer", "second-triggerer"):
+        airflow.kill(triggerer)
     airflow.start("triggerer")
-    bitbucket.clock(advance=4000)
+    for case in DECIDED:
+        matrix.begin(case)
+    matrix.wait_until_settled(DECIDED)
+    for case in DECIDED:
+        matrix.decide(case)
     return matrix
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_one_pipeline_whatever_dies(matrix: Matrix, case: Case) -> None:
-    run = matrix.runs[case.name]
-    state = matrix.airflow.wait(case.dag, run, seconds=60)
-    number = matrix.task(case)["try_number"]
-    log = "\n".join(matrix.airflow.log(case.dag, run, "run", attempt) for attempt in range(1, number + 1))
+@pytest.mark.parametrize("case", DECIDED, ids=lambda case: case.name)
+def test_a_decision_of_a_person_stops_the_pipeline(matrix: Matrix, bitbucket: BitbucketEmulator, case: Case) -> None:
+    number = min(pipeline["build_number"] for pipeline in matrix.pipelines(case))  # a task that was cleared starts another one
+    result = lambda: bitbucket.control("GET", f"pipelines/acme/{case.name}/{number}")["result"]  # noqa: E731 - it is short
+    wait_until(lambda: result() == "STOPPED", seconds=60, what=f"the pipeline is stopped:\n{matrix.log(case)}")
 
-    assert len(matrix.pipelines(case)) == 1, log
-    assert state == "success", log
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_one_pipeline_whatever_dies(matrix: Matrix, bitbucket: BitbucketEmulator, case: Case) -> None:
+    assert len(matrix.pipelines(case)) == 1, matrix.log(case)
+    number = matrix.pipelines(case)[0]["build_number"]
+    bitbucket.control("POST", f"pipelines/acme/{case.name}/{number}/finish", {"result": "SUCCESSFUL"})
+    state = matrix.airflow.wait(case.dag, matrix.runs[case.name], seconds=60)
+
+    assert len(matrix.pipelines(case)) == 1, matrix.log(case)
+    assert state == "success", matrix.log(case)

@@ -37,6 +37,8 @@ class Tries:
         self.number = 0
         self.map_index = -1
         self.clear_number = 0
+        self.dag_id, self.run_id, self.task_id = "tries", "run", "task"
+        self.state: str | None = "running"  # as the API server reports it
         self.xcom: dict[str, Any] = {}
         self.of_siblings: list[str] = []  # pipelines of the other mapped tasks, as they have told so far
         self._max_active_runs = max_active_runs
@@ -50,6 +52,9 @@ class Tries:
     @property
     def start_date(self) -> None:
         return None
+
+    def get_task_states(self, **asked: Any) -> dict[str, Any]:
+        return {self.run_id: {self.task_id: self.state}}
 
     def xcom_push(self, key: str, value: Any) -> None:
         self.xcom[key] = value

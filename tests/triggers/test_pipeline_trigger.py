@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.triggers import pipelines, waiting
 from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger, PipelineEvent, PipelineWatch
+from tests.supervisor import supervisor, task_states
 
 LATER = 1e12
 
@@ -51,7 +53,7 @@ async def fired(trigger: BitbucketPipelineTrigger) -> PipelineEvent:
 
 
 def test_a_trigger_survives_the_way_to_the_triggerer() -> None:
-    classpath, kwargs = make(7, stop_on_kill=True, told="Pipeline #7 is running.").serialize()
+    classpath, kwargs = make(7, cancel_on_kill=True, told="Pipeline #7 is running.").serialize()
     module, _, name = classpath.rpartition(".")
     arrived = getattr(import_module(module), name)(**deserialize(serialize(json.loads(json.dumps(kwargs)))))
 
@@ -125,15 +127,29 @@ def test_the_event_loop_stays_free_while_bitbucket_is_slow(
     assert asyncio.run(ticks_meanwhile()) > 5
 
 
-@pytest.mark.parametrize("stop_on_kill", [True, False])
+@pytest.mark.parametrize("cancel_on_kill", [True, False])
 def test_a_kill_stops_only_what_the_task_itself_started(
-    bitbucket_emulator: BitbucketEmulator, client: BitbucketClient, stop_on_kill: bool
+    bitbucket_emulator: BitbucketEmulator, client: BitbucketClient, cancel_on_kill: bool
 ) -> None:
     started = client.pipelines.trigger("api", branch="main")
-    asyncio.run(make(started["uuid"], stop_on_kill=stop_on_kill).on_kill())
+    asyncio.run(make(started["uuid"], cancel_on_kill=cancel_on_kill).on_kill())
 
     bitbucket_emulator.clock(advance=5)
-    assert client.pipelines.outcome("api", started["uuid"]).is_terminal is stop_on_kill
+    assert client.pipelines.outcome("api", started["uuid"]).is_terminal is cancel_on_kill
+
+
+@pytest.mark.parametrize(("state", "stopped"), [("deferred", False), ("failed", True), (None, True)])
+def test_a_triggerer_that_another_one_has_replaced_does_not_stop_the_pipeline(
+    bitbucket_emulator: BitbucketEmulator, client: BitbucketClient, state: str | None, stopped: bool
+) -> None:
+    started = client.pipelines.trigger("api", branch="main")
+    trigger = make(started["uuid"], cancel_on_kill=True)
+    trigger._task_instance = SimpleNamespace(dag_id="dag", run_id="run", task_id="task", map_index=-1)  # as the triggerer sets it
+    with supervisor(lambda request: task_states(state)):
+        asyncio.run(trigger.on_kill())
+
+    bitbucket_emulator.clock(advance=5)
+    assert client.pipelines.outcome("api", started["uuid"]).is_terminal is stopped
 
 
 def test_a_triggerer_restart_does_not_stop_the_pipeline(
@@ -142,7 +158,7 @@ def test_a_triggerer_restart_does_not_stop_the_pipeline(
     started = client.pipelines.trigger("api", branch="main")
 
     async def restart() -> None:
-        trigger = make(started["uuid"], stop_on_kill=True)
+        trigger = make(started["uuid"], cancel_on_kill=True)
         waiting = asyncio.create_task(fired(trigger))
         while not any(route.startswith("GET") for route in await asyncio.to_thread(bitbucket_emulator.requests)):
             await asyncio.sleep(0.005)

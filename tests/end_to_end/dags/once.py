@@ -16,8 +16,8 @@ def once(deferrable: bool) -> None:
         branch="main",
         deferrable=deferrable,
         poll_interval=2,
-        timeout=600,
-        retries=8,
+        timeout=1800,
+        retries=20,
         retry_delay=timedelta(0),
     )
 
