@@ -10,10 +10,11 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 
 from airflow_provider_bitbucket.hooks.acting_user import CONNECTION_KINDS
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+from airflow_provider_bitbucket.hooks.rendering import LiteralMappingMixin
 from airflow_provider_bitbucket.parameters import Kind, Templated, location, names, timestamp
 
 
-class BitbucketFrameOperator(BaseOperator):
+class BitbucketFrameOperator(LiteralMappingMixin, BaseOperator):
     """Base of operators that return a DataFrame or write it to a Parquet file.
 
     :param repositories: slugs, or one; None: all repositories of the workspace (templated)

@@ -29,6 +29,7 @@ from airflow_provider_bitbucket.hooks.pipelines import (
     stop_pipeline,
     why_not_stopped,
 )
+from airflow_provider_bitbucket.hooks.rendering import LiteralMappingMixin
 from airflow_provider_bitbucket.hooks.step_logs import LogSteps, StepLogs
 from airflow_provider_bitbucket.links import BitbucketPipelineLink, push_pipeline
 from airflow_provider_bitbucket.parameters import (
@@ -70,7 +71,7 @@ TARGETS = ("branch", "tag", "commit", "pull_request")
 _LATE_SECONDS = 60.0
 
 
-class BitbucketTriggerPipelineOperator(BaseOperator):
+class BitbucketTriggerPipelineOperator(LiteralMappingMixin, BaseOperator):
     """Start a Bitbucket pipeline and, unless told otherwise, wait until it is done.
 
     The task fails when the pipeline does not end successfully; the error names the failed step, the end of its log and
@@ -401,7 +402,7 @@ def _is_secured(variable: Any) -> bool:
     return isinstance(variable, Mapping) and bool(variable.get("secured")) and "value" in variable
 
 
-class BitbucketStopPipelineOperator(BaseOperator):
+class BitbucketStopPipelineOperator(LiteralMappingMixin, BaseOperator):
     """Stop a pipeline and wait until it is over. One that is over already is no failure.
 
     Return value: the same small dictionary about the pipeline as :class:`BitbucketTriggerPipelineOperator` has.

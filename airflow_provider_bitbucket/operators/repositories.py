@@ -9,13 +9,14 @@ from airflow.providers.common.compat.sdk import BaseOperator
 
 from airflow_provider_bitbucket.hooks.acting_user import CONNECTION_KINDS
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+from airflow_provider_bitbucket.hooks.rendering import LiteralMappingMixin
 from airflow_provider_bitbucket.parameters import Kind, Templated, name, normalize, required_number, timestamp
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class BitbucketListRepositoriesOperator(BaseOperator):
+class BitbucketListRepositoriesOperator(LiteralMappingMixin, BaseOperator):
     """List the repositories of a workspace, so that others are mapped over them::
 
         repositories = BitbucketListRepositoriesOperator(task_id="repositories", project="PAY")

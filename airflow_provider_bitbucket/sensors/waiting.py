@@ -21,6 +21,7 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_bitbucket.exceptions import BitbucketLostError
 from airflow_provider_bitbucket.hooks.acting_user import CONNECTION_KINDS
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+from airflow_provider_bitbucket.hooks.rendering import LiteralMappingMixin
 from airflow_provider_bitbucket.parameters import Kind, Templated, flag, normalize, required_name, seconds
 from airflow_provider_bitbucket.triggers.waiting import BitbucketWaitTrigger, Watch, checked_event, look, polling_hook
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from airflow_provider_bitbucket.triggers.polling import Looker
 
 
-class BitbucketSensor(BaseSensorOperator):
+class BitbucketSensor(LiteralMappingMixin, BaseSensorOperator):
     """Wait for something in a repository; the base of all sensors.
 
     A kind says what it waits for by the trigger it makes. That does the same in a worker, whether the wait is handed over to
