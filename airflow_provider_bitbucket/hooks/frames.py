@@ -285,7 +285,8 @@ class BitbucketFramesMixin:
         """
         from airflow_provider_bitbucket.datasets.extract import repository_names
 
-        return repository_names(self.get_conn(), names("repositories", repositories))
+        selected = names("repositories", repositories)
+        return repository_names(self.get_conn(), selected)
 
     def empty_df(self, dataset: str) -> pd.DataFrame:
         """Return the frame of a dataset without rows, without asking Bitbucket."""

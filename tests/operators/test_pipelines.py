@@ -229,7 +229,7 @@ class TestWhatToRun:
     ) -> None:
         run = trigger(workspace=timedelta(1), deferrable=True)
 
-        assert str(run.error) == "workspace is a timedelta; expected a plain text or number"
+        assert str(run.error) == "workspace is datetime.timedelta(days=1) (a timedelta); expected text"
         assert not asked(bitbucket, START)
 
     def test_a_commit_a_selector_and_variables_reach_bitbucket(self, bitbucket: BitbucketEmulator, trigger: Trigger) -> None:
@@ -237,7 +237,7 @@ class TestWhatToRun:
         run = trigger(
             commit=commit,
             selector={"type": "custom", "pattern": "nightly"},
-            variables={"LEVEL": "{{ 1 + 1 }}", "DRY": True},
+            variables={"LEVEL": "{{ 1 + 1 }}", "DRY": "true"},
             wait_for_completion=False,
         )
 
