@@ -276,10 +276,10 @@ class TestWhatToRun:
     @pytest.mark.parametrize(
         ("name", "value", "said"),
         [
-            ("pull_request", "{{ params.get('nothing') }}", "pull_request is 'None'; expected its number"),
-            ("pull_request", "feature/x", "pull_request is 'feature/x'; expected its number"),
-            ("selector", "{{ params.get('nothing') }}", "selector is 'None'; expected {'type'"),
-            ("selector", ["custom"], r"selector is ['custom']; expected {'type'"),
+            ("pull_request", "{{ params.get('nothing') }}", "Exactly one of branch, tag, commit and pull_request"),
+            ("pull_request", "feature/x", "pull_request is 'feature/x'; expected a whole number"),
+            ("selector", "{{ params.get('nothing') }}", "selector is empty (its template"),
+            ("selector", ["custom"], r"selector is ['custom']; expected a mapping"),
         ],
     )
     def test_what_is_no_number_and_no_selector_is_named(
