@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import TypeVar
+
+from airflow_provider_bitbucket.parameters import timestamp
 
 T = TypeVar("T")
 
@@ -65,23 +67,11 @@ def back_to(
 def interval(since: object, until: object) -> tuple[datetime | None, datetime | None]:
     """Return an interval given by moments as people and templates write them.
 
-    :param since: first moment: datetime, date or ISO 8601 text, taken as UTC where it names no time zone; None, and what a
-        template renders nothing to (``""``, ``"None"``): from the beginning
-    :param until: first moment that is too late, likewise; nothing: until now
-    :raises ValueError: one is no moment, or they are the wrong way round
+    :param since: first timestamp, as :func:`~airflow_provider_bitbucket.parameters.timestamp` reads it; blank: from the beginning
+    :param until: end, exclusive, likewise; blank: until now
+    :raises ValueError: one is not a timestamp, or ``until`` is before ``since``
     """
-    begin, end = _moment(since, "since"), _moment(until, "until")
+    begin, end = timestamp("since", since), timestamp("until", until)
     if begin and end and end < begin:
         raise ValueError(f"until ({until}) lies before since ({since})")
     return begin, end
-
-
-def _moment(value: object, name: str) -> datetime | None:
-    text = str(value).strip()
-    if value is None or text in ("", "None"):
-        return None
-    try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{name} is {value!r}; expected an ISO 8601 moment such as '2026-11-02T00:00:00+00:00'") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

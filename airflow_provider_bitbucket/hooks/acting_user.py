@@ -8,14 +8,31 @@ from typing import Any
 from airflow.providers.common.compat.sdk import get_current_context
 
 from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError
+from airflow_provider_bitbucket.parameters import Kind, is_blank, name, required_name
+
+#: Kinds of the parameters that every operator and sensor has.
+CONNECTION_KINDS: dict[str, Kind] = {
+    "bitbucket_conn_id": required_name,
+    "workspace": name,
+    "run_as": lambda parameter, value: acting_user(parameter, value),
+}
 
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 
 
 def given(run_as: Any) -> str | None:
     """Return a user name as it was given; None for nothing, and for a template that found nothing."""
-    name = "" if run_as is None else str(run_as).strip()
-    return None if name in ("", "None") else name
+    return None if is_blank(run_as) else str(run_as).strip()
+
+
+def acting_user(parameter: str, value: Any) -> str | None:
+    """Return a user's name, None if it was left out, and an empty text if its template rendered to nothing.
+
+    That is not the same as left out: nobody else's credentials are used then.
+
+    :raises ValueError: the value is neither text nor an int
+    """
+    return value if is_blank(value) else required_name(parameter, value)
 
 
 def who_triggered() -> str | None:

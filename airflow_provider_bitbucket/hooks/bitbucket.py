@@ -9,8 +9,11 @@ from asgiref.sync import sync_to_async
 
 from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError, BitbucketUserError
 from airflow_provider_bitbucket.get_provider_info import CONNECTION_TYPE
+from airflow_provider_bitbucket.hooks.acting_user import acting_user
 from airflow_provider_bitbucket.hooks.metrics import BitbucketMetricsMixin
 from airflow_provider_bitbucket.hooks.sql import BitbucketSqlMixin
+from airflow_provider_bitbucket.parameters import name as as_name
+from airflow_provider_bitbucket.parameters import required_name, timestamp
 
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import BitbucketClient
@@ -46,9 +49,9 @@ class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
         **client_options: Any,
     ) -> None:
         super().__init__()
-        self.bitbucket_conn_id = bitbucket_conn_id
-        self.workspace = workspace
-        self.run_as = run_as
+        self.bitbucket_conn_id = required_name("bitbucket_conn_id", bitbucket_conn_id)
+        self.workspace = as_name("workspace", workspace)
+        self.run_as = acting_user("run_as", run_as)
         self.client_options = client_options
         self._client: BitbucketClient | None = None
         self._user: str | None = None
@@ -86,6 +89,7 @@ class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
 
         :raises BitbucketConfigurationError: there is no workspace anywhere
         """
+        repository = required_name("repository", repository)
         client = self.get_conn()
         if not client.workspace and "/" not in repository:
             raise BitbucketConfigurationError(
@@ -103,10 +107,9 @@ class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
         :raises ValueError: ``updated_since`` is no moment
         :raises BitbucketError: they can not be listed
         """
-        from airflow_provider_bitbucket.datasets.intervals import interval
-
-        since, _ = interval(updated_since, None)
-        found = self.get_conn().repositories.find(project=project, name=name, updated_since=since, fields="values.slug")
+        filters = {"project": as_name("project", project), "name": as_name("name", name)}
+        since = timestamp("updated_since", updated_since)
+        found = self.get_conn().repositories.find(**filters, updated_since=since, fields="values.slug")
         return [row["slug"] for row in found]
 
     def _make_client(self) -> BitbucketClient:

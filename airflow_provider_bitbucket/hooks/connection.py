@@ -14,6 +14,7 @@ from airflow_provider_bitbucket.get_provider_info import CONNECTION_TYPE
 from airflow_provider_bitbucket.hooks.acting_user import as_key, given, who_triggered
 from airflow_provider_bitbucket.hooks.client_options import proxy_passwords, read_client_options, warn_about
 from airflow_provider_bitbucket.hooks.logins import Logins
+from airflow_provider_bitbucket.parameters import shown
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection
@@ -157,9 +158,9 @@ def _refuse_run_as(where: str, auth_type: str, run_as: str | None) -> None:
 def _acting_user(where: str, auth_type: str, extra: dict[str, Any], run_as: str | None) -> str:
     if run_as is not None and not given(run_as):  # most likely a template that found nothing; it was meant to be somebody
         raise BitbucketUserError(
-            f"{where}: run_as was given, and nobody is left of it: {run_as!r}. Nobody else is taken in their place. Leave run_as "
-            "out for who triggered the run or the connection's default user, or let its template name somebody in any case, "
-            "such as run_as=\"{{ dag_run.conf.get('user') or 'robin' }}\"."
+            f"{where}: run_as is {shown(run_as)}; refusing to act as another user. Set run_as to a fixed user name, or leave it "
+            "out: then the user who triggered the run, or the connection's default user, acts. Do not take it from "
+            "dag_run.conf or params: everybody who may trigger the DAG could act as any connected user."
         )
     user = given(run_as) or who_triggered() or given(extra.get("default_user"))
     if not user:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets import DATASETS, ONLY_WHOLE, TooManyRowsError
 from airflow_provider_bitbucket.datasets.intervals import interval
 from airflow_provider_bitbucket.hooks.lineage import tell_file, tell_input
+from airflow_provider_bitbucket.parameters import flag, names, required_location, required_number
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -227,8 +228,9 @@ class BitbucketFramesMixin:
         from airflow_provider_bitbucket.datasets.extract import Dataset
 
         chosen, (begin, end) = Dataset(dataset), interval(since, until)
+        selected, taken = names("repositories", repositories), _taken(options)
         client = self.get_conn()
-        reading = chosen.read(client, repositories, begin, end, **options)
+        reading = chosen.read(client, selected, begin, end, **taken)
         tell_input(self, client.web_url, dataset, reading.since)
         return reading
 
@@ -238,7 +240,7 @@ class BitbucketFramesMixin:
 
         from airflow_provider_bitbucket.datasets.parquet import write_parquet
 
-        place = ObjectStoragePath(path)
+        place = ObjectStoragePath(required_location("path", path))
         rows = write_parquet(reading.dataset, reading, place, partitioned=partitioned)
         tell_file(self, place)
         return {
@@ -259,7 +261,7 @@ class BitbucketFramesMixin:
 
         from airflow_provider_bitbucket.datasets.parquet import write_frame
 
-        place = ObjectStoragePath(path)
+        place = ObjectStoragePath(required_location("path", path))
         write_frame(frame, place)
         tell_file(self, place)
 
@@ -272,7 +274,7 @@ class BitbucketFramesMixin:
 
         from airflow_provider_bitbucket.datasets.parquet import write_text
 
-        place = ObjectStoragePath(path)
+        place = ObjectStoragePath(required_location("path", path))
         write_text(text, place)
         tell_file(self, place)
 
@@ -283,10 +285,21 @@ class BitbucketFramesMixin:
         """
         from airflow_provider_bitbucket.datasets.extract import repository_names
 
-        return repository_names(self.get_conn(), repositories)
+        selected = names("repositories", repositories)
+        return repository_names(self.get_conn(), selected)
 
     def empty_df(self, dataset: str) -> pd.DataFrame:
         """Return the frame of a dataset without rows, without asking Bitbucket."""
         from airflow_provider_bitbucket.datasets.extract import Dataset
 
         return Dataset(dataset).schema.empty()
+
+
+def _taken(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options of a dataset by what is meant: names of bots, a number of workers, and flags."""
+    taken = dict(options)
+    if "bots" in taken:
+        taken["bots"] = names("bots", taken["bots"]) or ()
+    if "workers" in taken:
+        taken["workers"] = required_number("workers", taken["workers"])
+    return {name: flag(name, value) if name.startswith("with_") else value for name, value in taken.items()}

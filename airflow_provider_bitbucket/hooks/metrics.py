@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow_provider_bitbucket.hooks.frames import BitbucketFramesMixin, interval
 from airflow_provider_bitbucket.hooks.incidents import read_incidents
 from airflow_provider_bitbucket.metrics.catalog import METRICS, Metric, Question, Read
+from airflow_provider_bitbucket.parameters import flag, names, records
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -50,10 +51,15 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
         :raises ValueError: no such metric, option, column or moment, or incidents of another kind; no request has been made then
         :raises BitbucketError: a repository can not be read
         """
-        chosen = check_metric(metric, group_by, {**options, "incidents": incidents is not None})
-        happened = None if incidents is None else read_incidents(incidents, self.get_conn().full_name)
-        question = _question(chosen, group_by, bots, *interval(since, until), happened)
-        return self._compute({metric: _Job(chosen, question, options)}, repositories)[metric]
+        flags = {name: flag(name, value) for name, value in options.items()}
+        columns, selected = names("group_by", group_by), names("repositories", repositories)
+        chosen = check_metric(metric, columns, {**flags, "incidents": incidents is not None})
+        period, machines = interval(since, until), names("bots", bots) or ()
+        failures = records("incidents", incidents)
+        happened = None if failures is None else read_incidents(failures, self.get_conn().full_name)
+        by = (chosen.by or ()) if columns is None else columns
+        question = Question(tuple(by), *period, tuple(machines), happened)
+        return self._compute({metric: _Job(chosen, question, flags)}, selected)[metric]
 
     def get_metric_dfs(
         self, asked: Mapping[str, tuple[str, Question]], repositories: Sequence[str] | str | None = None
@@ -72,7 +78,7 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
             name: _Job(check_metric(metric, None, {"incidents": question.incidents is not None}), question)
             for name, (metric, question) in asked.items()
         }
-        return self._compute(jobs, repositories)
+        return self._compute(jobs, names("repositories", repositories))
 
     def _compute(self, jobs: Mapping[str, _Job], repositories: Sequence[str] | str | None) -> dict[str, pd.DataFrame]:
         for job in jobs.values():
@@ -182,10 +188,3 @@ def check_metric(name: str, group_by: Sequence[str] | str | None, options: dict[
     if wrong := sorted(option for option, value in options.items() if value and option not in metric.options):
         raise ValueError(f"Metric {name!r} has no {', '.join(wrong)}; it has {', '.join(sorted(metric.options)) or 'no options'}")
     return metric
-
-
-def _question(
-    metric: Metric, group_by: Sequence[str] | str | None, bots: Collection[str] | str, since: Any, until: Any, incidents: Any
-) -> Question:
-    by = metric.by or () if group_by is None else [group_by] if isinstance(group_by, str) else group_by
-    return Question(tuple(by), since, until, (bots,) if isinstance(bots, str) else tuple(bots), incidents)

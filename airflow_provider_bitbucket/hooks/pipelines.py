@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+from airflow_provider_bitbucket.parameters import is_blank, refused, required_name
 
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import BitbucketClient, PipelineOutcome
@@ -21,17 +22,15 @@ ASK_SECONDS_WHEN_KILLED = 2.0
 ASK_AGAIN_SECONDS = 0.5
 
 
-def named_pipeline(pipeline: Any) -> str:
-    """Return how a task names a pipeline.
+def named_pipeline(parameter: str, value: Any) -> str:
+    """Return the uuid or build number of a pipeline that a task was given.
 
-    :raises ValueError: it names none; a template that finds no XCom gives None
+    :raises ValueError: it is blank, as a template that finds no XCom is, or neither text nor an int
     """
-    name = str(pipeline).strip()
-    if name in ("", "None"):
-        raise ValueError(
-            f"pipeline is {pipeline!r}; expected the uuid or build number of a pipeline; has the task that starts it left none?"
-        )
-    return name
+    if is_blank(value):
+        expected = "the uuid or build number of a pipeline; has the task that starts it left none?"
+        raise refused(parameter, value, expected)
+    return required_name(parameter, value)
 
 
 def stop_pipeline(

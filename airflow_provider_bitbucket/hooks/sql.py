@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowOptiona
 
 from airflow_provider_bitbucket.hooks.frames import BitbucketFramesMixin
 from airflow_provider_bitbucket.hooks.lineage import tell_table
+from airflow_provider_bitbucket.parameters import one_of, required_name
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -60,6 +61,7 @@ class BitbucketSqlMixin(BitbucketFramesMixin):
         from airflow_provider_bitbucket.datasets.sql import SqlTable, write_sql
 
         check_mode(mode)
+        table, sql_conn_id = required_name("table", table), required_name("sql_conn_id", sql_conn_id)
         if mode == "replace" and (reading.until or any(reading.since.values())):
             raise ValueError(
                 "mode 'replace' keeps only what is read of a repository, and since and until leave out the rest of it"
@@ -87,8 +89,8 @@ class BitbucketSqlMixin(BitbucketFramesMixin):
 
         from airflow_provider_bitbucket.datasets.sql import name_of_table
 
-        name, schema = name_of_table(table)
-        with sql_engine(sql_conn_id).connect() as connection:
+        name, schema = name_of_table(required_name("table", table))
+        with sql_engine(required_name("sql_conn_id", sql_conn_id)).connect() as connection:
             return sa.inspect(connection).has_table(name, schema)
 
 
@@ -97,8 +99,7 @@ def check_mode(mode: str) -> None:
 
     :raises ValueError: there is not
     """
-    if mode not in MODES:
-        raise ValueError(f"There is no mode {mode!r}; expected one of {', '.join(MODES)}")
+    one_of("mode", mode, MODES)
 
 
 def sql_engine(conn_id: str) -> sa.Engine:

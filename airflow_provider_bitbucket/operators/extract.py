@@ -10,8 +10,11 @@ from airflow_provider_bitbucket.hooks.assets import tell_outlets
 from airflow_provider_bitbucket.hooks.frames import DATASETS, ONLY_WHOLE, TooManyRowsError
 from airflow_provider_bitbucket.operators.frames import BitbucketFrameOperator
 from airflow_provider_bitbucket.operators.watermarks import Watermarks
+from airflow_provider_bitbucket.parameters import flag, normalize, number, timestamp
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pandas as pd
     from airflow.providers.common.compat.sdk import Context
 
@@ -66,6 +69,12 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
     :raises BitbucketError: a repository can not be read
     """
 
+    parameter_kinds = {
+        **BitbucketFrameOperator.parameter_kinds,
+        "since": lambda parameter, value: _bound(parameter, value),
+        "until": lambda parameter, value: _bound(parameter, value),
+    }
+
     def __init__(
         self,
         *,
@@ -97,19 +106,20 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
         if partitioned and not self.output_path:
             raise ValueError("partitioned is about output_path, which is not given")
         self.dataset = dataset
-        self.incremental = incremental
+        self.incremental = flag("incremental", incremental)
         self.on_repository_error = on_repository_error
-        self.partitioned = partitioned
-        self.max_xcom_rows = max_xcom_rows
-        self.with_activity = with_activity
-        self.with_commits = with_commits
-        self.with_diffstat = with_diffstat
+        self.partitioned = flag("partitioned", partitioned)
+        self.max_xcom_rows = number("max_xcom_rows", max_xcom_rows, minimum=0)
+        self.with_activity = flag("with_activity", with_activity)
+        self.with_commits = flag("with_commits", with_commits)
+        self.with_diffstat = flag("with_diffstat", with_diffstat)
         own = ["bots"] if dataset in _TELLING_MACHINES else []
         if dataset != "pull_requests" and (given := [name for name in self._options() if name not in own]):
             raise ValueError(f"{', '.join(given)} belong to dataset 'pull_requests', not to {dataset!r}")
 
     def execute(self, context: Context) -> pd.DataFrame | dict[str, Any]:
         """Read and publish."""
+        normalize(self, self.parameter_kinds)
         if not self.output_path:
             self.refuse_what_xcom_can_not_carry(self.dataset)
             return self._frame(context)
@@ -185,3 +195,8 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
             "bots": self.bots,
         }
         return {name: value for name, value in options.items() if value}
+
+
+def _bound(parameter: str, value: Any) -> datetime | str | None:
+    """Return a timestamp, None if it is not given, or :data:`DATA_INTERVAL`."""
+    return DATA_INTERVAL if isinstance(value, str) and value.strip() == DATA_INTERVAL else timestamp(parameter, value)

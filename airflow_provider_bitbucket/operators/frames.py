@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, XCom
 
+from airflow_provider_bitbucket.hooks.acting_user import CONNECTION_KINDS
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+from airflow_provider_bitbucket.hooks.rendering import LiteralMappingMixin
+from airflow_provider_bitbucket.parameters import Kind, Templated, location, names, timestamp
 
 
-class BitbucketFrameOperator(BaseOperator):
+class BitbucketFrameOperator(LiteralMappingMixin, BaseOperator):
     """Base of operators that return a DataFrame or write it to a Parquet file.
 
     :param repositories: slugs, or one; None: all repositories of the workspace (templated)
@@ -29,6 +32,18 @@ class BitbucketFrameOperator(BaseOperator):
         *("repositories", "since", "until", "bots", "output_path"),
         *("bitbucket_conn_id", "workspace", "run_as"),
     )
+    output_path = Templated()
+    bitbucket_conn_id = Templated()
+    run_as = Templated()
+    #: The kind of each template field.
+    parameter_kinds: ClassVar[Mapping[str, Kind]] = {
+        **CONNECTION_KINDS,
+        "repositories": names,
+        "since": timestamp,
+        "until": timestamp,
+        "bots": names,
+        "output_path": location,
+    }
     ui_color = "#deebff"
 
     def __init__(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.hooks.metrics import check_metric
 from airflow_provider_bitbucket.operators.frames import BitbucketFrameOperator
+from airflow_provider_bitbucket.parameters import Templated, flag, names, normalize, records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +54,8 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
     """
 
     template_fields = (*BitbucketFrameOperator.template_fields, "group_by", "incidents")
+    incidents = Templated()
+    parameter_kinds = {**BitbucketFrameOperator.parameter_kinds, "group_by": names, "incidents": records}
 
     def __init__(
         self,
@@ -69,18 +72,16 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
         super().__init__(**kwargs)
         self.metric = metric
         self.group_by = group_by
-        self.with_commits = with_commits
-        self.with_diffstat = with_diffstat
-        self.with_deployments = with_deployments
-        self.with_steps = with_steps
+        self.with_commits = flag("with_commits", with_commits)
+        self.with_diffstat = flag("with_diffstat", with_diffstat)
+        self.with_deployments = flag("with_deployments", with_deployments)
+        self.with_steps = flag("with_steps", with_steps)
         self.incidents = incidents
-        self.is_given_incidents = incidents is not None
-        check_metric(metric, group_by, {**self._options(), "incidents": self.is_given_incidents})
+        check_metric(metric, group_by, {**self._options(), "incidents": incidents is not None})
 
     def execute(self, context: Context) -> pd.DataFrame | dict[str, Any]:
         """Read, compute and publish."""
-        if self.is_given_incidents and self.incidents is None:  # nobody shall take a proxy for the real one
-            raise ValueError("incidents are given, but None when the task runs; no incident is an empty list")
+        normalize(self, self.parameter_kinds)
         if not self.output_path:
             self.refuse_what_xcom_can_not_carry("pull_requests")  # metrics have no dtypes that it has not
         frame = self.hook.get_metric_df(

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowTaskTimeout, BaseOperator, conf, mask_secret
 
@@ -18,6 +18,7 @@ from airflow_provider_bitbucket.exceptions import (
     BitbucketPipelinePausedError,
     BitbucketPipelineTimeoutError,
 )
+from airflow_provider_bitbucket.hooks.acting_user import CONNECTION_KINDS
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.hooks.pipeline_search import OnAmbiguous
 from airflow_provider_bitbucket.hooks.pipeline_start import PipelineStart
@@ -29,11 +30,29 @@ from airflow_provider_bitbucket.hooks.pipelines import (
     stop_pipeline,
     why_not_stopped,
 )
+from airflow_provider_bitbucket.hooks.rendering import LiteralMappingMixin
 from airflow_provider_bitbucket.hooks.step_logs import LogSteps, StepLogs
 from airflow_provider_bitbucket.hooks.task_attempt import TaskAttempt
 from airflow_provider_bitbucket.links import BitbucketPipelineLink, push_pipeline
-from airflow_provider_bitbucket.operators.parameters import TARGETS, check_serializable, is_template, one_of, seconds
 from airflow_provider_bitbucket.operators.pipeline_kill import TaskKill
+from airflow_provider_bitbucket.parameters import (
+    Kind,
+    Templated,
+    check_serializable,
+    flag,
+    is_template,
+    literal,
+    mapping,
+    name,
+    name_if_given,
+    normalize,
+    number,
+    one_of,
+    required_name,
+    seconds,
+    text,
+    variables,
+)
 from airflow_provider_bitbucket.triggers.pipelines import (
     BitbucketPipelineTrigger,
     OnPaused,
@@ -49,11 +68,13 @@ if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import PipelineOutcome
 
 
+#: What a pipeline can run on.
+TARGETS = ("branch", "tag", "commit", "pull_request")
 #: How long a pipeline that was not over in time is asked to stop.
 _LATE_SECONDS = 60.0
 
 
-class BitbucketTriggerPipelineOperator(BaseOperator):
+class BitbucketTriggerPipelineOperator(LiteralMappingMixin, BaseOperator):
     """Start a Bitbucket pipeline and, unless told otherwise, wait until it is done.
 
     The task fails when the pipeline does not end successfully; the error names the failed step, the end of its log and
@@ -104,6 +125,23 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         "selector",
         "variables",
     )
+    repository = Templated()
+    custom_pipeline = Templated()
+    selector = Templated()
+    bitbucket_conn_id = Templated()
+    run_as = Templated()
+    #: The kind of each template field.
+    parameter_kinds: ClassVar[Mapping[str, Kind]] = {
+        **CONNECTION_KINDS,
+        "repository": required_name,
+        "branch": name,
+        "tag": name,
+        "commit": name,
+        "pull_request": number,
+        "custom_pipeline": name_if_given,
+        "selector": mapping,
+        "variables": variables,
+    }
     template_fields_renderers = {"selector": "json", "variables": "json"}
     operator_extra_links = (BitbucketPipelineLink(),)
     ui_color = "#deebff"
@@ -143,14 +181,14 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         self.custom_pipeline = custom_pipeline
         self.selector = selector
         self.variables = variables
-        self.wait_for_completion = wait_for_completion
-        self.deferrable = deferrable
+        self.wait_for_completion = flag("wait_for_completion", wait_for_completion)
+        self.deferrable = flag("deferrable", deferrable)
         self.poll_interval = seconds("poll_interval", poll_interval)
         self.timeout = seconds("timeout", timeout)
-        self.stop_on_timeout = stop_on_timeout
-        self.cancel_on_kill = cancel_on_kill
+        self.stop_on_timeout = flag("stop_on_timeout", stop_on_timeout)
+        self.cancel_on_kill = flag("cancel_on_kill", cancel_on_kill)
         self.on_paused: OnPaused = one_of("on_paused", on_paused, OnPaused)
-        self.reuse_running = reuse_running
+        self.reuse_running = flag("reuse_running", reuse_running)
         self.on_ambiguous: OnAmbiguous = one_of("on_ambiguous", on_ambiguous, OnAmbiguous)
         self.log_steps: LogSteps = one_of("log_steps", log_steps, LogSteps)
         self.bitbucket_conn_id = bitbucket_conn_id
@@ -171,10 +209,13 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
 
     @variables.setter
     def variables(self, value: Any) -> None:
-        # Airflow shows the rendered variables before it runs the task. It sets them here, which is the last moment to mask. Set
-        # for the first time they may be templates, afterwards what only looks like one is a secret.
-        rendered = hasattr(self, "_variables")
-        self._variables = [_masked(one, rendered) for one in value] if isinstance(value, list | tuple) else value
+        # Airflow stores the rendered variables before it runs the task. It sets them here, which is the last chance to mask
+        # secured ones. The first value is kept as it is (see Templated): it may be a template, or must never become one.
+        if hasattr(self, "_variables"):
+            self._variables = _masked(value)
+        else:
+            self._variables = value
+            _mask_literals(value)
 
     @cached_property
     def hook(self) -> BitbucketHook:
@@ -200,6 +241,7 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         """
         began = time.time()
         self._attempt = TaskAttempt(context)
+        normalize(self, self.parameter_kinds)
         trigger = BitbucketPipelineTrigger(
             bitbucket_conn_id=self.bitbucket_conn_id,
             workspace=self.workspace,
@@ -239,6 +281,7 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None, own: bool = True) -> dict[str, Any]:
         """Go on after the wait in the triggerer; returns and raises as :meth:`execute`."""
         self._attempt = TaskAttempt(context)
+        normalize(self, self.parameter_kinds)
         return self._conclude(checked_event(event), own)
 
     def on_kill(self) -> None:
@@ -255,16 +298,11 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
 
     def _start(self, context: Context) -> tuple[PipelineOutcome, bool]:
         what = {name: getattr(self, name) for name in (*TARGETS, "custom_pipeline", "selector", "variables")}
-        if empty := [name for name in ("custom_pipeline", "selector") if what[name] in ("", {})]:
-            raise ValueError(
-                f"{empty[0]} is empty, which would run what a push runs. Give the name of a pipeline, or leave {empty[0]} out "
-                "(None) where that is meant; was a template rendered to nothing?"
-            )
         started = PipelineStart(
             self.hook.get_conn(),
             self._polling.get_conn(),
             self.hook.full_name(self.repository),
-            {name: value for name, value in what.items() if value not in (None, "")},
+            {name: value for name, value in what.items() if value is not None},
             context=context,
             wait=self.wait_for_completion,
             reuse_running=self.reuse_running,
@@ -346,19 +384,44 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         )
 
 
-def _masked(variable: Any, rendered: bool) -> Any:
-    """Return a variable as it is; the value of a secured one as text, because Airflow masks nothing else, and masked."""
-    if not isinstance(variable, Mapping) or not variable.get("secured"):
-        return variable
-    secret = variable.get("value")
-    if isinstance(secret, int | float) and not isinstance(secret, bool):
-        secret = str(secret)
-    if isinstance(secret, str) and (rendered or not is_template(secret)):
-        mask_secret(secret)
-    return {**variable, "value": secret}
+def _masked(rendered: Any) -> Any:
+    """Return rendered variables with the values of secured ones as text, because Airflow masks nothing else, and masked.
+
+    Other malformed variables are returned unchanged; ``execute`` refuses them.
+
+    :raises ValueError: the value of a secured variable is neither text nor an int
+    """
+    try:
+        listed = literal("variables", rendered)
+    except ValueError:  # text whose secrets cannot be found
+        mask_secret(rendered)
+        return rendered
+    if not isinstance(listed, list | tuple):
+        return listed
+    taken = []
+    for variable in listed:
+        if _is_secured(variable):
+            variable = {
+                **variable,
+                "value": text(f"The value of variable {variable.get('key')!r}", variable["value"], secret=True),
+            }
+            mask_secret(variable["value"])
+        taken.append(variable)
+    return taken
 
 
-class BitbucketStopPipelineOperator(BaseOperator):
+def _mask_literals(variables: Any) -> None:
+    """Mask the secrets that the DAG file holds."""
+    for variable in variables if isinstance(variables, list | tuple) else ():
+        if _is_secured(variable) and isinstance(secret := variable["value"], str | int) and not is_template(str(secret)):
+            mask_secret(str(secret))
+
+
+def _is_secured(variable: Any) -> bool:
+    return isinstance(variable, Mapping) and bool(variable.get("secured")) and "value" in variable
+
+
+class BitbucketStopPipelineOperator(LiteralMappingMixin, BaseOperator):
     """Stop a pipeline and wait until it is over. One that is over already is no failure.
 
     Return value: the same small dictionary about the pipeline as :class:`BitbucketTriggerPipelineOperator` has.
@@ -372,6 +435,15 @@ class BitbucketStopPipelineOperator(BaseOperator):
     """
 
     template_fields = ("bitbucket_conn_id", "workspace", "run_as", "repository", "pipeline")
+    repository = Templated()
+    pipeline = Templated()
+    bitbucket_conn_id = Templated()
+    run_as = Templated()
+    parameter_kinds: ClassVar[Mapping[str, Kind]] = {
+        **CONNECTION_KINDS,
+        "repository": required_name,
+        "pipeline": named_pipeline,
+    }
     operator_extra_links = (BitbucketPipelineLink(),)
     ui_color = "#deebff"
 
@@ -402,7 +474,8 @@ class BitbucketStopPipelineOperator(BaseOperator):
         :raises BitbucketPipelineNotStoppedError: it is not over after ``timeout``, or paused, which nobody can stop by the API
         :raises BitbucketError: Bitbucket refused
         """
-        pipeline = named_pipeline(self.pipeline)
+        normalize(self, self.parameter_kinds)
+        pipeline = self.pipeline
         hook = BitbucketHook(self.bitbucket_conn_id, self.workspace, self.run_as)
         client, name = hook.get_conn(), hook.full_name(self.repository)
         asked = client.pipelines.stop(name, pipeline)

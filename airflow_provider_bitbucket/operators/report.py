@@ -9,6 +9,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_bitbucket.hooks.frames import interval
 from airflow_provider_bitbucket.operators.frames import BitbucketFrameOperator
+from airflow_provider_bitbucket.parameters import name, normalize, required_location, required_number
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -47,12 +48,11 @@ class BitbucketReportOperator(BitbucketFrameOperator):
     """
 
     template_fields = (*BitbucketFrameOperator.template_fields, "title")
+    parameter_kinds = {**BitbucketFrameOperator.parameter_kinds, "output_path": required_location, "title": name}
 
     def __init__(self, *, output_path: str, weeks: int = 4, title: str | None = None, **kwargs: Any) -> None:
         super().__init__(output_path=output_path, **kwargs)
-        if weeks < 1:
-            raise ValueError(f"weeks is {weeks!r}; expected 1 or more")
-        self.weeks = weeks
+        self.weeks = required_number("weeks", weeks)
         self.title = title
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -63,8 +63,9 @@ class BitbucketReportOperator(BitbucketFrameOperator):
             report.check_extra()
         except ImportError as error:
             raise AirflowFailException(str(error)) from error
+        normalize(self, self.parameter_kinds)
         period = self._period(context)
-        bots = (self.bots,) if isinstance(self.bots, str) else tuple(self.bots)
+        bots = tuple(self.bots or ())
         names = self.hook.repository_names(self.repositories)
         frames = self.hook.get_metric_dfs(report.asked(period, bots), names)
         written = report.write(frames, period, names, self.hook.get_conn().web_url, self.title)

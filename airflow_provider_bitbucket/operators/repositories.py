@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
+from airflow_provider_bitbucket.hooks.acting_user import CONNECTION_KINDS
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+from airflow_provider_bitbucket.hooks.rendering import LiteralMappingMixin
+from airflow_provider_bitbucket.parameters import Kind, Templated, name, normalize, required_number, timestamp
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-class BitbucketListRepositoriesOperator(BaseOperator):
+class BitbucketListRepositoriesOperator(LiteralMappingMixin, BaseOperator):
     """List the repositories of a workspace, so that others are mapped over them::
 
         repositories = BitbucketListRepositoriesOperator(task_id="repositories", project="PAY")
@@ -35,6 +38,14 @@ class BitbucketListRepositoriesOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("project", "name", "updated_since", "bitbucket_conn_id", "workspace", "run_as")
+    bitbucket_conn_id = Templated()
+    run_as = Templated()
+    parameter_kinds: ClassVar[Mapping[str, Kind]] = {
+        **CONNECTION_KINDS,
+        "project": name,
+        "name": name,
+        "updated_since": timestamp,
+    }
     ui_color = "#deebff"
 
     def __init__(
@@ -50,26 +61,20 @@ class BitbucketListRepositoriesOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}; expected at least 1")
         self.project = project
         self.name = name
         self.updated_since = updated_since
-        self.batch_size = batch_size
+        self.batch_size = required_number("batch_size", batch_size)
         self.bitbucket_conn_id = bitbucket_conn_id
         self.workspace = workspace
         self.run_as = run_as
 
     def execute(self, context: Context) -> list[str] | list[list[str]]:
         """List."""
+        normalize(self, self.parameter_kinds)
         hook = BitbucketHook(self.bitbucket_conn_id, self.workspace, self.run_as)
-        found = hook.list_repositories(_given(self.project), _given(self.name), self.updated_since)
+        found = hook.list_repositories(self.project, self.name, self.updated_since)
         self.log.info("Found %s repositories.", f"{len(found):,}")
         if self.batch_size == 1:
             return found
         return [found[at : at + self.batch_size] for at in range(0, len(found), self.batch_size)]
-
-
-def _given(text: str | None) -> str | None:
-    """Return what a template rendered; ``None`` and blanks are nothing."""
-    return None if text is None or text.strip() in ("", "None") else text

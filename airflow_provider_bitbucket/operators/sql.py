@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.hooks.sql import check_mode
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
+from airflow_provider_bitbucket.parameters import Templated, normalize, required_name
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -44,6 +45,14 @@ class BitbucketToSqlOperator(BitbucketExtractOperator):
         *("sql_conn_id", "table"),
     )
 
+    sql_conn_id = Templated()
+    table = Templated()
+    parameter_kinds = {
+        **{name: kind for name, kind in BitbucketExtractOperator.parameter_kinds.items() if name != "output_path"},
+        "sql_conn_id": required_name,
+        "table": required_name,
+    }
+
     def __init__(self, *, sql_conn_id: str, table: str, mode: str = "upsert", **kwargs: Any) -> None:
         if "output_path" in kwargs:
             raise ValueError("output_path belongs to BitbucketExtractOperator; this one writes to a table")
@@ -59,6 +68,7 @@ class BitbucketToSqlOperator(BitbucketExtractOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read and write."""
+        normalize(self, self.parameter_kinds)
         watermarks = self._watermarks(context)
         reading = self._reading(context, watermarks)
         written = self.hook.save_sql(reading, self.table, self.sql_conn_id, self.mode)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from airflow_provider_bitbucket.parameters import Templated, name_if_given, names_if_given
 from airflow_provider_bitbucket.sensors.parameters import hash_of, one_given
 from airflow_provider_bitbucket.sensors.waiting import BitbucketSensor
 from airflow_provider_bitbucket.triggers.build_statuses import BitbucketBuildStatusTrigger
@@ -27,6 +28,10 @@ class BitbucketBuildStatusSensor(BitbucketSensor):
     """
 
     template_fields = (*BitbucketSensor.template_fields, "commit", "branch", "keys")
+    commit = Templated()
+    branch = Templated()
+    keys = Templated()
+    parameter_kinds = {**BitbucketSensor.parameter_kinds, "commit": hash_of, "branch": name_if_given, "keys": names_if_given}
     what = "The builds were not done"
 
     def __init__(
@@ -44,13 +49,6 @@ class BitbucketBuildStatusSensor(BitbucketSensor):
         self.keys = keys
 
     def trigger(self, **common: Any) -> BitbucketBuildStatusTrigger:
-        """Return what waits.
-
-        :raises ValueError: the commit is no hash, or no key is named
-        """
+        """Return what waits."""
         kind, name = one_given(commit=self.commit, branch=self.branch)
-        keys = [self.keys] if isinstance(self.keys, str) else self.keys
-        if keys is not None and not (keys := [str(key) for key in keys]):
-            raise ValueError("keys is empty; expected keys of build statuses, or nothing for all that there are")
-        chosen = {"commit": hash_of("commit", name)} if kind == "commit" else {"branch": name}
-        return BitbucketBuildStatusTrigger(keys=keys, **chosen, **common)
+        return BitbucketBuildStatusTrigger(keys=self.keys, **{kind: name}, **common)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_bitbucket.parameters import Templated, name_if_given, required_name
 from airflow_provider_bitbucket.sensors.parameters import hash_of, one_given
 from airflow_provider_bitbucket.sensors.waiting import BitbucketSensor
 from airflow_provider_bitbucket.triggers.deployments import BitbucketDeploymentTrigger
@@ -26,6 +27,15 @@ class BitbucketDeploymentSensor(BitbucketSensor):
     """
 
     template_fields = (*BitbucketSensor.template_fields, "environment", "commit", "pipeline")
+    environment = Templated()
+    commit = Templated()
+    pipeline = Templated()
+    parameter_kinds = {
+        **BitbucketSensor.parameter_kinds,
+        "environment": required_name,
+        "commit": hash_of,
+        "pipeline": name_if_given,
+    }
     what = "The deployment was not over"
 
     def __init__(self, *, environment: str, commit: str | None = None, pipeline: str | int | None = None, **sensor: Any) -> None:
@@ -36,10 +46,6 @@ class BitbucketDeploymentSensor(BitbucketSensor):
         self.pipeline = pipeline
 
     def trigger(self, **common: Any) -> BitbucketDeploymentTrigger:
-        """Return what waits.
-
-        :raises ValueError: the commit is no hash, or the pipeline is empty
-        """
+        """Return what waits."""
         kind, name = one_given(commit=self.commit, pipeline=self.pipeline)
-        chosen = {"commit": hash_of("commit", name)} if kind == "commit" else {"pipeline": name}
-        return BitbucketDeploymentTrigger(environment=self.environment, **chosen, **common)
+        return BitbucketDeploymentTrigger(environment=self.environment, **{kind: name}, **common)

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import re
+from typing import Any
+
+from airflow_provider_bitbucket.parameters import is_blank, name_if_given, refused
 
 _HASH = re.compile(r"[0-9a-f]{7,40}")
 
 
-def one_given(**choices: str | int | None) -> tuple[str, str]:
+def one_given(**choices: Any) -> tuple[str, Any]:
     """Return name and value of the only parameter that is given.
 
     :raises ValueError: none is given, or several are, or it is empty
     """
     given = [(name, value) for name, value in choices.items() if value is not None]
-    if len(given) != 1 or not str(given[0][1]).strip():
+    if len(given) != 1 or is_blank(given[0][1]):
         raise ValueError(f"Given are {dict(given)}; expected exactly one of {', '.join(choices)}, and not empty")
-    return given[0][0], str(given[0][1]).strip()
+    return given[0]
 
 
-def hash_of(name: str, value: str | None) -> str | None:
-    """Return a commit's hash, or how it begins, in small letters; None for nothing.
+def hash_of(parameter: str, value: Any) -> str | None:
+    """Return the hash of a commit, or its beginning, in lower case; None if it is left out.
 
-    :raises ValueError: it is no hash
+    :raises ValueError: it is not a hash, or was rendered to nothing
     """
-    if value is None:
-        return None
-    text = str(value).strip().lower()
-    if not _HASH.fullmatch(text):
-        raise ValueError(f"{name} is {value!r}; expected the hash of a commit, 7 to 40 characters")
-    return text
+    text = name_if_given(parameter, value)
+    if text is not None and not _HASH.fullmatch(text.lower()):
+        raise refused(parameter, value, "the hash of a commit, 7 to 40 characters")
+    return text and text.lower()

@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow_provider_bitbucket.exceptions import BitbucketPipelineLostError
 from airflow_provider_bitbucket.hooks.pipelines import explain_failure, explaining_hook, named_pipeline
+from airflow_provider_bitbucket.parameters import Templated
 from airflow_provider_bitbucket.sensors.waiting import BitbucketSensor
 from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger
 
@@ -23,6 +24,8 @@ class BitbucketPipelineSensor(BitbucketSensor):
     """
 
     template_fields = (*BitbucketSensor.template_fields, "pipeline")
+    pipeline = Templated()
+    parameter_kinds = {**BitbucketSensor.parameter_kinds, "pipeline": named_pipeline}
     what = "The pipeline was not over"
     lost_error = BitbucketPipelineLostError
 
@@ -32,7 +35,7 @@ class BitbucketPipelineSensor(BitbucketSensor):
 
     def trigger(self, **common: Any) -> BitbucketPipelineTrigger:
         """Return what waits."""
-        return BitbucketPipelineTrigger(pipeline=named_pipeline(self.pipeline), **common)
+        return BitbucketPipelineTrigger(pipeline=self.pipeline, **common)
 
     def _found(self, event: Mapping[str, Any]) -> dict[str, Any]:
         pipeline: dict[str, Any] = event["pipeline"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from airflow_provider_bitbucket.parameters import Templated, names, refused, required_number
 from airflow_provider_bitbucket.sensors.waiting import BitbucketSensor
 from airflow_provider_bitbucket.triggers.pull_requests import FINAL_STATES, BitbucketPullRequestTrigger
 
@@ -26,21 +27,17 @@ class BitbucketPullRequestSensor(BitbucketSensor):
     """
 
     template_fields = (*BitbucketSensor.template_fields, "pull_request")
+    pull_request = Templated()
+    parameter_kinds = {**BitbucketSensor.parameter_kinds, "pull_request": required_number}
     what = "The pull request did not get there"
 
     def __init__(self, *, pull_request: str | int, states: str | Iterable[str] = ("MERGED",), **sensor: Any) -> None:
         super().__init__(**sensor)
         self.pull_request = pull_request
-        self.states = (states,) if isinstance(states, str) else tuple(states)
+        self.states = tuple(names("states", states) or ())
         if not self.states or set(self.states) - set(STATES):
-            raise ValueError(f"states is {states!r}; expected one or several of {', '.join(STATES)}")
+            raise refused("states", states, f"one or several of {', '.join(STATES)}")
 
     def trigger(self, **common: Any) -> BitbucketPullRequestTrigger:
-        """Return what waits.
-
-        :raises ValueError: the pull request is no number
-        """
-        number = str(self.pull_request).strip()
-        if not number.isdecimal():
-            raise ValueError(f"pull_request is {self.pull_request!r}; expected its number")
-        return BitbucketPullRequestTrigger(pull_request=int(number), states=self.states, **common)
+        """Return what waits."""
+        return BitbucketPullRequestTrigger(pull_request=self.pull_request, states=self.states, **common)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_bitbucket.parameters import Templated, name_if_given
 from airflow_provider_bitbucket.sensors.parameters import hash_of, one_given
 from airflow_provider_bitbucket.sensors.waiting import BitbucketSensor
 from airflow_provider_bitbucket.triggers.refs import BitbucketRefTrigger
@@ -25,6 +26,17 @@ class BitbucketRefSensor(BitbucketSensor):
     """
 
     template_fields = (*BitbucketSensor.template_fields, "branch", "tag", "commit", "moved_from")
+    branch = Templated()
+    tag = Templated()
+    commit = Templated()
+    moved_from = Templated()
+    parameter_kinds = {
+        **BitbucketSensor.parameter_kinds,
+        "branch": name_if_given,
+        "tag": name_if_given,
+        "commit": hash_of,
+        "moved_from": hash_of,
+    }
     what = "The branch or tag did not come to that"
 
     def __init__(
@@ -46,15 +58,12 @@ class BitbucketRefSensor(BitbucketSensor):
         self.moved_from = moved_from
 
     def trigger(self, **common: Any) -> BitbucketRefTrigger:
-        """Return what waits.
-
-        :raises ValueError: there is no name, or a commit is no hash
-        """
+        """Return what waits."""
         kind, name = one_given(branch=self.branch, tag=self.tag)
         return BitbucketRefTrigger(
             kind=kind,
             name=name,
-            commit=hash_of("commit", self.commit),
-            moved_from=hash_of("moved_from", self.moved_from),
+            commit=self.commit,
+            moved_from=self.moved_from,
             **common,
         )

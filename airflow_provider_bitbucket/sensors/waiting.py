@@ -19,7 +19,10 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_bitbucket.exceptions import BitbucketLostError
+from airflow_provider_bitbucket.hooks.acting_user import CONNECTION_KINDS
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+from airflow_provider_bitbucket.hooks.rendering import LiteralMappingMixin
+from airflow_provider_bitbucket.parameters import Kind, Templated, flag, normalize, required_name, seconds
 from airflow_provider_bitbucket.triggers.waiting import BitbucketWaitTrigger, Watch, checked_event, look, polling_hook
 
 if TYPE_CHECKING:
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
     from airflow_provider_bitbucket.triggers.polling import Looker
 
 
-class BitbucketSensor(BaseSensorOperator):
+class BitbucketSensor(LiteralMappingMixin, BaseSensorOperator):
     """Wait for something in a repository; the base of all sensors.
 
     A kind says what it waits for by the trigger it makes. That does the same in a worker, whether the wait is handed over to
@@ -47,6 +50,12 @@ class BitbucketSensor(BaseSensorOperator):
     template_fields: Sequence[str] = ("bitbucket_conn_id", "workspace", "run_as", "repository")
     ui_color = "#deebff"
 
+    repository = Templated()
+    run_as = Templated()
+    bitbucket_conn_id = Templated()
+    #: The kind of each template field.
+    parameter_kinds: ClassVar[Mapping[str, Kind]] = {**CONNECTION_KINDS, "repository": required_name}
+
     #: What is waited for, as the sentence of a timeout calls it.
     what: ClassVar[str]
     lost_error: ClassVar[type[AirflowException]] = BitbucketLostError
@@ -61,9 +70,12 @@ class BitbucketSensor(BaseSensorOperator):
         run_as: str | None = None,
         **sensor: Any,
     ) -> None:
+        for duration in ("poke_interval", "timeout"):
+            if sensor.get(duration) is not None:
+                sensor[duration] = seconds(duration, sensor[duration], zero=True)
         super().__init__(**sensor)
         self.repository = repository
-        self.deferrable = deferrable
+        self.deferrable = flag("deferrable", deferrable)
         self.bitbucket_conn_id = bitbucket_conn_id
         self.workspace = workspace
         self.run_as = run_as
@@ -102,6 +114,7 @@ class BitbucketSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once; in deferrable mode the first look that does not decide it hands over to the triggerer."""
+        normalize(self, self.parameter_kinds)
         event = look(self._looker, self._trigger.subject, self._watch)
         if event is not None:
             return PokeReturnValue(is_done=True, xcom_value=self._conclude(event))
@@ -113,6 +126,7 @@ class BitbucketSensor(BaseSensorOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Go on after the wait in the triggerer."""
+        normalize(self, self.parameter_kinds)
         ended: Mapping[str, Any] = checked_event(event)
         if ended["status"] == "timeout":
             ended = self._seen_late() or ended

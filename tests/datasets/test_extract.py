@@ -152,7 +152,7 @@ def test_a_template_that_renders_to_nothing_bounds_nothing(nothing: Any):
 
 @pytest.mark.parametrize("value", ["yesterday", "02.11.2026", 7])
 def test_what_is_no_moment_is_refused_with_its_name(value: Any):
-    with pytest.raises(ValueError, match=r"until is .* expected an ISO 8601 moment such as"):
+    with pytest.raises(ValueError, match=r"until is .* expected an ISO 8601 timestamp such as"):
         interval("2026-11-02", value)
 
 

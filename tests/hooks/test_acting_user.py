@@ -83,8 +83,8 @@ def test_a_run_as_of_which_nothing_is_left_acts_as_nobody_else(
     own("robin", "robin.reviewer")
     connect(bitbucket_emulator.connection_json("api_token_per_user", default_user="robin"))
     said = refusal(run_as=nothing)
-    assert f"run_as was given, and nobody is left of it: {nothing!r}" in said
-    assert "Leave run_as out" in said
+    assert f"run_as is {nothing!r}; refusing to act as another user" in said
+    assert "leave it out" in said
     assert bitbucket_emulator.requests() == {}
 
 

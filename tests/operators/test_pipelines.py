@@ -229,7 +229,7 @@ class TestWhatToRun:
     ) -> None:
         run = trigger(workspace=timedelta(1), deferrable=True)
 
-        assert str(run.error) == "workspace is a timedelta; expected a plain text or number"
+        assert str(run.error) == "workspace is datetime.timedelta(days=1) (a timedelta); expected text"
         assert not asked(bitbucket, START)
 
     def test_a_commit_a_selector_and_variables_reach_bitbucket(self, bitbucket: BitbucketEmulator, trigger: Trigger) -> None:
@@ -237,7 +237,7 @@ class TestWhatToRun:
         run = trigger(
             commit=commit,
             selector={"type": "custom", "pattern": "nightly"},
-            variables={"LEVEL": "{{ 1 + 1 }}", "DRY": True},
+            variables={"LEVEL": "{{ 1 + 1 }}", "DRY": "true"},
             wait_for_completion=False,
         )
 
@@ -276,10 +276,10 @@ class TestWhatToRun:
     @pytest.mark.parametrize(
         ("name", "value", "said"),
         [
-            ("pull_request", "{{ params.get('nothing') }}", "pull_request is 'None'; expected its number"),
-            ("pull_request", "feature/x", "pull_request is 'feature/x'; expected its number"),
-            ("selector", "{{ params.get('nothing') }}", "selector is 'None'; expected {'type'"),
-            ("selector", ["custom"], r"selector is ['custom']; expected {'type'"),
+            ("pull_request", "{{ params.get('nothing') }}", "Exactly one of branch, tag, commit and pull_request"),
+            ("pull_request", "feature/x", "pull_request is 'feature/x'; expected a whole number"),
+            ("selector", "{{ params.get('nothing') }}", "selector is empty (its template"),
+            ("selector", ["custom"], r"selector is ['custom']; expected a mapping"),
         ],
     )
     def test_what_is_no_number_and_no_selector_is_named(

@@ -146,7 +146,7 @@ def test_who_waits_for_the_asset_learns_how_many_rows_there_are_and_until_when(
 
 
 def test_a_mode_that_does_not_exist_is_refused_when_the_dag_is_parsed():
-    with pytest.raises(ValueError, match="no mode 'append'; expected one of upsert, replace"):
+    with pytest.raises(ValueError, match="mode is 'append'; expected one of upsert, replace"):
         BitbucketToSqlOperator(task_id="load", sql_conn_id="warehouse", table="prs", mode="append")
 
 

@@ -35,10 +35,10 @@ def test_it_is_said_when_the_dag_is_read(sensor: type, parameters: dict[str, Any
 @pytest.mark.parametrize(
     ("sensor", "parameters", "says"),
     [
-        (BitbucketPullRequestSensor, {"pull_request": "{{ 'main' }}"}, "pull_request is 'main'; expected its number"),
+        (BitbucketPullRequestSensor, {"pull_request": "{{ 'main' }}"}, "pull_request is 'main'; expected a whole number"),
         (BitbucketBuildStatusSensor, {"commit": "{{ 'main' }}"}, "commit is 'main'; expected the hash of a commit"),
-        (BitbucketBuildStatusSensor, {"branch": "main", "keys": []}, "keys is empty"),
-        (BitbucketRefSensor, {"tag": "{{ '' }}"}, "expected exactly one of branch, tag, and not empty"),
+        (BitbucketBuildStatusSensor, {"branch": "main", "keys": []}, "keys is []; expected at least one name"),
+        (BitbucketRefSensor, {"tag": "{{ '' }}"}, "tag is empty (its template \"{{ '' }}\" rendered to nothing)"),
         (BitbucketDeploymentSensor, {"environment": "test", "commit": "{{ 'x' }}"}, "commit is 'x'; expected the hash"),
     ],
 )

@@ -1,0 +1,19 @@
+"""Parameters of triggers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def check_serializable(trigger: Any) -> None:
+    """Refuse parameters of a trigger that Airflow could not hand over to the triggerer.
+
+    :raises TypeError: names the parameter
+    """
+    _, kwargs = trigger.serialize()
+    for name, value in kwargs.items():
+        try:
+            json.dumps(value)
+        except TypeError:
+            raise TypeError(f"{name} is a {type(value).__name__}; expected a plain text or number") from None

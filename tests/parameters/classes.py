@@ -1,0 +1,61 @@
+"""Every operator and sensor with parameters that make it valid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
+from airflow_provider_bitbucket.operators.metrics import BitbucketMetricsOperator
+from airflow_provider_bitbucket.operators.pipelines import BitbucketStopPipelineOperator, BitbucketTriggerPipelineOperator
+from airflow_provider_bitbucket.operators.report import BitbucketReportOperator
+from airflow_provider_bitbucket.operators.repositories import BitbucketListRepositoriesOperator
+from airflow_provider_bitbucket.operators.sql import BitbucketToSqlOperator
+from airflow_provider_bitbucket.sensors.build_statuses import BitbucketBuildStatusSensor
+from airflow_provider_bitbucket.sensors.deployments import BitbucketDeploymentSensor
+from airflow_provider_bitbucket.sensors.pipelines import BitbucketPipelineSensor
+from airflow_provider_bitbucket.sensors.pull_requests import BitbucketPullRequestSensor
+from airflow_provider_bitbucket.sensors.refs import BitbucketRefSensor
+
+#: Parameters that are valid together; several where some exclude each other.
+CLASSES: list[tuple[type[Any], Mapping[str, Any]]] = [
+    (BitbucketExtractOperator, {"repositories": "api", "bots": ["x"], "output_path": "file:///nowhere/x.parquet"}),
+    (
+        BitbucketMetricsOperator,
+        {"metric": "dora", "group_by": "week", "incidents": [], "output_path": "file:///nowhere/x.parquet"},
+    ),
+    (BitbucketReportOperator, {"output_path": "file:///nowhere/x.html", "title": "x"}),
+    (BitbucketToSqlOperator, {"sql_conn_id": "x", "table": "x"}),
+    (BitbucketListRepositoriesOperator, {"project": "X", "name": "x"}),
+    (BitbucketTriggerPipelineOperator, {"repository": "api", "branch": "main", "custom_pipeline": "x", "variables": {}}),
+    (BitbucketTriggerPipelineOperator, {"repository": "api", "tag": "x", "selector": {"type": "custom", "pattern": "x"}}),
+    (BitbucketTriggerPipelineOperator, {"repository": "api", "commit": "abcdef1", "custom_pipeline": "x"}),
+    (BitbucketTriggerPipelineOperator, {"repository": "api", "pull_request": 1}),
+    (BitbucketStopPipelineOperator, {"repository": "api", "pipeline": 1}),
+    (BitbucketBuildStatusSensor, {"repository": "api", "commit": "abcdef1", "keys": ["x"]}),
+    (BitbucketBuildStatusSensor, {"repository": "api", "branch": "main"}),
+    (BitbucketDeploymentSensor, {"repository": "api", "environment": "test", "commit": "abcdef1"}),
+    (BitbucketDeploymentSensor, {"repository": "api", "environment": "test", "pipeline": 1}),
+    (BitbucketPipelineSensor, {"repository": "api", "pipeline": 1}),
+    (BitbucketPullRequestSensor, {"repository": "api", "pull_request": 1}),
+    (BitbucketRefSensor, {"repository": "api", "branch": "main", "commit": "abcdef1"}),
+    (BitbucketRefSensor, {"repository": "api", "tag": "x", "moved_from": "abcdef1"}),
+]
+IDS = [f"{cls.__name__}-{number}" for number, (cls, _) in enumerate(CLASSES)]
+_SHARED = (
+    "repositories",
+    "since",
+    "until",
+    "bots",
+    "project",
+    "name",
+    "updated_since",
+    "bitbucket_conn_id",
+    "workspace",
+    "run_as",
+)
+
+
+def fields(cls: type[Any], valid: Mapping[str, Any]) -> list[str]:
+    """Return the template fields that may be set beside these parameters."""
+    return [name for name in cls.template_fields if name in valid or name in _SHARED]
