@@ -78,8 +78,8 @@ def started_since(
     :raises BitbucketServerError: a row is malformed; skipping it could overlook the pipeline and start it twice
     """
     found = []
-    for row in client.pipelines.list(repository):
-        with reading(f"the pipelines of {client.full_name(repository)}"):
+    with reading(f"the pipelines of {client.full_name(repository)}"):
+        for row in client.pipelines.list(repository):
             if build_number(row) <= newest:
                 break
             if asked_for(row, creator) and fits(target, row.get("target") or {}):
@@ -94,9 +94,8 @@ def unfinished(client: BitbucketClient, repository: str, target: Mapping[str, An
 
     :raises BitbucketServerError: a row is malformed; skipping it could overlook the pipeline and start it twice
     """
-    rows = _newest_unfinished(client, repository)
     with reading(f"the pipelines of {client.full_name(repository)}"):
-        return [row for row in rows if fits(target, row.get("target") or {})]
+        return [row for row in _newest_unfinished(client, repository) if fits(target, row.get("target") or {})]
 
 
 def _newest_unfinished(client: BitbucketClient, repository: str) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
 if TYPE_CHECKING:
@@ -11,11 +12,28 @@ if TYPE_CHECKING:
 
 #: What a pipeline can run on.
 TARGETS = ("branch", "tag", "commit", "pull_request")
+#: What may be given together: exactly this commit, in the context of a branch or tag.
+_TOGETHER = ({"branch", "commit"}, {"tag", "commit"})
 
 
 def is_template(value: Any) -> bool:
     """Say whether a value is known only when the task runs."""
     return "{{" in value or "{%" in value if isinstance(value, str) else not isinstance(value, int)
+
+
+def check_targets(task_id: str, given: Mapping[str, Any]) -> None:
+    """Refuse targets that contradict each other, whatever their templates render to; the rest is checked before the start.
+
+    :param task_id: for the message
+    :param given: those of :data:`TARGETS` that are not None
+    :raises ValueError: there is none, or more than belong together
+    """
+    fixed = {name for name, value in given.items() if not is_template(value)}
+    if not given or (len(fixed) > 1 and fixed not in _TOGETHER):
+        raise ValueError(
+            f"{task_id}: give exactly one of {', '.join(TARGETS)} (commit may accompany branch or tag); "
+            f"given: {', '.join(given) or 'none'}"
+        )
 
 
 def seconds(name: str, value: float) -> float:

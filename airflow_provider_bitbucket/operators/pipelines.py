@@ -30,7 +30,14 @@ from airflow_provider_bitbucket.hooks.pipelines import (
 )
 from airflow_provider_bitbucket.hooks.step_logs import LogSteps, StepLogs
 from airflow_provider_bitbucket.links import BitbucketPipelineLink, push_pipeline
-from airflow_provider_bitbucket.operators.parameters import TARGETS, check_serializable, is_template, one_of, seconds
+from airflow_provider_bitbucket.operators.parameters import (
+    COMMIT_IN_CONTEXT,
+    TARGETS,
+    check_serializable,
+    is_template,
+    one_of,
+    seconds,
+)
 from airflow_provider_bitbucket.triggers.pipelines import (
     BitbucketPipelineTrigger,
     OnPaused,
@@ -61,9 +68,11 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
     dictionary about the pipeline.
 
     :param repository: slug of the repository, or ``workspace/slug``
-    :param branch: run on the head of this branch; give exactly one of ``branch``, ``tag``, ``commit``, ``pull_request``
+    :param branch: run on the head of this branch; give exactly one of ``branch``, ``tag``, ``commit``, ``pull_request``, except
+        that ``commit`` may accompany ``branch`` or ``tag``
     :param tag: run on this tag
-    :param commit: run on this commit (full hash)
+    :param commit: run on this commit (hash): beside ``branch`` or ``tag`` exactly this commit in that context; alone it needs
+        ``custom_pipeline`` or ``selector``
     :param pull_request: run on the pull request with this number
     :param custom_pipeline: name of the pipeline under ``custom:`` in ``bitbucket-pipelines.yml``; default: the pipeline
         that a push would run
@@ -152,10 +161,7 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
         self.run_as = run_as
         self._running: str | None = None
         self._killed = False
-        given = {name: getattr(self, name) for name in TARGETS if getattr(self, name) is not None}
-        # Templates may turn out empty: which of them is left is checked when they are rendered, before the start.
-        if not given or sum(not is_template(value) for value in given.values()) > 1:
-            raise ValueError(f"{self.task_id}: give exactly one of {', '.join(TARGETS)}; given: {', '.join(given) or 'none'}")
+        check_targets(self.task_id, {name: getattr(self, name) for name in TARGETS if getattr(self, name) is not None})
 
     @property
     def variables(self) -> Any:
@@ -293,13 +299,12 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
             case "paused":
                 raise BitbucketPipelinePausedError(f"{event['message']} {event['pipeline']['url']} It is left as it is.")
             case "failed":
-                why = explain_failure(self._explaining.get_conn(), self.repository, uuid, logs=self.log_steps != "none")
+                why = explain_failure(self._explaining, self.repository, uuid, logs=self.log_steps != "none")
                 raise BitbucketPipelineFailedError(f"{event['message']} {event['pipeline']['url']}\n{why}")
         return event["pipeline"]
 
     def _step_logs(self, pipeline: dict[str, Any]) -> StepLogs:
-        client = self._polling.get_conn()
-        return StepLogs(client, self.repository, pipeline["uuid"], pipeline["url"], log=self.log, mode=self.log_steps)
+        return StepLogs(self._polling, self.repository, pipeline["uuid"], pipeline["url"], log=self.log, mode=self.log_steps)
 
     def _give_up(self, last: str, stopped: str) -> NoReturn:
         message = f"The pipeline was not over within {self._time_limit():.0f} s. {last} {stopped}"
