@@ -31,9 +31,9 @@ from airflow_provider_bitbucket.hooks.pipelines import (
 from airflow_provider_bitbucket.hooks.step_logs import LogSteps, StepLogs
 from airflow_provider_bitbucket.links import BitbucketPipelineLink, push_pipeline
 from airflow_provider_bitbucket.operators.parameters import (
-    COMMIT_IN_CONTEXT,
     TARGETS,
     check_serializable,
+    check_targets,
     is_template,
     one_of,
     seconds,
@@ -71,8 +71,7 @@ class BitbucketTriggerPipelineOperator(BaseOperator):
     :param branch: run on the head of this branch; give exactly one of ``branch``, ``tag``, ``commit``, ``pull_request``, except
         that ``commit`` may accompany ``branch`` or ``tag``
     :param tag: run on this tag
-    :param commit: run on this commit (hash): beside ``branch`` or ``tag`` exactly this commit in that context; alone it needs
-        ``custom_pipeline`` or ``selector``
+    :param commit: run on this commit: in the context of ``branch`` or ``tag``, or of ``custom_pipeline`` or ``selector`` alone
     :param pull_request: run on the pull request with this number
     :param custom_pipeline: name of the pipeline under ``custom:`` in ``bitbucket-pipelines.yml``; default: the pipeline
         that a push would run
