@@ -57,6 +57,7 @@ class TestStart:
     def test_exactly_this_commit_in_the_context_of_a_branch(
         self, client: BitbucketClient, bitbucket_emulator: BitbucketEmulator, length: int
     ) -> None:
+        open_pull_request(bitbucket_emulator)
         commit = client.refs.branch("api", "main")["target"]["hash"]
         assert client.refs.branch("api", "feature/x")["target"]["hash"] != commit
         made = client.pipelines.trigger("api", branch="feature/x", commit=commit[:length])

@@ -211,6 +211,7 @@ class TestWhatToRun:
         assert run.value["ref_name"] == "main"
 
     def test_exactly_this_commit_runs_in_the_context_of_a_branch(self, bitbucket: BitbucketEmulator, trigger: Trigger) -> None:
+        bitbucket.control("POST", "pullrequests/acme/api", {"title": "Faster", "source_branch": "feature/x"})
         commit = BitbucketHook().get_conn().refs.branch("api", "main")["target"]["hash"]
         run = trigger(branch="feature/x", commit=f"{{{{ '{commit[:10]}' }}}}", wait_for_completion=False)
         assert run.state == "success", run.error
