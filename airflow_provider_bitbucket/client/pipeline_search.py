@@ -7,13 +7,15 @@ can be known: it is newer than the newest one before the attempt, it has the tar
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.client.errors import BitbucketError, BitbucketNotFoundError
+from airflow_provider_bitbucket.client.errors import BitbucketBadRequestError, BitbucketError, BitbucketNotFoundError
+from airflow_provider_bitbucket.client.malformed import UNREADABLE, reading
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, rows_of
 from airflow_provider_bitbucket.client.pipeline_state import build_number
 from airflow_provider_bitbucket.client.pipeline_target import fits
@@ -21,8 +23,13 @@ from airflow_provider_bitbucket.client.pipeline_target import fits
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.client.bitbucket import BitbucketClient
 
-#: The status filter's words for what is not over.
-_UNFINISHED = ("PARSING", "PENDING", "PAUSED", "HALTED", "BUILDING")
+#: The status filter's values for pipelines that are not completed. A running one is BUILDING in the published OpenAPI and
+#: IN_PROGRESS according to Atlassian's staff. Unknown values were seen to match nothing; where they are refused instead, only
+#: the published ones are asked for.
+_PUBLISHED = ("PARSING", "PENDING", "PAUSED", "HALTED", "BUILDING")
+_UNFINISHED = (*_PUBLISHED, "IN_PROGRESS")
+#: API addresses that refused IN_PROGRESS; one refusal is enough for a process.
+_refusing: set[str] = set()
 _STARTED_OTHERWISE = ("PUSH", "SCHEDULE", "PARENT_STEP")
 
 
@@ -45,9 +52,16 @@ def mark(client: BitbucketClient, repository: str) -> Mark:
         response = client.request("GET", path, params={"sort": "-created_on", "pagelen": 1}, object_only=True)
     except BitbucketNotFoundError:
         return Mark(0, datetime.now(UTC))  # no such repository, or Pipelines are off: the start tells it in better words
-    date = response.headers.get("Date")
-    numbers = [build_number(row) for row in rows_of(response.json(), path)]
-    return Mark(max(numbers, default=0), parsedate_to_datetime(date) if date else datetime.now(UTC))
+    with reading(f"the newest pipeline of {client.full_name(repository)}"):
+        numbers = [build_number(row) for row in rows_of(response.json(), path)]
+    return Mark(max(numbers, default=0), _http_date(response.headers.get("Date")) or datetime.now(UTC))
+
+
+def _http_date(text: str | None) -> datetime | None:
+    with suppress(*UNREADABLE):
+        date = parsedate_to_datetime(text or "")
+        return date if date.tzinfo else date.replace(tzinfo=UTC)
+    return None
 
 
 def started_since(
@@ -61,13 +75,15 @@ def started_since(
     :param target: what was asked for, as :func:`~airflow_provider_bitbucket.client.pipeline_target.build_target` gives it
     :param newest: build number that theirs are above
     :param creator: uuid of the account that asked; None: anybody
+    :raises BitbucketServerError: a row is malformed; skipping it could overlook the pipeline and start it twice
     """
     found = []
-    for row in client.pipelines.list(repository):
-        if build_number(row) <= newest:
-            break
-        if asked_for(row, creator) and fits(target, row.get("target") or {}):
-            found.append(row)
+    with reading(f"the pipelines of {client.full_name(repository)}"):
+        for row in client.pipelines.list(repository):
+            if build_number(row) <= newest:
+                break
+            if asked_for(row, creator) and fits(target, row.get("target") or {}):
+                found.append(row)
     return found
 
 
@@ -75,9 +91,25 @@ def unfinished(client: BitbucketClient, repository: str, target: Mapping[str, An
     """Return the pipelines that may be of a target and are not over, newest first, whoever and whatever started them.
 
     Costs one request; looks at the newest 100. One that is still being parsed may turn out to be another: :func:`shows_selector`.
+
+    :raises BitbucketServerError: a row is malformed; skipping it could overlook the pipeline and start it twice
     """
-    newest = islice(client.pipelines.list(repository, status=_UNFINISHED), LARGEST_PAGE)
-    return [row for row in newest if fits(target, row.get("target") or {})]
+    with reading(f"the pipelines of {client.full_name(repository)}"):
+        return [row for row in _newest_unfinished(client, repository) if fits(target, row.get("target") or {})]
+
+
+def _newest_unfinished(client: BitbucketClient, repository: str) -> list[dict[str, Any]]:
+    def ask(statuses: tuple[str, ...]) -> list[dict[str, Any]]:
+        return [*islice(client.pipelines.list(repository, status=statuses), LARGEST_PAGE)]
+
+    if client.base_url in _refusing:
+        return ask(_PUBLISHED)
+    try:
+        return ask(_UNFINISHED)
+    except BitbucketBadRequestError:
+        rows = ask(_PUBLISHED)  # raises where the status was not the reason
+        _refusing.add(client.base_url)
+        return rows
 
 
 def shows_selector(row: Mapping[str, Any]) -> bool:
@@ -88,9 +120,10 @@ def shows_selector(row: Mapping[str, Any]) -> bool:
 def own_account(client: BitbucketClient) -> str | None:
     """Return the uuid of the account behind the credentials, None when Bitbucket does not tell (access tokens)."""
     try:
-        return str(client.users.me()["uuid"])
+        uuid = client.users.me().get("uuid")
     except BitbucketError:
         return None
+    return uuid if isinstance(uuid, str) and uuid else None
 
 
 def asked_for(row: Mapping[str, Any], creator: str | None) -> bool:

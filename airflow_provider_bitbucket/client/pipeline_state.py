@@ -6,15 +6,13 @@ and can last for weeks. Source: published OpenAPI (``pipeline_state*``) and reco
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from airflow_provider_bitbucket.client.errors import BitbucketServerError, broken_answer
-
-_T = TypeVar("_T")
 
 
 class PipelineStatus(StrEnum):
@@ -54,6 +52,8 @@ _STAGES = {
     "PARSING": PipelineStatus.PENDING,
     "PENDING": PipelineStatus.PENDING,
 }
+#: Whatever counts pipelines, 64 bits are enough for it.
+_LARGEST_NUMBER = 2**63
 
 
 @dataclass(frozen=True)
@@ -94,17 +94,17 @@ class PipelineOutcome:
 
     def summary(self) -> dict[str, Any]:
         """Return what is worth passing on, as JSON: names, numbers and ISO times."""
-        target = self.pipeline.get("target") or {}
+        target = _part(self.pipeline, "target")
         return {
             "uuid": self.uuid,
             "build_number": self.build_number,
             "status": str(self.status),
             "url": self.url,
-            "ref_name": target.get("ref_name") or target.get("source"),
-            "commit": (target.get("commit") or {}).get("hash"),
-            "created_on": self.pipeline.get("created_on"),
-            "completed_on": self.pipeline.get("completed_on"),
-            "duration_in_seconds": self.pipeline.get("duration_in_seconds"),
+            "ref_name": _scalar(target.get("ref_name")) or _scalar(target.get("source")),
+            "commit": _scalar(_part(target, "commit").get("hash")),
+            "created_on": _scalar(self.pipeline.get("created_on")),
+            "completed_on": _scalar(self.pipeline.get("completed_on")),
+            "duration_in_seconds": _scalar(self.pipeline.get("duration_in_seconds")),
         }
 
 
@@ -113,20 +113,23 @@ def evaluate(pipeline: Mapping[str, Any], results_url: str) -> PipelineOutcome:
 
     :param pipeline: as Bitbucket gives it; its ``links`` lead to an internal host and are not used
     :param results_url: address of the repository's results, ``https://bitbucket.org/acme/api/pipelines/results``
-    :raises BitbucketServerError: it does not say which pipeline it is, so it says nothing about any
+    :raises BitbucketServerError: the response is malformed: it does not name the pipeline, or the pipeline is completed and has
+        no readable result. It says nothing about the end of any pipeline.
     """
     state = _part(pipeline, "state")
-    name = str(state.get("name") or "")
+    name = _name(state)
     completed = name == "COMPLETED"
     inner = _part(state, "result" if completed else "stage")
-    word = str(inner.get("name") or "")
+    word = _name(inner)
+    if completed and not word:
+        raise broken_answer("Bitbucket reported a completed pipeline without a readable result: a malformed response.")
     if completed:
         status = PipelineStatus(word) if word in _RESULTS else PipelineStatus.UNKNOWN
     else:
         status = _STAGES.get(word) or _NAMES.get(name) or _in_progress(name, word)
     number = build_number(pipeline)
     return PipelineOutcome(
-        uuid=_needed(pipeline, "uuid", str),
+        uuid=_uuid(pipeline),
         build_number=number,
         status=status,
         completed=completed,
@@ -141,34 +144,68 @@ def build_number(pipeline: Mapping[str, Any]) -> int:
 
     :raises BitbucketServerError: it has none
     """
-    return _needed(pipeline, "build_number", int)
+    number = pipeline.get("build_number")
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 < number < _LARGEST_NUMBER:
+        raise _unidentified("build_number")
+    return number
 
 
-def is_identified(pipeline: Mapping[str, Any]) -> bool:
+def is_identified(pipeline: Any) -> bool:
     """Say whether a pipeline's JSON tells which one it is, as :func:`evaluate` needs it."""
     try:
-        return bool(_needed(pipeline, "uuid", str) and build_number(pipeline))
+        return isinstance(pipeline, Mapping) and bool(_uuid(pipeline) and build_number(pipeline))
     except BitbucketServerError:
         return False
 
 
+def describes_end(pipeline: Mapping[str, Any]) -> bool:
+    """Return whether a row of the list reports a pipeline's state as fully as a request for that pipeline does.
+
+    Nobody has recorded that it always does: what a row leaves out of an end (who stopped it, which error) is asked for.
+    """
+    state = _part(pipeline, "state")
+    if _name(state) != "COMPLETED":
+        return bool(_name(state))
+    result = _part(state, "result")
+    needed = {"ERROR": "error", "STOPPED": "terminator"}.get(_name(result))
+    return bool(_name(result)) and (needed is None or bool(result.get(needed)))
+
+
 def step_result(step: Mapping[str, Any]) -> str:
     """Return a step's result, or its stage or state while it has none."""
-    state = step.get("state") or {}
-    inner = state.get("result") or state.get("stage") or {}
-    return str(inner.get("name") or state.get("name") or "UNKNOWN")
+    state = _part(step, "state")
+    inner = _part(state, "result") or _part(state, "stage")
+    return _name(inner) or _name(state) or "UNKNOWN"
 
 
-def _needed(pipeline: Mapping[str, Any], name: str, kind: Callable[[Any], _T]) -> _T:
-    with suppress(TypeError, ValueError):
-        if pipeline.get(name):
-            return kind(pipeline[name])
-    raise broken_answer(f"Bitbucket told of a pipeline without a usable {name!r}: a broken answer, which says nothing about it.")
+def _uuid(pipeline: Mapping[str, Any]) -> str:
+    uuid = pipeline.get("uuid")
+    if not isinstance(uuid, str) or not uuid:
+        raise _unidentified("uuid")
+    return uuid
+
+
+def _unidentified(name: str) -> BitbucketServerError:
+    return broken_answer(
+        f"Bitbucket reported a pipeline without a usable {name!r}: a malformed response, which says nothing about it."
+    )
 
 
 def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     part = whole.get(name)
     return part if isinstance(part, Mapping) else {}
+
+
+def _name(part: Mapping[str, Any]) -> str:
+    name = part.get("name")
+    return name if isinstance(name, str) else ""
+
+
+def _scalar(value: Any) -> str | int | float | None:
+    """Return a text or a number as it is, None for anything else: a summary travels through XCom and trigger events."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, str | int | float) else None
 
 
 def _in_progress(name: str, stage: str) -> PipelineStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 from urllib.parse import quote
@@ -12,9 +13,11 @@ from airflow_provider_bitbucket.client.errors import (
     BitbucketError,
     BitbucketNotFoundError,
     BitbucketServerError,
+    broken_answer,
 )
-from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, keep_envelope, rows_of
-from airflow_provider_bitbucket.client.pipeline_state import PipelineOutcome, evaluate, step_result
+from airflow_provider_bitbucket.client.malformed import UNREADABLE, reading
+from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, keep_envelope
+from airflow_provider_bitbucket.client.pipeline_state import PipelineOutcome, evaluate, is_identified, step_result
 from airflow_provider_bitbucket.client.pipeline_target import build_target, describe_target, variable_list
 from airflow_provider_bitbucket.client.resource import Resource
 from airflow_provider_bitbucket.client.urls import segment
@@ -28,7 +31,11 @@ _MOST_FAILED_CASES = 10
 _MOST_CASES = 1000
 
 #: What the list can be filtered by: SUCCESSFUL is called PASSED here, RUNNING is called BUILDING.
-STATUS_FILTERS = ("PARSING", "PENDING", "PAUSED", "HALTED", "BUILDING", "ERROR", "PASSED", "FAILED", "STOPPED", "UNKNOWN")
+#: IN_PROGRESS is not in the published OpenAPI; Atlassian's staff name it.
+STATUS_FILTERS = (
+    *("PARSING", "PENDING", "PAUSED", "HALTED", "BUILDING", "IN_PROGRESS"),
+    *("ERROR", "PASSED", "FAILED", "STOPPED", "UNKNOWN"),
+)
 
 #: What :meth:`Pipelines.evaluate` and a summary need of each pipeline in the list. Bitbucket may ignore it and send all.
 _LOOK_FIELDS = ",".join(
@@ -58,9 +65,11 @@ class Pipelines(Resource):
         """Start a pipeline and return it as Bitbucket created it (state PARSING or PENDING).
 
         :param repository: slug, or ``workspace/slug``
-        :param branch: run on the head of this branch; exactly one of branch, tag, commit and pull_request is given
+        :param branch: run on the head of this branch; exactly one of branch, tag, commit and pull_request is given, except that
+            ``commit`` may accompany ``branch`` or ``tag``
         :param tag: run on this tag
-        :param commit: run on this commit (a short hash costs one more request); needs ``custom_pipeline`` or ``selector``
+        :param commit: run on this commit (a short hash costs one more request). Beside ``branch`` or ``tag``: run exactly this
+            commit in that context. Alone it needs ``custom_pipeline`` or ``selector``.
         :param pull_request: run the pull-request pipeline of this number (three more requests: it, and its two full hashes)
         :param custom_pipeline: a name under ``custom:`` in ``bitbucket-pipelines.yml``
         :param selector: any other selector, such as ``{"type": "branches", "pattern": "release/*"}``
@@ -96,7 +105,7 @@ class Pipelines(Resource):
         complete = dict(target)
         if target["type"] == "pipeline_pullrequest_target":
             complete |= self._pull_request_target(repository, int(target["pullrequest"]["id"]))
-        elif target["type"] == "pipeline_commit_target" and len(target["commit"]["hash"]) < _FULL_HASH:
+        elif "commit" in target and len(target["commit"]["hash"]) < _FULL_HASH:
             complete["commit"] = self._full_commit(repository, target["commit"]["hash"])
         listed = variable_list(variables)
         return {"target": complete, "variables": listed} if listed else {"target": complete}
@@ -121,13 +130,25 @@ class Pipelines(Resource):
         return self._client.get(self._path(repository, pipeline))
 
     def outcome(self, repository: str, pipeline: str | int) -> PipelineOutcome:
-        """Return what has become of a pipeline so far. Costs one request."""
-        return self.evaluate(repository, self.get(repository, pipeline))
+        """Return what has become of a pipeline so far. Costs one request.
+
+        :raises BitbucketServerError: among others, for a malformed response; the message names the pipeline
+        """
+        answer = self.get(repository, pipeline)
+        try:
+            return self.evaluate(repository, answer)
+        except BitbucketServerError as error:
+            about = f"pipeline {pipeline} of {self._client.full_name(repository)}"
+            raise error.with_message(f"The state of {about} cannot be read. {error.message}") from error
 
     def evaluate(self, repository: str, pipeline: Mapping[str, Any]) -> PipelineOutcome:
-        """Return what a pipeline's JSON means, with the address of its web page."""
-        full_name = quote(self._client.full_name(repository))
-        return evaluate(pipeline, f"{self._client.web_url}/{full_name}/pipelines/results")
+        """Return what a pipeline's JSON means, with the address of its web page.
+
+        :raises BitbucketServerError: the response is malformed and says nothing about the pipeline; transient
+        """
+        full_name = self._client.full_name(repository)
+        with reading(f"a pipeline of {full_name}"):
+            return evaluate(pipeline, f"{self._client.web_url}/{quote(full_name)}/pipelines/results")
 
     def list(
         self,
@@ -179,13 +200,17 @@ class Pipelines(Resource):
     def newest(self, repository: str, page: int = 1) -> Sequence[dict[str, Any]]:
         """Return a page of :data:`~airflow_provider_bitbucket.client.paging.LARGEST_PAGE` pipelines, newest first.
 
-        They have what :meth:`evaluate` needs and hardly more. Costs one request, whichever page.
+        They have what :meth:`evaluate` needs and hardly more; rows that name no pipeline are left out. Costs one request,
+        whichever page.
 
         :param page: from 1 on; empty past the last
         """
         params = {"sort": "-created_on", "pagelen": LARGEST_PAGE, "page": page, "fields": keep_envelope(_LOOK_FIELDS)}
-        path = self._list_path(repository)
-        return rows_of(self._client.get(path, params), path)
+        values = self._client.get(self._list_path(repository), params).get("values")
+        if not isinstance(values, list):
+            raise broken_answer(f"The list of pipelines of {self._client.full_name(repository)} has no 'values'.")
+        # Not rows_of(), which refuses the page: a malformed row must not hide the pipelines in the others.
+        return [*filter(is_identified, values)]
 
     def steps(self, repository: str, pipeline: str | int) -> Sequence[dict[str, Any]]:
         """Return all steps; none until the YAML has been parsed. Paging parameters are ignored here."""
@@ -267,8 +292,8 @@ class Pipelines(Resource):
         :param log_lines: how many lines of each log; 0: do not read it
         """
         try:
-            steps = self.steps(repository, outcome.uuid)
-        except BitbucketError as error:
+            steps = [*filter(_has_uuid, self.steps(repository, outcome.uuid))]
+        except (BitbucketError, *UNREADABLE) as error:
             return f"Its steps could not be read: {error}"
         failed = [step for step in steps if step_result(step) in ("FAILED", "ERROR")]
         told = [self._step_details(repository, outcome, step, log_lines) for step in failed[:_MOST_FAILED_STEPS]]
@@ -277,19 +302,20 @@ class Pipelines(Resource):
 
     def _step_details(self, repository: str, outcome: PipelineOutcome, step: Mapping[str, Any], log_lines: int) -> str:
         lines = [f"Step {step.get('name') or step['uuid']!r}: {step_result(step)}"]
-        if problem := ((step.get("state") or {}).get("result") or {}).get("error"):
-            lines.append(f"  {problem.get('message') or problem.get('key')}")
+        with suppress(*UNREADABLE):
+            if problem := step["state"]["result"]["error"]:
+                lines.append(f"  {problem.get('message') or problem.get('key')}")
         try:
             lines += [f"  failed test: {name}" for name in self._failed_tests(repository, outcome, step["uuid"])]
-        except BitbucketError as error:
-            lines.append(f"  its test report could not be read: {error.message}")
+        except (BitbucketError, *UNREADABLE) as error:
+            lines.append(f"  its test report could not be read: {getattr(error, 'message', error)}")
         if not log_lines:
             return "\n".join(lines)
         try:
             text = self.log(repository, outcome.uuid, step["uuid"], last=_TAIL_BYTES).decode("utf-8", "replace")
             lines += [f"  | {line}" for line in text.splitlines()[-log_lines:]]
-        except BitbucketError as error:
-            lines.append(f"  its log could not be read: {error.message}")
+        except (BitbucketError, *UNREADABLE) as error:
+            lines.append(f"  its log could not be read: {getattr(error, 'message', error)}")
         return "\n".join(lines)
 
     def _failed_tests(self, repository: str, outcome: PipelineOutcome, step: str) -> Sequence[str]:
@@ -312,20 +338,23 @@ class Pipelines(Resource):
     def _pull_request_target(self, repository: str, number: int) -> dict[str, Any]:
         """Return what Bitbucket wants to know of a pull request, with the full hashes that pull requests do not show."""
         pull_request = self._client.pull_requests.get(repository, number)
-        if pull_request["state"] != "OPEN":
-            raise ValueError(f"Pull request {number} of {repository!r} is {pull_request['state']}; only an open one can run")
-        source, destination = pull_request["source"], pull_request["destination"]
-        if not source.get("commit") or not source.get("branch"):
+        with reading(f"pull request {number} of {self._client.full_name(repository)}"):
+            state, source, destination = (pull_request[name] for name in ("state", "source", "destination"))
+            is_complete = bool(source.get("commit") and source.get("branch"))
+        if state != "OPEN":
+            raise ValueError(f"Pull request {number} of {repository!r} is {state}; only an open one can run")
+        if not is_complete:
             raise ValueError(f"The branch of pull request {number} of {repository!r} is gone; there is nothing to run on")
-        return {
-            "source": source["branch"]["name"],
-            "destination": destination["branch"]["name"],
-            "commit": self._full_commit(repository, source["commit"]["hash"]),
-            "destination_commit": self._full_commit(repository, destination["commit"]["hash"]),
-        }
+        with reading(f"pull request {number} of {self._client.full_name(repository)}"):
+            names = {"source": source["branch"]["name"], "destination": destination["branch"]["name"]}
+            hashes = source["commit"]["hash"], destination["commit"]["hash"]
+        commit, destination_commit = (self._full_commit(repository, short) for short in hashes)
+        return {**names, "commit": commit, "destination_commit": destination_commit}
 
     def _full_commit(self, repository: str, short: str) -> dict[str, str]:
-        return {"type": "commit", "hash": self._client.commits.get(repository, short)["hash"]}
+        commit = self._client.commits.get(repository, short)
+        with reading(f"commit {short} of {self._client.full_name(repository)}"):
+            return {"type": "commit", "hash": commit["hash"]}
 
     def _refusal(self, error: BitbucketError, repository: str, target: Mapping[str, Any]) -> str | None:
         """Say in the words of what was asked why no pipeline was started; None when Bitbucket's own words are best."""
@@ -346,3 +375,7 @@ class Pipelines(Resource):
         if error.status in (400, 404):
             return f"Bitbucket started no pipeline at {where} of {name}: {error.message}"
         return None
+
+
+def _has_uuid(step: Any) -> bool:
+    return isinstance(step, Mapping) and isinstance(step.get("uuid"), str)

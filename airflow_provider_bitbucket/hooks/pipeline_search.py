@@ -55,7 +55,7 @@ def note_attempt(client: BitbucketClient, repository: str) -> Attempt:
     """Note where a repository stands before a pipeline is started in it. Costs one request."""
     from airflow_provider_bitbucket.client.pipeline_search import mark
 
-    place = mark(client, repository)
+    place = patiently(lambda: mark(client, repository))
     return Attempt(newest=place.newest, at=place.at.isoformat())
 
 
@@ -78,19 +78,25 @@ def find_attempted(
     """
     from airflow_provider_bitbucket.client.pipeline_search import own_account, started_since
 
-    creator = _patiently(lambda: own_account(client))
+    creator = patiently(lambda: own_account(client))
+
+    def search() -> list[PipelineOutcome]:
+        rows = started_since(client, repository, target, attempt["newest"], creator)
+        return [client.pipelines.evaluate(repository, row) for row in rows]
+
     for look in range(LOOKS):
         if look:
             time.sleep(LOOK_PAUSE_SECONDS)
-        rows = _patiently(lambda: started_since(client, repository, target, attempt["newest"], creator))
+        outcomes = patiently(search)
     known = others()
-    found = [client.pipelines.evaluate(repository, row) for row in rows if row["uuid"] not in known]
-    latest = datetime.fromisoformat(attempt["at"]) + timedelta(seconds=_OWN_SECONDS)
-    certain = len(found) == 1 and _created(found[0]) <= latest
+    found = [outcome for outcome in outcomes if outcome.uuid not in known]
+    created = _created(found[0]) if len(found) == 1 else None
+    certain = created is not None and created - datetime.fromisoformat(attempt["at"]) <= timedelta(seconds=_OWN_SECONDS)
     return _chosen(found, certain, on_ambiguous, "whose answer was lost")
 
 
-def _patiently(ask: Callable[[], T]) -> T:
+def patiently(ask: Callable[[], T]) -> T:
+    """Return what a read request brings; transient errors, malformed responses among them, are waited out for a while."""
     from tenacity import Retrying, before_sleep_log, retry_if_exception, stop_after_delay, wait_fixed
 
     from airflow_provider_bitbucket.client.retry import is_transient
@@ -126,11 +132,11 @@ def find_running(
     from airflow_provider_bitbucket.client.pipeline_search import asked_for, own_account, shows_selector
 
     creator = own_account(client)
-    rows = [row for row in _unfinished(client, repository, target) if asked_for(row, creator) and row["uuid"] not in others]
-    outcomes = [client.pipelines.evaluate(repository, row) for row in rows]
+    unfinished = _unfinished(client, repository, target)
+    outcomes = [one for one in unfinished if asked_for(one.pipeline, creator) and one.uuid not in others]
     if since is not None:
         since -= timedelta(seconds=_OWN_SECONDS)  # our clock, not Bitbucket's
-        outcomes = [outcome for outcome in outcomes if _created(outcome) >= since]
+        outcomes = [outcome for outcome in outcomes if (_created(outcome) or since) >= since]
     certain = certain and len(outcomes) == 1 and shows_selector(outcomes[0].pipeline)
     return _chosen(outcomes, certain, on_ambiguous, "of an earlier try")
 
@@ -142,25 +148,31 @@ def find_reusable(client: BitbucketClient, repository: str, target: Mapping[str,
     """
     from airflow_provider_bitbucket.client.pipeline_search import shows_selector
 
-    rows = filter(shows_selector, _unfinished(client, repository, target))
-    return next((client.pipelines.evaluate(repository, row) for row in rows), None)
+    return next((one for one in _unfinished(client, repository, target) if shows_selector(one.pipeline)), None)
 
 
-def _unfinished(client: BitbucketClient, repository: str, target: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _unfinished(client: BitbucketClient, repository: str, target: Mapping[str, Any]) -> list[PipelineOutcome]:
     """Return the pipelines of a target that are not over, once all of them tell what they run, or have not for 20 seconds."""
     from airflow_provider_bitbucket.client.pipeline_search import shows_selector, unfinished
 
-    rows = unfinished(client, repository, target)
+    def search() -> list[PipelineOutcome]:
+        return [client.pipelines.evaluate(repository, row) for row in unfinished(client, repository, target)]
+
+    outcomes = patiently(search)
     for _ in range(LOOKS - 1):
-        if all(map(shows_selector, rows)):
+        if all(shows_selector(outcome.pipeline) for outcome in outcomes):
             break
         time.sleep(LOOK_PAUSE_SECONDS)
-        rows = unfinished(client, repository, target)
-    return rows
+        outcomes = patiently(search)
+    return outcomes
 
 
-def _created(outcome: PipelineOutcome) -> datetime:
-    created = datetime.fromisoformat(outcome.pipeline["created_on"])
+def _created(outcome: PipelineOutcome) -> datetime | None:
+    """Return when a pipeline was created, None where its timestamp cannot be read."""
+    try:
+        created = datetime.fromisoformat(outcome.pipeline["created_on"])
+    except (KeyError, TypeError, ValueError):
+        return None
     return created if created.tzinfo else created.replace(tzinfo=UTC)
 
 
@@ -170,7 +182,7 @@ def _chosen(found: Sequence[PipelineOutcome], certain: bool, on_ambiguous: OnAmb
         return None
     if certain or on_ambiguous == "adopt_newest":
         return found[0]
-    listed = "\n".join(f"  {one.url} of {one.pipeline['created_on']}: {one.reason}" for one in found)
+    listed = "\n".join(f"  {one.url} of {one.pipeline.get('created_on')}: {one.reason}" for one in found)
     raise BitbucketAmbiguousStartError(
         f"It can not be told whether the start {which} is one of these:\n{listed}\nNothing else is started, because that could "
         "run it twice, and this is not tried again by itself. Look at them; clear this task to start a new one, or let it "

@@ -14,6 +14,7 @@ from airflow_provider_bitbucket.hooks.pipeline_search import (
     find_reusable,
     find_running,
     note_attempt,
+    patiently,
     target_of,
 )
 from airflow_provider_bitbucket.links import PIPELINE_UUID_XCOM
@@ -146,7 +147,7 @@ class PipelineStart:
             self._log.warning("An earlier try asked for another pipeline (%s); it is left alone.", left["asked"])
             return None
         if uuid := left.get("uuid"):
-            outcome: PipelineOutcome | None = self._client.pipelines.outcome(self._repository, uuid)
+            outcome: PipelineOutcome | None = patiently(lambda: self._client.pipelines.outcome(self._repository, uuid))
         else:
             self._log.info("An earlier try ended while it started a pipeline. Looking for what has become of that.")
             outcome = self._attempted(left["attempt"])
@@ -195,7 +196,9 @@ class PipelineStart:
         lost: list[Attempt] = []
         refusals = 0
         while True:
-            request = self._client.pipelines.prepare(self._repository, self._target, self._what.get("variables"))
+            request = patiently(
+                lambda: self._client.pipelines.prepare(self._repository, self._target, self._what.get("variables"))
+            )
             attempt = self._noted(lost)
             try:
                 started = self._start_with.pipelines.start(self._repository, request)

@@ -56,7 +56,7 @@ def stop_pipeline(
         return f"It could not be stopped and may still be running: {error}"
     try:
         outcome = follow_stop(client, repository, pipeline, STOP_SECONDS_WHEN_KILLED if killed else STOP_SECONDS)
-    except BitbucketError:
+    except Exception:  # whatever it is: the request to stop was accepted
         return "Bitbucket was asked to stop it."
     if outcome.is_terminal:
         return "Bitbucket was asked to stop it, and it is over."
@@ -83,14 +83,20 @@ def follow_stop(client: BitbucketClient, repository: str, pipeline: str, seconds
 
     One that is paused at a manual step never stops; that is known after a look.
     """
-    from airflow_provider_bitbucket.client import PipelineStatus
+    from airflow_provider_bitbucket.client import BitbucketError, PipelineStatus
+    from airflow_provider_bitbucket.client.malformed import is_malformed
 
     give_up = time.monotonic() + seconds
     while True:
         time.sleep(min(STOP_LOOK_SECONDS, seconds))
-        outcome = client.pipelines.outcome(repository, pipeline)
-        over = outcome.is_terminal or outcome.status is PipelineStatus.PAUSED
-        if over or time.monotonic() + STOP_LOOK_SECONDS > give_up:
+        is_last = time.monotonic() + STOP_LOOK_SECONDS > give_up
+        try:
+            outcome = client.pipelines.outcome(repository, pipeline)
+        except BitbucketError as error:
+            if is_last or not is_malformed(error):
+                raise
+            continue
+        if is_last or outcome.is_terminal or outcome.status is PipelineStatus.PAUSED:
             return outcome
 
 
@@ -113,12 +119,14 @@ def explaining_hook(bitbucket_conn_id: str, workspace: str | None, run_as: str |
     return BitbucketHook(bitbucket_conn_id, workspace, run_as, retries=BRIEF)
 
 
-def explain_failure(client: BitbucketClient, repository: str, pipeline: str, *, logs: bool = True) -> str:
-    """Return why a pipeline failed: step, end of its log (``logs``), failed test cases; nothing is raised."""
-    from airflow_provider_bitbucket.client import BitbucketError
+def explain_failure(hook: BitbucketHook, repository: str, pipeline: str, *, logs: bool = True) -> str:
+    """Return why a pipeline failed: step, end of its log (``logs``), failed test cases; nothing is raised.
 
+    :param hook: as :func:`explaining_hook` makes it
+    """
     try:
+        client = hook.get_conn()
         outcome = client.pipelines.outcome(repository, pipeline)
         return client.pipelines.failure_details(repository, outcome, **({} if logs else {"log_lines": 0}))
-    except BitbucketError as error:
+    except Exception as error:  # whatever it is: the pipeline's failure is what has to be reported
         return f"Its steps could not be read: {error}"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import BitbucketClient
+    from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 
 LogSteps = Literal["failed", "all", "none"]
 
@@ -21,7 +23,7 @@ class StepLogs:
     Streaming costs a request for the steps and one for each running step at every look; what was read is not read again
     (``Range``). At the end of a pipeline it is one request, and with ``all`` one for each step whose log is not known yet.
 
-    :param client: asks; what fails is left for the next time
+    :param hook: connects; what fails is left for the next time
     :param repository: slug, or ``workspace/slug``
     :param pipeline: uuid or build number
     :param url: web page of the pipeline
@@ -29,8 +31,8 @@ class StepLogs:
     :param mode: ``all``: logs too; ``none``: tell nothing
     """
 
-    def __init__(self, client: BitbucketClient, repository: str, pipeline: str, url: str, *, log: Any, mode: LogSteps) -> None:
-        self._client = client
+    def __init__(self, hook: BitbucketHook, repository: str, pipeline: str, url: str, *, log: Any, mode: LogSteps) -> None:
+        self._hook = hook
         self._repository = repository
         self._pipeline = pipeline
         self._url = url
@@ -50,30 +52,41 @@ class StepLogs:
             self._tell()
 
     def _tell(self) -> None:
-        from airflow_provider_bitbucket.client import BitbucketError
+        """Log what is new. It is for information only: nothing that is wrong with it decides over the pipeline or the task."""
+        try:
+            client = self._hook.get_conn()
+            steps = client.pipelines.steps(self._repository, self._pipeline)
+        except Exception as error:
+            self._log.info("The steps could not be read just now: %s", error)
+            return
+        for step in steps:
+            try:
+                self._tell_step(client, step)
+            except Exception as error:
+                self._log.info("A step could not be read just now: %s", error)
+
+    def _tell_step(self, client: BitbucketClient, step: Mapping[str, Any]) -> None:
+        from airflow_provider_bitbucket.client.malformed import text
         from airflow_provider_bitbucket.client.pipeline_state import step_result
 
-        try:
-            for step in self._client.pipelines.steps(self._repository, self._pipeline):
-                name, result = step.get("name") or step["uuid"], step_result(step)
-                over = (step.get("state") or {}).get("name") == "COMPLETED"
-                if self._mode == "all" and result not in _WAITS:
-                    self._tell_log(step["uuid"], name, over=over)
-                if result != self._told.get(step["uuid"]) and result not in _WAITS:
-                    self._told[step["uuid"]] = result
-                    took = f" after {step['duration_in_seconds']} s" if over and step.get("duration_in_seconds") else ""
-                    self._log.info("Step %r: %s%s. %s/steps/%s", name, result, took, self._url, step["uuid"])
-        except BitbucketError as error:
-            self._log.info("The steps could not be read just now: %s", error)
+        uuid, result = text(step["uuid"]), step_result(step)
+        name = step.get("name") or uuid
+        over = (step.get("state") or {}).get("name") == "COMPLETED"
+        if self._mode == "all" and result not in _WAITS:
+            self._tell_log(client, uuid, name, over=over)
+        if result != self._told.get(uuid) and result not in _WAITS:
+            self._told[uuid] = result
+            took = f" after {step['duration_in_seconds']} s" if over and step.get("duration_in_seconds") else ""
+            self._log.info("Step %r: %s%s. %s/steps/%s", name, result, took, self._url, uuid)
 
-    def _tell_log(self, step: str, name: str, *, over: bool) -> None:
+    def _tell_log(self, client: BitbucketClient, step: str, name: str, *, over: bool) -> None:
         from airflow_provider_bitbucket.client import BitbucketNotFoundError
 
         text = self._texts.setdefault(step, _Text())
         if text.complete:
             return
         try:
-            part = self._client.pipelines.log(self._repository, self._pipeline, step, start=text.size, end=_MOST_BYTES - 1)
+            part = client.pipelines.log(self._repository, self._pipeline, step, start=text.size, end=_MOST_BYTES - 1)
         except BitbucketNotFoundError:
             part = b""  # it has not started to log
         for line in text.add(part, over=over):

@@ -35,6 +35,7 @@ from airflow_provider_bitbucket.hooks.step_logs import LogSteps, StepLogs
 from airflow_provider_bitbucket.hooks.task_attempt import TaskAttempt
 from airflow_provider_bitbucket.links import BitbucketPipelineLink, push_pipeline
 from airflow_provider_bitbucket.operators.pipeline_kill import TaskKill
+from airflow_provider_bitbucket.operators.pipeline_targets import TARGETS, check_targets
 from airflow_provider_bitbucket.parameters import (
     Kind,
     Templated,
@@ -68,8 +69,6 @@ if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import PipelineOutcome
 
 
-#: What a pipeline can run on.
-TARGETS = ("branch", "tag", "commit", "pull_request")
 #: How long a pipeline that was not over in time is asked to stop.
 _LATE_SECONDS = 60.0
 
@@ -85,9 +84,10 @@ class BitbucketTriggerPipelineOperator(LiteralMappingMixin, BaseOperator):
     dictionary about the pipeline.
 
     :param repository: slug of the repository, or ``workspace/slug``
-    :param branch: run on the head of this branch; give exactly one of ``branch``, ``tag``, ``commit``, ``pull_request``
+    :param branch: run on the head of this branch; give exactly one of ``branch``, ``tag``, ``commit``, ``pull_request``, except
+        that ``commit`` may accompany ``branch`` or ``tag``
     :param tag: run on this tag
-    :param commit: run on this commit (full hash)
+    :param commit: run on this commit: in the context of ``branch`` or ``tag``, or of ``custom_pipeline`` or ``selector`` alone
     :param pull_request: run on the pull request with this number
     :param custom_pipeline: name of the pipeline under ``custom:`` in ``bitbucket-pipelines.yml``; default: the pipeline
         that a push would run
@@ -197,10 +197,7 @@ class BitbucketTriggerPipelineOperator(LiteralMappingMixin, BaseOperator):
         self._running: str | None = None
         self._kill = TaskKill()
         self._attempt: TaskAttempt | None = None
-        given = {name: getattr(self, name) for name in TARGETS if getattr(self, name) is not None}
-        # Templates may turn out empty: which of them is left is checked when they are rendered, before the start.
-        if not given or sum(not is_template(value) for value in given.values()) > 1:
-            raise ValueError(f"{self.task_id}: give exactly one of {', '.join(TARGETS)}; given: {', '.join(given) or 'none'}")
+        check_targets(self.task_id, {name: getattr(self, name) for name in TARGETS if getattr(self, name) is not None})
 
     @property
     def variables(self) -> Any:
@@ -350,13 +347,12 @@ class BitbucketTriggerPipelineOperator(LiteralMappingMixin, BaseOperator):
             case "paused":
                 raise BitbucketPipelinePausedError(f"{event['message']} {event['pipeline']['url']} It is left as it is.")
             case "failed":
-                why = explain_failure(self._explaining.get_conn(), self.repository, uuid, logs=self.log_steps != "none")
+                why = explain_failure(self._explaining, self.repository, uuid, logs=self.log_steps != "none")
                 raise BitbucketPipelineFailedError(f"{event['message']} {event['pipeline']['url']}\n{why}")
         return event["pipeline"]
 
     def _step_logs(self, pipeline: dict[str, Any]) -> StepLogs:
-        client = self._polling.get_conn()
-        return StepLogs(client, self.repository, pipeline["uuid"], pipeline["url"], log=self.log, mode=self.log_steps)
+        return StepLogs(self._polling, self.repository, pipeline["uuid"], pipeline["url"], log=self.log, mode=self.log_steps)
 
     def _give_up(self, last: str, stopped: str) -> NoReturn:
         message = f"The pipeline was not over within {self._time_limit():.0f} s. {last} {stopped}"

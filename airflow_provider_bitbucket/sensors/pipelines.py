@@ -44,5 +44,5 @@ class BitbucketPipelineSensor(BitbucketSensor):
     def _why(self, event: Mapping[str, Any]) -> str:
         pipeline = event["pipeline"]
         explaining = explaining_hook(self.bitbucket_conn_id, self.workspace, self.run_as)
-        why = explain_failure(explaining.get_conn(), self.repository, pipeline["uuid"])
+        why = explain_failure(explaining, self.repository, pipeline["uuid"])
         return f"{event['message']} {pipeline['url']}\n{why}"

@@ -38,28 +38,44 @@ class BuildStatusLooker:
         from airflow_provider_bitbucket.client import BitbucketNotFoundError
 
         commits = {one: one.partition("/")[2] for one in waiting if one.startswith("commit/")}
-        gone = set()
+        name = self._client.full_name(self._repository)
         for source, heads in self._heads.look(due, waiting):
-            commits |= {branch: row["target"]["hash"] for branch, row in heads.items() if row}
-            gone |= {branch for branch, row in heads.items() if not row}
-            name = self._client.full_name(self._repository)
-            yield (
-                source,
-                {one: BitbucketNotFoundError(f"There is no {one.replace('/', ' ', 1)!r} in {name}.") for one in gone},
-            )
+            unusable: dict[str, Exception] = {}
+            for branch, head in heads.items():
+                if head is None:
+                    unusable[branch] = BitbucketNotFoundError(f"There is no {branch.replace('/', ' ', 1)!r} in {name}.")
+                elif isinstance(commit := self._head(branch, head), Exception):
+                    unusable[branch] = commit
+                else:
+                    commits[branch] = commit
+            yield source, unusable
         self._singles.keep(commits.values())
         for commit in self._singles.in_turn({commits[one]: None for one in due if one in commits}):
             answer = self._ask(commit)
             yield commit, {one: answer for one, of in commits.items() if of == commit}
 
+    def _head(self, branch: str, head: Any) -> str | Exception:
+        from airflow_provider_bitbucket.client.malformed import read_or_error, text
+
+        if isinstance(head, Exception):
+            return head
+        return read_or_error(lambda: text(head["target"]["hash"]), f"{branch} of {self._repository}")
+
     def _ask(self, commit: str) -> Any:
+        from airflow_provider_bitbucket.client.malformed import read_or_error
+
         rows = self._singles.ask(commit, lambda: [*self._client.commits.statuses(self._repository, commit)])
         if isinstance(rows, Exception):
             return rows
+        return read_or_error(lambda: self._latest(commit, rows), f"the build statuses of {commit} in {self._repository}")
+
+    def _latest(self, commit: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        from airflow_provider_bitbucket.client.malformed import text
+
         latest: dict[str, Mapping[str, Any]] = {}
         for row in sorted(rows, key=lambda row: str(row.get("updated_on") or "")):
-            latest[str(row["key"])] = row
-        full = next((row["commit"]["hash"] for row in rows if row.get("commit")), commit)
+            latest[text(row["key"])] = row
+        full = next((text(row["commit"]["hash"]) for row in rows if row.get("commit")), commit)
         page = f"{self._client.web_url}/{quote(self._client.full_name(self._repository))}/commits/{full}"
         return {"commit": full, "url": page, "statuses": latest}
 
@@ -92,8 +108,10 @@ class BitbucketBuildStatusTrigger(BitbucketWaitTrigger):
 
     def judge(self, answer: Mapping[str, Any]) -> Sight:
         """Say what the statuses of a commit mean for the wait. States that this provider does not know are waited through."""
+        from airflow_provider_bitbucket.client.malformed import text
+
         present: Mapping[str, Mapping[str, Any]] = answer["statuses"]
-        states = {key: str(present[key]["state"]) if key in present else None for key in self.keys or present}
+        states = {key: text(present[key]["state"]) if key in present else None for key in self.keys or present}
         found = {
             "commit": answer["commit"],
             "branch": self.branch,

@@ -28,14 +28,46 @@ class Wanted(NamedTuple):
     commit: str
     pipeline: str
 
-    def is_of(self, deployment: Mapping[str, Any]) -> bool:
+    def is_of(self, shown: Shown) -> bool:
         """Say whether a deployment is of the commit or pipeline, wherever it went."""
-        release = deployment.get("release") or {}
         if self.commit:
-            commit = deployment.get("commit") or release.get("commit") or {}
-            return str(commit.get("hash") or "").startswith(self.commit)
-        # The release is called like its pipeline: "#12".
-        return self.pipeline in ((release.get("pipeline") or {}).get("uuid"), str(release.get("name") or "").lstrip("#"))
+            return shown.commit.startswith(self.commit)
+        return self.pipeline in (shown.pipeline, shown.number)
+
+
+class Shown(NamedTuple):
+    """A deployment of the list.
+
+    :param number: of the pipeline; its release is called like it: "#12"
+    :param began: when it began, to the second; empty when it has not
+    :param deployment: the JSON it was read from
+    """
+
+    uuid: str
+    environment: str | None
+    commit: str
+    pipeline: str | None
+    number: str
+    began: str
+    deployment: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, deployment: Mapping[str, Any]) -> Shown:
+        """Read a row of the list."""
+        from airflow_provider_bitbucket.client.malformed import text
+
+        release, state = deployment.get("release") or {}, deployment.get("state") or {}
+        commit = deployment.get("commit") or release.get("commit") or {}
+        return cls(
+            uuid=text(deployment["uuid"]),
+            environment=(deployment.get("environment") or {}).get("uuid"),
+            commit=str(commit.get("hash") or ""),
+            pipeline=(release.get("pipeline") or {}).get("uuid"),
+            number=str(release.get("name") or "").lstrip("#"),
+            # Documented under the second names, sent under the first. To the second they sort as texts: all are UTC.
+            began=str(state.get("started_on") or state.get("start_date") or "")[:19],
+            deployment=deployment,
+        )
 
 
 class DeploymentLooker:
@@ -70,15 +102,19 @@ class DeploymentLooker:
         # Not yet those whose environment nobody has asked for: it may not be there.
         unseen = {one: what for one, what in wanted.items() if what.environment in self._environments}
         unseen = {one: what for one, what in unseen.items() if one not in self._known | dict.fromkeys(self._searched)}
+        malformed: Exception | None = None  # of a row that may be any deployment that was not found
         for number in range(1, SEARCHED_PAGES + 1):
             if not missing:
                 return
             rows = self._client.deployments.newest(self._repository, number)
-            answers: dict[str, Any] = self._matches(rows, wanted if number == 1 else unseen)
+            found, error = self._matches(rows, wanted if number == 1 else unseen)
+            malformed = malformed or error
             unseen = {one: wanted[one] for one in unseen if one not in self._known}
-            if number == SEARCHED_PAGES or not _is_full(rows):
-                self._searched |= unseen.keys()
-            answers |= dict.fromkeys(self._searched - self._known.keys())
+            is_last = number == SEARCHED_PAGES or not _is_full(rows)
+            searched = self._searched | unseen.keys() if is_last else self._searched
+            answers = found | dict.fromkeys(searched - self._known.keys(), malformed)
+            if malformed is None:
+                self._searched = searched
             missing -= answers.keys()
             yield ("newest", number), answers
             if missing <= self._searched | self._known.keys():
@@ -89,27 +125,36 @@ class DeploymentLooker:
     def _read_environments(self, wanted: Mapping[str, Wanted]) -> dict[str, Exception]:
         """Read the names of the environments and return an error for each that is not there."""
         from airflow_provider_bitbucket.client import BitbucketNotFoundError
+        from airflow_provider_bitbucket.client.malformed import read_rows
 
         rows = [*self._client.environments.list(self._repository)]
-        self._environments = {str(row[by]): row["uuid"] for by in ("slug", "name", "uuid") for row in rows if row.get(by)}
-        there, where = ", ".join(sorted(row["name"] for row in rows)) or "none", self._client.full_name(self._repository)
+        where = self._client.full_name(self._repository)
+        named, malformed = read_rows(rows, _environment_names, f"environments of {where}")
+        self._environments = {name: uuid for uuid, names in named for name in names}
+        there = ", ".join(sorted(names[0] for _, names in named)) or "none"
         return {
-            subject: BitbucketNotFoundError(f"There is no environment {one.environment!r} in {where}; there are: {there}.")
+            subject: malformed
+            or BitbucketNotFoundError(f"There is no environment {one.environment!r} in {where}; there are: {there}.")
             for subject, one in wanted.items()
             if one.environment not in self._environments
         }
 
-    def _matches(self, rows: Sequence[Mapping[str, Any]], wanted: Mapping[str, Wanted]) -> dict[str, Mapping[str, Any]]:
-        """Return who is on a page; of several deployments the one that began last."""
-        found: dict[str, Mapping[str, Any]] = {}
+    def _matches(
+        self, rows: Sequence[Mapping[str, Any]], wanted: Mapping[str, Wanted]
+    ) -> tuple[dict[str, Any], Exception | None]:
+        """Return what is on a page, of several deployments the one that began last, and the error of a malformed row."""
+        from airflow_provider_bitbucket.client.malformed import read_rows
+
+        found: dict[str, Any] = {}
+        shown, malformed = read_rows(rows, Shown.read, f"deployments of {self._repository}")
         for subject, one in wanted.items():
             environment = self._environments.get(one.environment)
-            of_it = [row for row in rows if _environment(row) == environment and one.is_of(row)]
+            of_it = [row for row in shown if row.environment == environment and one.is_of(row)]
             if environment and of_it:
                 # One that never begins (UNDEPLOYED has no times) must not hide one that did.
-                found[subject] = max(of_it, key=_began)
-                self._known[subject] = found[subject]["uuid"]
-        return found
+                newest = max(of_it, key=lambda row: row.began)
+                found[subject], self._known[subject] = newest.deployment, newest.uuid
+        return found, malformed
 
     def _ask(self, subject: str) -> Any:
         return self._singles.ask(subject, lambda: self._client.deployments.get(self._repository, self._known[subject]))
@@ -121,14 +166,12 @@ def _is_full(rows: Sequence[Any]) -> bool:
     return len(rows) >= LARGEST_PAGE
 
 
-def _environment(deployment: Mapping[str, Any]) -> str | None:
-    return (deployment.get("environment") or {}).get("uuid")
+def _environment_names(row: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """Return the uuid of an environment and what it can be called by, its name first."""
+    from airflow_provider_bitbucket.client.malformed import text
 
-
-def _began(deployment: Mapping[str, Any]) -> str:
-    state = deployment.get("state") or {}
-    # Documented under the second names, sent under the first. To the second they sort as texts: all are UTC.
-    return str(state.get("started_on") or state.get("start_date") or "")[:19]
+    uuid = text(row["uuid"])
+    return uuid, [text(row["name"]), *(str(row[by]) for by in ("slug", "uuid") if row.get(by))]
 
 
 class BitbucketDeploymentTrigger(BitbucketWaitTrigger):
@@ -157,6 +200,8 @@ class BitbucketDeploymentTrigger(BitbucketWaitTrigger):
 
     def judge(self, answer: Mapping[str, Any] | None) -> Sight:
         """Say what a deployment, or that there is none, means for the wait."""
+        from airflow_provider_bitbucket.client.malformed import text
+
         what = f"commit {self.commit[:12]}" if self.commit else f"pipeline {self.pipeline}"
         which = f"deployment of {what} to {self.environment}"
         if answer is None:
@@ -166,7 +211,7 @@ class BitbucketDeploymentTrigger(BitbucketWaitTrigger):
         if name != "COMPLETED":
             how = {"UNDEPLOYED": "has not begun", "IN_PROGRESS": "is in progress"}.get(name, f"is {name}")
             return Sight(None, f"The {which} {how}.", found["url"], found)
-        if status == "SUCCESSFUL":
+        if text(status) == "SUCCESSFUL":
             return Sight("succeeded", f"The {which} was successful.", found["url"], found)
         return Sight("failed", f"The {which} was not successful: {status}.", found["url"], found)
 

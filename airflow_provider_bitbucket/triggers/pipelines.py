@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from statistics import median_low
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 from asgiref.sync import sync_to_async
@@ -16,6 +17,9 @@ from airflow_provider_bitbucket.triggers.waiting import polling_hook as polling_
 
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import BitbucketClient, PipelineOutcome
+
+#: After so many malformed pages in a row pipelines are asked for one by one, once: the list may be malformed for good.
+_FAILED_PAGES = 2
 
 WaitStatus = Literal["succeeded", "failed", "paused", "timeout", "lost"]
 OnPaused = Literal["wait", "fail"]
@@ -63,14 +67,13 @@ class PipelineWatch(waits.Watch):
 
     def look(self, client: BitbucketClient) -> PipelineEvent | None:
         """Ask Bitbucket once and return how the wait ended, or None: look again in ``pause`` seconds."""
-        from airflow_provider_bitbucket.client import BitbucketError
-
+        answer: PipelineOutcome | Exception
         try:
-            outcome = client.pipelines.outcome(self.repository, self.pipeline)
-        except BitbucketError as error:
-            event: PipelineEvent | None = self.failed(error)
-            return event
-        return self.saw(outcome)
+            answer = client.pipelines.outcome(self.repository, self.pipeline)
+        except Exception as error:  # whatever it is, it says nothing about the pipeline: a failed poll
+            answer = error
+        event: PipelineEvent | None = self.take_in(answer)
+        return event
 
     def saw(self, outcome: PipelineOutcome) -> PipelineEvent | None:
         """Take in the state of the pipeline, wherever it was read."""
@@ -112,6 +115,7 @@ class PipelineLooker:
         self._client = client
         self._repository = repository
         self._newest = 0  # build number at the top of the list
+        self._failed_pages = 0  # in a row
         self._numbers: dict[str, int] = {}  # build numbers of those waited for, as soon as they were seen
         self._singles = waits.Singles()
 
@@ -122,8 +126,9 @@ class PipelineLooker:
         missing, read = dict.fromkeys(reversed(due)), set[int]()  # who came last is the newest: from there pages go down
         # The page where those may stand whose numbers are not known yet; whether it was guessed from one of them, and whether
         # such guesses help.
-        guess, from_one, lucky = 1, False, True
-        page = self._best_page(missing, waiting, read, guess)
+        lucky = not self._is_list_unreadable()
+        guess, from_one = int(lucky), False
+        page = self._best_page(missing, waiting, read, guess) if lucky else 0
         while missing:
             unplaced = {key for key in missing if not self._page(key, 0)}
             source: Hashable
@@ -156,40 +161,61 @@ class PipelineLooker:
             return otherwise
         return max(self._newest - self._numbers[key], 0) // LARGEST_PAGE + 1
 
-    def _read(self, page: int, waiting: Collection[str]) -> dict[str, Any]:
-        from airflow_provider_bitbucket.client.paging import LARGEST_PAGE
-        from airflow_provider_bitbucket.client.pipeline_state import is_identified
+    def _is_list_unreadable(self) -> bool:
+        """Return whether to ask for each pipeline alone this time: pages of the list were malformed again and again."""
+        if self._failed_pages < _FAILED_PAGES:
+            return False
+        self._failed_pages = 0  # the list is tried again the next time
+        return True
 
-        rows = [*filter(is_identified, self._client.pipelines.newest(self._repository, page))]
+    def _read(self, page: int, waiting: Collection[str]) -> dict[str, Any]:
+        from airflow_provider_bitbucket.client import BitbucketBadRequestError
+        from airflow_provider_bitbucket.client.malformed import is_malformed
+        from airflow_provider_bitbucket.client.paging import LARGEST_PAGE
+        from airflow_provider_bitbucket.client.pipeline_state import describes_end
+
+        # Forgotten where the page shows nothing: a malformed build number can have made the page's number absurd.
+        newest, self._newest = self._newest, 0
+        try:
+            rows = self._client.pipelines.newest(self._repository, page)
+        except BitbucketBadRequestError:
+            if page == 1:
+                raise
+            return {}  # refused for its number, which says nothing about any pipeline
+        except Exception as error:
+            self._failed_pages += is_malformed(error)
+            if page == 1:
+                self._newest = newest
+            raise
+        self._failed_pages = 0
         if rows:
-            self._newest = int(rows[0]["build_number"]) + (page - 1) * LARGEST_PAGE
+            # Numbers count down along the list: most rows agree on the number at its top, whatever a malformed one claims.
+            tops = (int(row["build_number"]) + position for position, row in enumerate(rows))
+            self._newest = median_low(tops) + (page - 1) * LARGEST_PAGE
         answers = {}
-        for row in filter(_is_telling, rows):
+        for row in rows:
             for key in {str(row["uuid"]), str(row["build_number"])} & set(waiting):
                 self._numbers[key] = int(row["build_number"])
-                answers[key] = self._client.pipelines.evaluate(self._repository, row)
+                if describes_end(row) and not isinstance(answer := self._evaluated(row), Exception):
+                    answers[key] = answer
         return answers
 
     def _ask(self, key: str) -> PipelineOutcome | Exception:
-        answer: PipelineOutcome | Exception = self._singles.ask(
-            key, lambda: self._client.pipelines.outcome(self._repository, key)
+        answer = self._singles.ask(key, lambda: self._client.pipelines.get(self._repository, key))
+        if isinstance(answer, Exception):
+            return answer
+        outcome = self._evaluated(answer)
+        if not isinstance(outcome, Exception):
+            self._numbers[key] = outcome.build_number
+            self._newest = max(self._newest, outcome.build_number)
+        return outcome
+
+    def _evaluated(self, pipeline: Mapping[str, Any]) -> PipelineOutcome | Exception:
+        from airflow_provider_bitbucket.client.malformed import read_or_error
+
+        return read_or_error(
+            lambda: self._client.pipelines.evaluate(self._repository, pipeline), f"a pipeline of {self._repository}"
         )
-        if not isinstance(answer, Exception):
-            self._numbers[key] = answer.build_number
-            self._newest = max(self._newest, answer.build_number)
-        return answer
-
-
-def _is_telling(row: Mapping[str, Any]) -> bool:
-    """Say whether a row of the list, which says of which pipeline it is, tells as much of a pipeline as a request for it alone.
-
-    Nobody has recorded that it always does: what it leaves out of an end (who stopped it, which error) is asked for.
-    """
-    state = row.get("state") or {}
-    if state.get("name") != "COMPLETED":
-        return bool(state.get("name"))
-    result = state.get("result") or {}
-    return bool(result.get({"ERROR": "error", "STOPPED": "terminator"}.get(result.get("name", ""), "name")))
 
 
 class BitbucketPipelineTrigger(waits.BitbucketWaitTrigger):

@@ -29,7 +29,7 @@ from weakref import WeakValueDictionary
 from asgiref.sync import sync_to_async
 
 if TYPE_CHECKING:
-    from airflow_provider_bitbucket.client import BitbucketClient, BitbucketError
+    from airflow_provider_bitbucket.client import BitbucketClient
     from airflow_provider_bitbucket.client.budget import RateBudget
 
 T = TypeVar("T")
@@ -51,6 +51,8 @@ _HOUR = 3600.0
 SLOWEST_LOOK_SECONDS = 300.0
 #: Other clients of the credential may need a moment too; what takes longer is told to those who wait.
 _LONGEST_TURN = 60.0
+#: How long one request keeps the credential's other pollers from sending theirs.
+LONGEST_EXCLUSIVE_SECONDS = 10.0
 #: The last look must not come before the deadline by the other of two clocks.
 _AFTER_DEADLINE = 0.02
 
@@ -66,11 +68,8 @@ class Watch(Protocol):
     pause: float
     log: Any
 
-    def saw(self, answer: Any) -> Any | None:
-        """Take in an answer and return how the wait ended, or None."""
-
-    def failed(self, error: BitbucketError) -> Any | None:
-        """Take in that a look failed and return how the wait ended, or None."""
+    def take_in(self, answer: Any) -> Any | None:
+        """Record an answer, or the error that came in its place, and return how the wait ended, or None."""
 
     def gave_up(self) -> Any:
         """Return how a wait ended that could not be decided until its deadline."""
@@ -219,8 +218,6 @@ class _Poller:
                 self._finish(waiter, error)
 
     async def _round(self) -> None:
-        from airflow_provider_bitbucket.client import BitbucketError
-
         started, stretch = self._loop.time(), self._line.stretch
         # Who came a moment later looks together with who came first, and is told together when it fails.
         due = [one for one in self._all() if one.due(stretch, _NEARLY) <= started]
@@ -236,16 +233,17 @@ class _Poller:
                     for waiter in [*self._waiters.get(subject, ())]:
                         waiter.source = source
                         self._tell(waiter, answer, started)  # what a round takes does not make the interval longer
-        except BitbucketError as error:
+        except Exception as error:  # whatever it is, it says nothing about the subjects: a failed poll
             unanswered = [one for one in due if one.since < started and not one.event.done()]
             for waiter in unanswered:
                 self._tell(waiter, error, self._loop.time())
             # Who was not told yet will be, at the next look, and wants to look again after that: whose turn it would be must not
             # make the others wait for its sake. Where others were answered, what fails is a subject of its own.
             rest = min((one.pause for one in self._all()), default=0.0)
-            if error.status == 429 or not answered:
+            refused = getattr(error, "status", None) == 429
+            if refused or not answered:
                 self._rest_until = self._loop.time() + rest
-            if getattr(error, "is_budgeted", False) and error.status == 429:
+            if refused and getattr(error, "is_budgeted", False):
                 self._line.hold_back(rest, error)
         for waiter in due:
             waiter.since = max(waiter.since, started)  # not again at once, even if it was forgotten
@@ -260,14 +258,9 @@ class _Poller:
         return sum(_HOUR / interval for interval in shortest.values())
 
     def _tell(self, waiter: _Waiter, answer: Any, since: float) -> None:
-        from airflow_provider_bitbucket.client import BitbucketError
-
         try:
-            if isinstance(answer, Exception) and not isinstance(answer, BitbucketError):
-                raise answer
-            take_in = waiter.watch.failed if isinstance(answer, BitbucketError) else waiter.watch.saw
-            event = waiter.context.run(take_in, answer)
-        except Exception as error:  # fails this wait only
+            event = waiter.context.run(waiter.watch.take_in, answer)
+        except Exception as error:  # the failure could not be recorded either: ends this wait only
             event = error
         waiter.since, waiter.pause = since, waiter.watch.pause
         if event is not None:
@@ -294,7 +287,8 @@ class _Poller:
 class _Line:
     """The pollers of one credential stand in a line: one request at a time, and so many an hour.
 
-    One at a time is enough: the 10,000 an hour that Bitbucket grants at most are less than 3 a second. Of the hourly limit
+    One at a time is enough: the 10,000 an hour that Bitbucket grants at most are less than 3 a second. A request without a
+    complete response after :data:`LONGEST_EXCLUSIVE_SECONDS` continues beside those of the other pollers. Of the hourly limit
     waiting takes a part at once and a part evenly (a token bucket), so never more than both together in any hour.
     """
 
@@ -332,7 +326,10 @@ class _Line:
         self._adjust()
 
     async def ask(self, request: Callable[[], T]) -> T:
-        """Make one request in a thread, when its turn has come."""
+        """Make one request in a thread, when its turn has come.
+
+        A request that hangs holds up its own poller, whose waits end at their deadlines, and no other one.
+        """
         async with self._turn:
             self._adjust()
             free_in = self._budget.free_in
@@ -340,7 +337,13 @@ class _Line:
             if seconds > 0:
                 await asyncio.sleep(seconds)
             self._at_once -= 1
-            return await sync_to_async(request, thread_sensitive=False, executor=_THREADS)()
+            answer = asyncio.ensure_future(sync_to_async(request, thread_sensitive=False, executor=_THREADS)())
+            try:
+                await asyncio.wait([answer], timeout=LONGEST_EXCLUSIVE_SECONDS)
+            except asyncio.CancelledError:
+                answer.cancel()
+                raise
+        return await answer
 
     @property
     def why(self) -> str:
@@ -369,7 +372,7 @@ class _Line:
             self._woken_at = self.stretch
         self._woken_at = max(self._woken_at, self.stretch)
 
-    def hold_back(self, seconds: float, error: BitbucketError) -> None:
+    def hold_back(self, seconds: float, error: Exception) -> None:
         """Hold all requests of the credential back after a 429, that other repositories are not refused one by one.
 
         :param seconds: that the poller rests which was refused, of which five minutes count; the others go on at some time

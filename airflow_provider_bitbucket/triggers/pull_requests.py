@@ -29,6 +29,7 @@ class PullRequestLooker:
 
     def look(self, due: Sequence[str], waiting: Collection[str]) -> Iterator[polling.Step]:
         """Look; see :class:`~airflow_provider_bitbucket.triggers.polling.Looker`. Subjects are numbers."""
+        from airflow_provider_bitbucket.client.malformed import read_rows
         from airflow_provider_bitbucket.client.paging import LARGEST_PULL_REQUEST_PAGE
 
         self._singles.keep(waiting)
@@ -36,7 +37,9 @@ class PullRequestLooker:
         for page, numbers in enumerate(portions(due, waiting, LARGEST_PULL_REQUEST_PAGE)):
             if len(numbers) > 1:
                 rows = self._client.pull_requests.numbered(self._repository, map(int, numbers))
-                answers = {str(row["id"]): row for row in rows}
+                # A malformed row is left out: its pull request is asked for singly.
+                found, _ = read_rows([*rows], lambda row: (str(row["id"]), row), f"pull requests of {self._repository}")
+                answers = dict(found)
                 unseen = {number: None for number in unseen if number not in answers}
                 yield ("page", page), answers
         for number in self._singles.in_turn(unseen):
@@ -70,7 +73,9 @@ class BitbucketPullRequestTrigger(BitbucketWaitTrigger):
 
     def judge(self, answer: Mapping[str, Any]) -> Sight:
         """Say what a pull request's state means for the wait. States that this provider does not know are waited through."""
-        state = str(answer["state"])
+        from airflow_provider_bitbucket.client.malformed import text
+
+        state = text(answer["state"])
         found = _summary(answer)
         said = f"Pull request #{answer['id']} is {state}."
         if state in self.states:

@@ -16,7 +16,8 @@ AT_ONCE = 50
 
 
 class RefLooker:
-    """Looks at 50 branches or 50 tags with a request. What the list does not show is not there: None.
+    """Looks at 50 branches or 50 tags with a request. What the list does not show is not there: None, or the error of
+    a malformed row that may be it.
 
     :param client: made for one try per request
     :param repository: slug, or ``workspace/slug``
@@ -29,13 +30,16 @@ class RefLooker:
     def look(self, due: Sequence[str], waiting: Collection[str]) -> Iterator[polling.Step]:
         """Look; see :class:`~airflow_provider_bitbucket.triggers.polling.Looker`. Subjects are ``branch/name``, ``tag/name``."""
         from airflow_provider_bitbucket.client import bbql
+        from airflow_provider_bitbucket.client.malformed import read_rows, text
 
         for kind, ask in (("branch", self._client.refs.branches), ("tag", self._client.refs.tags)):
             of_kind = [one for one in due if one.startswith(f"{kind}/")]
             for page, asked in enumerate(portions(of_kind, {one for one in waiting if one.startswith(f"{kind}/")}, AT_ONCE)):
                 names = [one.partition("/")[2] for one in asked]
-                rows = {row["name"]: row for row in ask(self._repository, q=bbql.one_of("name", names))}
-                yield (kind, page), {one: rows.get(name) for one, name in zip(asked, names, strict=True)}
+                rows = [*ask(self._repository, q=bbql.one_of("name", names))]
+                found, malformed = read_rows(rows, lambda row: (text(row["name"]), row), f"refs of {self._repository}")
+                shown = dict(found)
+                yield (kind, page), {one: shown.get(name, malformed) for one, name in zip(asked, names, strict=True)}
 
 
 class BitbucketRefTrigger(BitbucketWaitTrigger):
@@ -66,10 +70,12 @@ class BitbucketRefTrigger(BitbucketWaitTrigger):
 
     def judge(self, answer: Mapping[str, Any] | None) -> Sight:
         """Say what a branch or tag, or that there is none, means for the wait. It can always still come about."""
+        from airflow_provider_bitbucket.client.malformed import text
+
         found = {"type": self.kind, "name": self.name, "commit": None, "url": ""}
         if answer is None:
             return Sight(None, f"There is no {self.kind} {self.name!r} in {self.repository}.", "", found)
-        points_to = str((answer.get("target") or {}).get("hash") or "")
+        points_to = text(answer["target"]["hash"])
         url = ((answer.get("links") or {}).get("html") or {}).get("href") or ""
         found |= {"commit": points_to, "url": url}
         there = points_to.startswith(self.commit) if self.commit else True

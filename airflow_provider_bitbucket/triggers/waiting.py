@@ -20,7 +20,7 @@ from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.triggers import polling
 
 if TYPE_CHECKING:
-    from airflow_provider_bitbucket.client import BitbucketClient, BitbucketError
+    from airflow_provider_bitbucket.client import BitbucketClient
 
 # Airflow up to 3.3 can fail a task whose trigger fires within seconds of the deferral: the scheduler still finds it queued
 # (apache/airflow#66374, #71580). A trigger therefore never fires earlier than this.
@@ -107,7 +107,7 @@ class Watch:
         self.log = log
         self.told = told
         self._faults = 0
-        self._fault: tuple[type[BitbucketError], int | None] | None = None
+        self._fault: tuple[type[Exception], int | None] | None = None
         self._last = "It could not be looked at in time."
 
     @property
@@ -115,24 +115,47 @@ class Watch:
         """Whether the last look failed."""
         return self._faults > 0
 
+    def take_in(self, answer: Any) -> Any | None:
+        """Record an answer, or the error that came in its place, and return how the wait ended, or None.
+
+        An answer that cannot be evaluated is a failed poll too.
+        """
+        if isinstance(answer, Exception):
+            return self.failed(answer)
+        try:
+            return self.saw(answer)
+        except Exception as error:
+            return self.failed(error)
+
     def saw(self, answer: Any) -> Any | None:
         """Take in an answer and return how the wait ended, or None."""
         raise NotImplementedError  # each kind says it
 
-    def failed(self, error: BitbucketError) -> Any | None:
-        """Take in that a look failed; each kind of failure in a row is told once."""
+    def failed(self, error: Exception) -> Any | None:
+        """Record a failed poll; each kind of failure in a row is logged once, an unexpected one with its traceback.
+
+        A definite error of Bitbucket's ends the wait. Anything else, also an error that is not the client's, says nothing about
+        the subject: polling continues until the deadline.
+        """
+        from airflow_provider_bitbucket.client import BitbucketError
         from airflow_provider_bitbucket.client.retry import is_transient
 
-        if not is_transient(error):
+        is_expected = isinstance(error, BitbucketError)
+        if is_expected and not is_transient(error):
             return self._event("lost", str(error))
         self._faults += 1
         rarer = min(self.poll_interval * 2 ** min(self._faults, 10), max(polling.SLOWEST_LOOK_SECONDS, self.poll_interval))
         pause = max(rarer, getattr(error, "retry_after", None) or 0)
-        event = self._again(pause, f"Bitbucket could not be asked: {error}")
-        fault = type(error), error.status
+        reason = str(error) if is_expected else f"Unexpected {type(error).__name__}: {error}"
+        event = self._again(pause, f"Bitbucket could not be asked: {reason}")
+        fault = type(error), getattr(error, "status", None)
         if event is None and fault != self._fault:
             self.log.warning(
-                "Could not look at %s; next look in %.0f s, then less and less often. %s", self.what, self.pause, error
+                "Could not look at %s; next look in %.0f s, then less and less often. %s",
+                self.what,
+                self.pause,
+                reason,
+                exc_info=None if is_expected else error,
             )
         self._fault = fault
         return event
@@ -163,18 +186,26 @@ class SightWatch(Watch):
 
     :param what: as for :class:`Watch`
     :param judge: says what an answer means
+    :param subject: what the answer is about, for the error of a malformed one
     :param how: as for :class:`Watch`
     """
 
-    def __init__(self, what: str, judge: Callable[[Any], Sight], **how: Any) -> None:
+    def __init__(self, what: str, judge: Callable[[Any], Sight], *, subject: str, **how: Any) -> None:
         super().__init__(what, **how)
+        self._subject = subject
         self._judge = judge
         self._found: dict[str, Any] = {}
 
     def saw(self, answer: Any) -> WaitEvent | None:
-        """Take in an answer, wherever it was read."""
+        """Take in an answer, wherever it was read.
+
+        :raises BitbucketServerError: it is malformed
+        """
+        from airflow_provider_bitbucket.client.malformed import reading
+
+        with reading(self._subject):
+            sight = self._judge(answer)
         self._answered()
-        sight = self._judge(answer)
         self._found = sight.found
         if sight.message != self.told:
             self.told = sight.message
@@ -190,18 +221,12 @@ class SightWatch(Watch):
 
 def look(looker: polling.Looker, subject: str, watch: polling.Watch) -> Any | None:
     """Look once in a worker, as the poller does for many in the triggerer; return how the wait ended, or None."""
-    from airflow_provider_bitbucket.client import BitbucketError
-
-    answer: Any = None
+    answer: Any
     try:
         answer = next(answers[subject] for _, answers in looker.look([subject], {subject}) if subject in answers)
-    except BitbucketError as error:
+    except Exception as error:  # whatever it is, it says nothing about the subject: a failed poll
         answer = error
-    if isinstance(answer, BitbucketError):
-        return watch.failed(answer)
-    if isinstance(answer, Exception):
-        raise answer
-    return watch.saw(answer)
+    return watch.take_in(answer)
 
 
 def portions(due: Sequence[str], waiting: Collection[str], most: int) -> Iterator[list[str]]:
@@ -306,7 +331,7 @@ class BitbucketWaitTrigger(BaseTrigger):
 
         :param log: the task's or this trigger's logger
         """
-        return SightWatch(self.what, self.judge, **self.pace(log))
+        return SightWatch(self.what, self.judge, subject=f"{self.what} {self.subject!r} of {self.repository}", **self.pace(log))
 
     def pace(self, log: Any) -> dict[str, Any]:
         """Return what every :class:`Watch` is made with."""

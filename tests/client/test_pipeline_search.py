@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
+from airflow_provider_bitbucket.client import ApiToken, BitbucketBadRequestError, BitbucketClient
 from airflow_provider_bitbucket.client.pipeline_search import mark, own_account, started_since, unfinished
 from airflow_provider_bitbucket.client.pipeline_target import build_target, fits
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from tests.client.web_server import Answer, WebServer
 
 HASH = "a" * 40
 
@@ -49,6 +51,26 @@ def test_a_commit_fits_by_its_hash_also_a_short_one() -> None:
     assert not fits(target(commit="b" * 12, custom_pipeline="x"), shown)
 
 
+@pytest.mark.parametrize("kind", ["branch", "tag"])
+def test_a_commit_in_the_context_of_a_ref_fits_by_both(kind: str) -> None:
+    asked = target(**{kind: "v1", "commit": "A" * 12})
+    shown = {"type": "pipeline_ref_target", "ref_type": kind, "ref_name": "v1", "commit": {"type": "commit", "hash": HASH}}
+    assert fits(asked, shown)
+    assert fits(target(**{kind: "v1"}), shown)
+    assert not fits(asked, {**shown, "commit": {"hash": "b" * 40}})
+    assert not fits(asked, {**shown, "commit": None})
+    assert not fits(asked, {**shown, "ref_name": "v2"})
+    assert not fits(target(commit=HASH, custom_pipeline="x"), shown)
+
+
+@pytest.mark.parametrize(
+    "what", [{}, {"branch": "a", "tag": "b"}, {"commit": HASH, "pull_request": 1}, {"branch": "a", "tag": "b", "commit": HASH}]
+)
+def test_targets_that_contradict_each_other_are_refused(what: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"Exactly one of .* \(commit may accompany branch or tag\)"):
+        target(**what)
+
+
 def test_a_pull_request_fits_by_its_number() -> None:
     selector = {"type": "pull-requests", "pattern": "feature/*"}
     shown = {"type": "pipeline_pullrequest_target", "pullrequest": {"id": 3}, "selector": selector}
@@ -79,6 +101,33 @@ def test_unfinished_ones_are_found_whoever_started_them(client: BitbucketClient,
         client.pipelines.trigger("api", branch="main")
     bitbucket_emulator.control("POST", "pipelines/acme/api/1/finish", {"result": "FAILED"})
     assert [row["build_number"] for row in unfinished(client, "api", target(branch="main"))] == [2]
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_running_pipelines_are_found_whether_or_not_bitbucket_knows_in_progress(is_refused: bool) -> None:
+    """The published OpenAPI calls a running pipeline BUILDING, Atlassian's staff IN_PROGRESS."""
+    path = "/2.0/repositories/acme/api/pipelines/"
+    ref = {"type": "pipeline_ref_target", "ref_type": "branch", "ref_name": "main"}
+    running = {"values": [{"uuid": "{1}", "build_number": 1, "target": ref}]}
+    with WebServer() as server:
+        server.answer(path, *([Answer({"error": {"message": "Bad request"}}, 400)] if is_refused else []), running)
+        client = BitbucketClient(ApiToken("me@x.org", "secret"), "acme", server.api_url)
+        for _ in range(2):
+            assert [row["uuid"] for row in unfinished(client, "api", target(branch="main"))] == ["{1}"]
+        asked = [parse_qs(urlsplit(one.path).query)["status"] for one in server.asked]
+
+    assert all({"PENDING", "BUILDING", "PAUSED"} <= set(statuses) for statuses in asked)
+    assert ["IN_PROGRESS" in statuses for statuses in asked] == ([True, False, False] if is_refused else [True, True])
+
+
+def test_a_400_for_another_reason_is_raised() -> None:
+    with WebServer() as server:
+        server.answer("/2.0/repositories/acme/api/pipelines/", Answer({"error": {"message": "Bad request"}}, 400))
+        client = BitbucketClient(ApiToken("me@x.org", "secret"), "acme", server.api_url)
+        for _ in range(2):
+            with pytest.raises(BitbucketBadRequestError):
+                unfinished(client, "api", target(branch="main"))
+        assert ["IN_PROGRESS" in one.path for one in server.asked] == [True, False, True, False]
 
 
 def test_who_may_not_be_told_their_account_is_nobody(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:

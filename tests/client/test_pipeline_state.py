@@ -53,9 +53,17 @@ def test_only_successful_is_successful(result: str) -> None:
     assert seen.is_successful == (result == "SUCCESSFUL")
 
 
-@pytest.mark.parametrize("state", [shown("COMPLETED", result="ABANDONED"), shown("COMPLETED")])
-def test_a_result_nobody_knows_is_an_end_and_no_success(state: Any) -> None:
-    seen = outcome(state)
+@pytest.mark.parametrize(
+    "state", [{"name": "COMPLETED", "result": result} for result in (None, {}, [], "FAILED", {"name": None})]
+)
+def test_an_end_without_a_readable_result_is_a_transient_error_and_no_end(state: Any) -> None:
+    with pytest.raises(BitbucketServerError, match="malformed") as caught:
+        outcome(state)
+    assert is_transient(caught.value)
+
+
+def test_a_result_nobody_knows_is_an_end_and_no_success() -> None:
+    seen = outcome(shown("COMPLETED", result="ABANDONED"))
     assert (seen.status, seen.is_terminal, seen.is_successful) == ("UNKNOWN", True, False)
 
 
@@ -80,7 +88,14 @@ def test_the_reason_is_a_sentence(state: Any, reason: str) -> None:
 
 @pytest.mark.parametrize(
     "state",
-    ["COMPLETED", {"name": "COMPLETED", "result": "FAILED"}, shown("COMPLETED", result="ERROR", error="x", terminator="y")],
+    [
+        "COMPLETED",
+        ["COMPLETED"],
+        7,
+        {"name": ["COMPLETED"]},
+        {"name": "IN_PROGRESS", "stage": "RUNNING"},
+        shown("COMPLETED", result="ERROR", error="x", terminator="y"),
+    ],
 )
 def test_no_shape_of_a_state_breaks_it(state: Any) -> None:
     assert not outcome(state).is_successful
@@ -89,6 +104,8 @@ def test_no_shape_of_a_state_breaks_it(state: Any) -> None:
 @pytest.mark.parametrize(
     ("answer", "missing"),
     [
+        *(({"uuid": "{1}", "build_number": number}, "build_number") for number in (True, 0, -1, 1e999, 2**63, "7", {})),
+        *(({"uuid": uuid, "build_number": 7}, "uuid") for uuid in (True, 5, [], ["{1}"], {})),
         ({}, "build_number"),
         ({"uuid": "{1}"}, "build_number"),
         ({"build_number": 7}, "uuid"),
@@ -104,14 +121,29 @@ def test_an_answer_that_tells_of_no_pipeline_is_a_bad_moment_of_bitbucket(answer
 
 
 WORDS = st.sampled_from([status.value for status in PipelineStatus] + ["PARSING", "COMPLETED", "IN_PROGRESS", "PASSED", ""])
-INNER = st.none() | st.fixed_dictionaries({"name": WORDS | st.none()})
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text("a é\x00", max_size=3) | WORDS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["name", "hash", "error"]), inner, max_size=2),
+    max_leaves=5,
+)
+INNER = JSON | st.fixed_dictionaries({"name": WORDS | JSON})
 
 
-@given(st.fixed_dictionaries({}, optional={"name": WORDS | st.none(), "stage": INNER, "result": INNER}))
-def test_no_state_breaks_it_and_every_summary_is_json(state: Any) -> None:
-    seen = outcome(state, target=None, completed_on=None)
+@given(
+    st.fixed_dictionaries({}, optional={"name": WORDS | JSON, "stage": INNER, "result": INNER}),
+    st.dictionaries(st.sampled_from(["target", "created_on", "completed_on", "duration_in_seconds"]), JSON),
+)
+def test_no_state_breaks_it_and_every_summary_is_json(state: Any, more: dict[str, Any]) -> None:
+    result = state.get("result")
+    if state.get("name") == "COMPLETED" and not (
+        isinstance(result, dict) and isinstance(result.get("name"), str) and result["name"]
+    ):
+        with pytest.raises(BitbucketServerError, match="malformed"):
+            outcome(state, **more)
+        return
+    seen = outcome(state, **more)
     assert seen.is_terminal == (state.get("name") == "COMPLETED")
-    assert json.loads(json.dumps(seen.summary()))["build_number"] == 7
+    assert json.loads(json.dumps(seen.summary(), allow_nan=False))["build_number"] == 7
     assert seen.reason.startswith("Pipeline #7 ")
 
 
@@ -135,6 +167,8 @@ def test_a_summary_names_what_it_ran_on(target: dict[str, Any], ref: str | None)
         ({"state": shown("PENDING", "PAUSED")}, "PAUSED"),
         ({"state": {"name": "READY"}}, "READY"),
         ({}, "UNKNOWN"),
+        *(({"state": state}, "UNKNOWN") for state in ("COMPLETED", [], 7, None)),
+        ({"state": {"name": "COMPLETED", "result": "FAILED"}}, "COMPLETED"),
     ],
 )
 def test_a_steps_result(step: dict[str, Any], result: str) -> None:

@@ -53,6 +53,27 @@ class TestStart:
         bitbucket_emulator.clock(advance=60)  # its selector shows when it is parsed
         assert client.pipelines.get("api", made["uuid"])["target"]["selector"]["pattern"] == "nightly"
 
+    @pytest.mark.parametrize("length", [40, 12])
+    def test_exactly_this_commit_in_the_context_of_a_branch(
+        self, client: BitbucketClient, bitbucket_emulator: BitbucketEmulator, length: int
+    ) -> None:
+        open_pull_request(bitbucket_emulator)
+        commit = client.refs.branch("api", "main")["target"]["hash"]
+        assert client.refs.branch("api", "feature/x")["target"]["hash"] != commit
+        made = client.pipelines.trigger("api", branch="feature/x", commit=commit[:length])
+        sent = json.loads(bitbucket_emulator.control("GET", "requests?recent=1")["recent"][0]["body"])
+        assert sent["target"] == {
+            "type": "pipeline_ref_target",
+            "ref_type": "branch",
+            "ref_name": "feature/x",
+            "commit": {"type": "commit", "hash": commit},
+        }
+        assert (made["target"]["ref_name"], made["target"]["commit"]["hash"]) == ("feature/x", commit)
+
+    def test_a_commit_that_is_not_there_names_commit_and_branch(self, client: BitbucketClient) -> None:
+        with pytest.raises(bitbucket.BitbucketNotFoundError, match="commit aaaaaaaaaaaa of main of acme/api"):
+            client.pipelines.trigger("api", branch="main", commit="a" * 40)
+
     def test_a_pull_request_with_the_full_hashes_it_does_not_show(
         self, client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
     ) -> None:

@@ -270,6 +270,7 @@ def test_the_list_can_not_be_sorted_by_anything_else(call: Call):
         ("status=PASSED", [1]),
         ("status=SUCCESSFUL", []),
         ("status=PASSED&status=BUILDING", [1, 2]),
+        ("status=IN_PROGRESS", [2]),
         ("target.selector.type=CUSTOM", [2]),
         ("target.selector.pattern=nightly", [2]),
         ("target.branch=main&trigger_type=MANUAL", [1, 2]),

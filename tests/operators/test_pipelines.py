@@ -210,6 +210,13 @@ class TestWhatToRun:
         run = trigger(branch="{{ 'main' }}", commit="{{ '' }}", wait_for_completion=False)
         assert run.value["ref_name"] == "main"
 
+    def test_exactly_this_commit_runs_in_the_context_of_a_branch(self, bitbucket: BitbucketEmulator, trigger: Trigger) -> None:
+        bitbucket.control("POST", "pullrequests/acme/api", {"title": "Faster", "source_branch": "feature/x"})
+        commit = BitbucketHook().get_conn().refs.branch("api", "main")["target"]["hash"]
+        run = trigger(branch="feature/x", commit=f"{{{{ '{commit[:10]}' }}}}", wait_for_completion=False)
+        assert run.state == "success", run.error
+        assert (run.value["ref_name"], run.value["commit"]) == ("feature/x", commit)
+
     def test_two_targets_after_rendering_are_refused_before_anything_is_started(
         self, bitbucket: BitbucketEmulator, trigger: Trigger
     ) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitbucket.client import NO_RETRIES, ApiToken, BitbucketClient, BitbucketError, PipelineOutcome
+from airflow_provider_bitbucket.client.pipeline_state import describes_end
 from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.triggers.pipelines import PipelineLooker, _is_telling
+from airflow_provider_bitbucket.triggers.pipelines import PipelineLooker
 from tests.client.web_server import WebServer
 from tests.triggers.waits import LIST, ONE, asked, start
 
@@ -141,6 +142,9 @@ def test_the_list_tells_as_much_as_a_request_for_one(counted: Counted) -> None:
 @pytest.mark.parametrize(
     "broken",
     [
+        None,
+        [],
+        "RUNNING",
         {},
         {"uuid": "{x}", "build_number": "soon", "state": {"name": "PENDING"}},
         {"build_number": 9, "state": {"name": "PENDING"}},
@@ -148,8 +152,8 @@ def test_the_list_tells_as_much_as_a_request_for_one(counted: Counted) -> None:
     ],
 )
 @pytest.mark.parametrize("place", [0, 1])
-def test_a_row_that_tells_of_no_pipeline_does_not_keep_the_others_from_being_seen(broken: dict[str, Any], place: int) -> None:
-    rows = [{"uuid": f"{{{number}}}", "build_number": number, "state": {"name": "PENDING"}} for number in (8, 7)]
+def test_a_row_that_tells_of_no_pipeline_does_not_keep_the_others_from_being_seen(broken: Any, place: int) -> None:
+    rows: list[Any] = [{"uuid": f"{{{number}}}", "build_number": number, "state": {"name": "PENDING"}} for number in (8, 7)]
     rows.insert(place, broken)
     with WebServer() as server:
         server.answer("/2.0/repositories/acme/api/pipelines/", {"values": rows})
@@ -165,13 +169,14 @@ def test_what_a_row_leaves_out_of_an_end_is_asked_for() -> None:
     def row(**state: Any) -> dict[str, Any]:
         return {"uuid": "{a}", "build_number": 1, "state": state}
 
-    assert _is_telling(row(name="IN_PROGRESS", stage={"name": "PAUSED"}))
-    assert _is_telling(row(name="COMPLETED", result={"name": "FAILED"}))
-    assert _is_telling(row(name="COMPLETED", result={"name": "STOPPED", "terminator": {"display_name": "Dana"}}))
-    for result in ({"name": "STOPPED"}, {"name": "ERROR"}, {}, None):
-        assert not _is_telling(row(name="COMPLETED", result=result))
-    assert not _is_telling({"uuid": "{a}", "build_number": 1})
-    assert not _is_telling({})
+    assert describes_end(row(name="IN_PROGRESS", stage={"name": "PAUSED"}))
+    assert describes_end(row(name="COMPLETED", result={"name": "FAILED"}))
+    assert describes_end(row(name="COMPLETED", result={"name": "STOPPED", "terminator": {"display_name": "Dana"}}))
+    for result in ({"name": "STOPPED"}, {"name": "ERROR"}, {}, None, "FAILED", {"name": ["ERROR"]}):
+        assert not describes_end(row(name="COMPLETED", result=result))
+    assert not describes_end({"uuid": "{a}", "build_number": 1})
+    assert not describes_end({})
+    assert not describes_end({"uuid": "{a}", "build_number": 1, "state": "RUNNING"})
 
 
 def test_one_that_always_fails_keeps_nobody_from_being_asked_for(counted: Counted) -> None:
