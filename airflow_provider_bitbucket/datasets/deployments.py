@@ -81,7 +81,7 @@ def read(
     """
     name = client.full_name(repository)
     reader = RecordReader(SCHEMA.dataset, name, on_incomplete)
-    listed = reader.part("environments", "environment", lambda: [*client.environments.list(repository)])
+    listed = reader.part("environments", "name and type", lambda: [*client.environments.list(repository)])
     known = dict(reader.each(listed or (), lambda one: (str(one["uuid"]), one)))
 
     def with_environment(deployment: Mapping[str, Any]) -> dict[str, Any]:

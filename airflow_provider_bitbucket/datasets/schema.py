@@ -91,7 +91,7 @@ class Schema:
     def name_of(self, row: Mapping[str, Any]) -> str:
         """Return what identifies a row within its repository, for a person: ``pull request 7``."""
         values = [row.get(name) for name in self.key[1:] or self.key]
-        known = " ".join(str(value)[:100] for value in values if isinstance(value, str | int) and value != "")
+        known = " ".join(str(value)[:100] for value in values if isinstance(value, str | Real) and value != "")
         return record_name(self.dataset, known or "unknown")
 
     def frame(
