@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from airflow_provider_bitbucket.client import BitbucketClient
+
+log = logging.getLogger(__name__)
 
 
 class Dataset:
@@ -141,13 +144,22 @@ def repository_names(client: BitbucketClient, repositories: Sequence[str] | str 
     :param repositories: slugs or ``workspace/slug``, or one of them; None: all of the workspace, at one request for every 100
     """
     if repositories is None:
-        repositories = [row["slug"] for row in client.repositories.list(fields="values.slug")]
+        repositories = slugs(client.repositories.list(fields="values.slug"))
     elif isinstance(repositories, str):
         repositories = [repositories]
     names = [client.full_name(name) for name in repositories]
     if len(names) > 1:
         names = [_without_uuid(client, name) for name in names]
     return list({name.lower(): name for name in reversed(names)}.values())[::-1]
+
+
+def slugs(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the slugs of listed repositories; a row without one is left out, with a warning."""
+    found = [row.get("slug") for row in rows]
+    named = [slug for slug in found if isinstance(slug, str) and slug]
+    if len(named) < len(found):
+        log.warning("%d listed repositories have no slug and are left out: a malformed response.", len(found) - len(named))
+    return named
 
 
 def _without_uuid(client: BitbucketClient, name: str) -> str:

@@ -272,16 +272,17 @@ class Reading:
 
     def _read_repository(self, name: str) -> Iterator[Any]:
         changes = {"changed_since": self._changed_since[name]} if name in self._changed_since else {}
-        return self._read(name, self.since[name], self._report, **changes)
+        return self._read(name, self.since[name], self.report, **changes)
 
     def _row_is_incomplete(self, record: Incomplete) -> None:
         """Report a record that is found to be incomplete when it becomes a row, and counted as one before."""
-        self._report(record)
+        self.report(record)
         if record.is_dropped and (result := self._result_of(record)):
             with self._changed:
                 result.rows -= 1
 
-    def _report(self, record: Incomplete) -> None:
+    def report(self, record: Incomplete) -> None:
+        """Count a record of which something could not be read, and log the first ones of each repository."""
         result = self._result_of(record)
         with self._changed:
             key = record.repository, record.record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, BaseHook, mask_secret
@@ -15,6 +16,8 @@ from airflow_provider_bitbucket.hooks.sql import BitbucketSqlMixin
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import BitbucketClient
     from airflow_provider_bitbucket.hooks.frames import Moment
+
+log = logging.getLogger(__name__)
 
 
 class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
@@ -103,11 +106,16 @@ class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
         :raises ValueError: ``updated_since`` is no moment
         :raises BitbucketError: they can not be listed
         """
+        from airflow_provider_bitbucket.datasets.extract import slugs
         from airflow_provider_bitbucket.datasets.intervals import interval
 
         since, _ = interval(updated_since, None)
         found = self.get_conn().repositories.find(project=project, name=name, updated_since=since, fields="values.slug")
-        return [row["slug"] for row in found]
+        names = slugs(found)
+        if not names and (project or name):
+            asked = {"project": project, "name": name, "updated since": updated_since}
+            log.warning("No repository matches %s.", ", ".join(f"{key} {value!r}" for key, value in asked.items() if value))
+        return names
 
     def _make_client(self) -> BitbucketClient:
         from airflow_provider_bitbucket.client import BitbucketClient
