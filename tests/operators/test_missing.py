@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,12 @@ SINCE = "2026-10-05"
 
 
 @pytest.fixture
-def demo(bitbucket_demo: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketEmulator:
+def demo(bitbucket_demo: BitbucketEmulator, connect: Callable[..., None]) -> Iterator[BitbucketEmulator]:
     """Three months of a small company, of which the deployments of acme/web cannot be read."""
     connect(bitbucket_demo.connection_json())
     bitbucket_demo.fault("server_error", status=400, count=None, path="/web/deployments")
-    return bitbucket_demo
+    yield bitbucket_demo
+    bitbucket_demo.clear_faults()  # the demo is shared by all tests
 
 
 @pytest.fixture
