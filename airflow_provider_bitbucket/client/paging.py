@@ -100,7 +100,7 @@ def each_once(
     lately: set[Hashable] = set() if seen is None else seen
     before: set[Hashable] = set()
     for row in rows:
-        told = identity(row)
+        told = _identity_of(row, identity)
         if told is not None:
             if told in lately or told in before:
                 continue
@@ -108,6 +108,16 @@ def each_once(
             if seen is None and len(lately) == _REMEMBERED:
                 before, lately = lately, set()
         yield row
+
+
+def _identity_of(row: Row, identity: Callable[[Row], Hashable | None]) -> Hashable | None:
+    """Return what identifies a row; None for one that is malformed, which costs its list nothing."""
+    try:
+        found = identity(row)
+        hash(found)
+    except (TypeError, AttributeError):
+        return None
+    return found
 
 
 def rows_of(page: Row, path: str) -> list[Row]:

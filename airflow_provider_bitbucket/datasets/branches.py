@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.datasets.intervals import moment, within
+from airflow_provider_bitbucket.datasets.intervals import date_at, within
 from airflow_provider_bitbucket.datasets.people import Account
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete, records_frame
 from airflow_provider_bitbucket.datasets.schema import TEXT, TIMESTAMP, Column, Schema
 
 if TYPE_CHECKING:
@@ -32,7 +33,12 @@ SCHEMA = Schema(
 
 
 def read(
-    client: BitbucketClient, repository: str, *, since: datetime | None = None, until: datetime | None = None
+    client: BitbucketClient,
+    repository: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
     """Yield the branches of a repository whose newest commit dates from ``[since, until)``.
 
@@ -41,13 +47,13 @@ def read(
     """
     name = client.full_name(repository)
     for branch in client.refs.branches(repository):
-        if within(moment((branch.get("target") or {}).get("date")), since, until):
+        if within(date_at(branch, "target", "date"), since, until):
             yield {"repository": name, "branch": branch}
 
 
-def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
     """Return branches as a frame with the columns of :data:`SCHEMA`."""
-    return SCHEMA.frame(map(_row, records))
+    return records_frame(SCHEMA, _row, records, on_incomplete)
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,19 +8,22 @@ Pipelines are in `pipelines`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_bitbucket.client import BitbucketNotFoundError
 from airflow_provider_bitbucket.datasets import pull_requests
-from airflow_provider_bitbucket.datasets.intervals import moment
+from airflow_provider_bitbucket.datasets.intervals import EARLIEST, date_at
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, TEXT, TIMESTAMP, Column, Schema
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from airflow_provider_bitbucket.client import BitbucketClient
+
+K = TypeVar("K")
 
 #: The end of a build does not move the ``updated_on`` of its pull request.
 OVERLAP = timedelta(days=1)
@@ -57,43 +60,68 @@ SCHEMA = Schema(
 
 
 def read(
-    client: BitbucketClient, repository: str, *, since: datetime | None = None, until: datetime | None = None
+    client: BitbucketClient,
+    repository: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
     """Yield the build statuses of the pull requests whose ``updated_on`` lies in ``[since, until)``.
 
     Costs the list of pull requests and one request for each of them. A build that ends does not move the ``updated_on`` of its
     pull request: let intervals overlap by as long as builds take; rows of the same key replace each other.
     """
-    for record in pull_requests.read(client, repository, since=since, until=until):
+    reader = RecordReader(SCHEMA.dataset, client.full_name(repository), on_incomplete)
+    for record in pull_requests.read(client, repository, since=since, until=until, on_incomplete=on_incomplete):
         number = record["pull_request"]["id"]
-        listed = _statuses(client, repository, number)
-        newest = _newest(listed)
+        listed = reader.part(number, "statuses", partial(_statuses, client, repository, number)) or []
+        newest = _newest(listed, _key)
         for status in listed:
-            is_latest = status is newest[status.get("key")]
+            is_latest = status is newest[_key(status)]
             yield {"repository": record["repository"], "pull_request_id": number, "status": status, "is_latest": is_latest}
 
 
-def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
     """Return build statuses as a frame with the columns of :data:`SCHEMA`."""
-    return SCHEMA.frame(map(_row, records))
+    return records_frame(SCHEMA, _row, records, on_incomplete)
 
 
-def _statuses(client: BitbucketClient, repository: str, number: int) -> list[dict[str, Any]]:
-    try:
-        return list(client.pull_requests.statuses(repository, number))
-    except BitbucketNotFoundError:  # its commits are gone
-        return []
+def _statuses(client: BitbucketClient, repository: str, number: int) -> list[Mapping[str, Any]]:
+    """Return the statuses of a pull request, without those that a list which shifts between its pages repeats.
+
+    A status has no id: commit and key identify it, and the branch, because one key can be reported for several.
+    """
+
+    def identity(status: Mapping[str, Any]) -> tuple[str, ...]:
+        commit = status.get("commit")
+        return (
+            _text(commit.get("hash") if isinstance(commit, Mapping) else None),
+            _text(status.get("key")),
+            _text(status.get("refname")),
+        )
+
+    statuses = [*client.pull_requests.statuses(repository, number)]
+    newest = _newest(statuses, identity)
+    return [status for status in statuses if status is newest[identity(status)]]
 
 
-def _newest(statuses: Sequence[Mapping[str, Any]]) -> dict[str | None, Mapping[str, Any]]:
-    """Return the status of each key that was told last; one without a date is older than any."""
-    found: dict[str | None, tuple[datetime | None, Mapping[str, Any]]] = {}
+def _newest(statuses: Sequence[Mapping[str, Any]], identity: Callable[[Mapping[str, Any]], K]) -> dict[K, Mapping[str, Any]]:
+    """Return the status that was reported last of each identity; one without a date is older than any."""
+    found: dict[K, tuple[datetime, Mapping[str, Any]]] = {}
     for status in statuses:
-        key, told = status.get("key"), moment(status.get("updated_on"))
-        before = found.get(key)
-        if before is None or (told is not None and (before[0] is None or told > before[0])):
-            found[key] = told, status
+        key, reported = identity(status), date_at(status, "updated_on") or EARLIEST
+        if key not in found or reported > found[key][0]:
+            found[key] = reported, status
     return {key: status for key, (_, status) in found.items()}
+
+
+def _key(status: Mapping[str, Any]) -> str:
+    return _text(status.get("key"))
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else repr(value)
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_bitbucket.client.paging import LARGEST_PULL_REQUEST_PAGE
 from airflow_provider_bitbucket.datasets.intervals import back_to
 from airflow_provider_bitbucket.datasets.people import Account
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, INTEGER, TEXT, TIMESTAMP, Column, Schema
 from airflow_provider_bitbucket.datasets.timeline import Entry
 
@@ -44,7 +45,12 @@ SCHEMA = Schema(
 
 
 def read(
-    client: BitbucketClient, repository: str, *, since: datetime | None = None, until: datetime | None = None
+    client: BitbucketClient,
+    repository: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
     """Yield the comments on pull requests of a repository whose ``created_on`` lies in ``[since, until)``, newest first.
 
@@ -52,15 +58,16 @@ def read(
     stand in their common timeline only. A comment keeps its date when it is edited, resolved or deleted later.
     """
     name = client.full_name(repository)
-    feed = client.pull_requests.activity(repository)
-    for row in back_to(feed, lambda one: Entry.of(one).date, since, until, page=LARGEST_PULL_REQUEST_PAGE):
-        if row.get("comment"):
-            yield {"repository": name, "pull_request_id": (row.get("pull_request") or {}).get("id"), "comment": row["comment"]}
+    reader = RecordReader(SCHEMA.dataset, name, on_incomplete)
+    feed = reader.each(client.pull_requests.activity(repository), lambda row: (Entry.of(row), row.get("comment")))
+    for entry, comment in back_to(feed, lambda one: one[0].date, since, until, page=LARGEST_PULL_REQUEST_PAGE):
+        if comment:
+            yield {"repository": name, "pull_request_id": entry.pull_request_id, "comment": comment}
 
 
-def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
     """Return comments as a frame with the columns of :data:`SCHEMA`."""
-    return SCHEMA.frame(map(_row, records))
+    return records_frame(SCHEMA, _row, records, on_incomplete)
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE
-from airflow_provider_bitbucket.datasets.intervals import back_to, moment
-from airflow_provider_bitbucket.datasets.people import Account
+from airflow_provider_bitbucket.datasets.intervals import back_to, date_at
+from airflow_provider_bitbucket.datasets.people import Account, Bots
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete, records_frame
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, INTEGER, TEXT, TIMESTAMP, Column, Schema
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def read(
     since: datetime | None = None,
     until: datetime | None = None,
     bots: Collection[str] | str = (),
+    on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
     """Yield the commits that a branch leads to and whose author date lies in ``[since, until)``, children before parents.
 
@@ -58,17 +60,27 @@ def read(
     :param until: first moment that is too late; None: until now
     :param bots: nicknames, display names, account ids or uuids (or one of them) of machines that have an account of a person
     """
-    name, machines = client.full_name(repository), frozenset([bots] if isinstance(bots, str) else bots)
+    name, machines = client.full_name(repository), Bots.of(bots)
     listed = client.commits.list(repository)
-    for commit in back_to(listed, lambda one: moment(one.get("date")), since, until, page=LARGEST_PAGE, old_pages=_OLD_PAGES):
+    for commit in back_to(listed, lambda one: date_at(one, "date"), since, until, page=LARGEST_PAGE, old_pages=_OLD_PAGES):
+        meet_author(commit, machines)
         yield {"repository": name, "commit": commit, "bots": machines}
 
 
-def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
     """Return commits as a frame with the columns of :data:`SCHEMA`."""
-    return SCHEMA.frame(
-        {"repository": record["repository"], **row(record["commit"], record.get("bots", ()))} for record in records
-    )
+    return records_frame(SCHEMA, _row, records, on_incomplete)
+
+
+def _row(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {"repository": record["repository"], **row(record["commit"], record.get("bots", ()))}
+
+
+def meet_author(commit: Mapping[str, Any], bots: Bots) -> None:
+    """Record the author of a commit."""
+    author = commit.get("author")
+    if isinstance(author, Mapping):
+        bots.meet([author.get("user"), {"display_name": author.get("raw")}])
 
 
 def row(commit: Mapping[str, Any], bots: Collection[str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets import environments
 from airflow_provider_bitbucket.datasets.intervals import moment, within
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
 from airflow_provider_bitbucket.datasets.schema import CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
 
 if TYPE_CHECKING:
@@ -40,7 +41,12 @@ SCHEMA = Schema(
             "state.status.name",
             categories=("SUCCESSFUL", "FAILED", "STOPPED"),
         ),
-        Column("released_on", TIMESTAMP, "when it could begin: the steps before it were done", "release.created_on"),
+        Column(
+            "released_on",
+            TIMESTAMP,
+            "when it could begin: the steps before it were done",
+            "release.created_on, else deployable.created_on",
+        ),
         Column("started_on", TIMESTAMP, "when it began", "state.started_on, else state.start_date"),
         Column("completed_on", TIMESTAMP, "when it ended", "state.completed_on, else state.completion_date"),
         Column("updated_on", TIMESTAMP, "when it changed last", "last_update_time, else completed_on, started_on, released_on"),
@@ -55,7 +61,12 @@ SCHEMA = Schema(
 
 
 def read(
-    client: BitbucketClient, repository: str, *, since: datetime | None = None, until: datetime | None = None
+    client: BitbucketClient,
+    repository: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
     """Yield the deployments of a repository whose ``updated_on`` lies in ``[since, until)``.
 
@@ -69,19 +80,29 @@ def read(
     :param until: first moment that is too late; None: until now
     """
     name = client.full_name(repository)
-    known = {one["uuid"]: one for one in client.environments.list(repository)}
-    for deployment in client.deployments.list(repository):
-        if within(moment(_times(deployment)["updated_on"]), since, until):
-            environment = deployment.get("environment") or {}
-            yield {"repository": name, "deployment": deployment, "environment": known.get(environment.get("uuid"), environment)}
+    reader = RecordReader(SCHEMA.dataset, name, on_incomplete)
+    listed = reader.part("environments", "name and type", lambda: [*client.environments.list(repository)])
+    known = dict(reader.each(listed or (), lambda one: (str(one["uuid"]), one)))
+
+    def with_environment(deployment: Mapping[str, Any]) -> dict[str, Any]:
+        own = deployment.get("environment") or {}
+        return {
+            "updated_on": moment(_times(deployment)["updated_on"]),
+            "deployment": deployment,
+            "environment": known.get(str(own.get("uuid")), own),
+        }
+
+    for record in reader.each(client.deployments.list(repository), with_environment):
+        if within(record.pop("updated_on"), since, until):
+            yield {"repository": name, **record}
 
 
-def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
     """Return deployments as a frame with the columns of :data:`SCHEMA`.
 
     :param records: what :func:`read` yields
     """
-    return SCHEMA.frame(map(_row, records))
+    return records_frame(SCHEMA, _row, records, on_incomplete)
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,7 +135,8 @@ def _times(deployment: Mapping[str, Any]) -> dict[str, str | None]:
         state.get("started_on") or state.get("start_date"),
         state.get("completed_on") or state.get("completion_date"),
     )
-    released = release.get("created_on")
+    # Whichever of the two descriptions of what was released has it.
+    released = release.get("created_on") or (deployment.get("deployable") or {}).get("created_on")
     return {
         "released_on": released,
         "started_on": started,
@@ -130,4 +152,4 @@ def _seconds(begin: datetime | None, end: datetime | None) -> float | None:
 
 def _build_number(name: str | None) -> int | None:
     number = (name or "").removeprefix("#")
-    return int(number) if number.isdecimal() else None
+    return int(number) if number.isascii() and number.isdecimal() else None

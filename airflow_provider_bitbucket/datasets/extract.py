@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import copy
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets import DATASETS
-from airflow_provider_bitbucket.datasets.intervals import OVERLAP
+from airflow_provider_bitbucket.datasets.intervals import OVERLAP, interval
+from airflow_provider_bitbucket.datasets.people import Bots
 from airflow_provider_bitbucket.datasets.reading import WORKERS, Reading
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import Schema
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from airflow_provider_bitbucket.client import BitbucketClient
+
+log = logging.getLogger(__name__)
 
 
 class Dataset:
@@ -30,6 +36,7 @@ class Dataset:
             raise ValueError(f"There is no dataset {name!r}; expected one of {', '.join(DATASETS)}")
         self.name = name
         self._module: Any = import_module(f"airflow_provider_bitbucket.datasets.{name}")
+        self._on_incomplete: OnIncomplete = log_incomplete
 
     @property
     def schema(self) -> Schema:
@@ -48,9 +55,15 @@ class Dataset:
         """Whether ``read`` takes ``changed_since``, to leave out what has not changed since and would cost requests."""
         return bool(getattr(self._module, "READS_CHANGES", False))
 
+    def reporting_to(self, on_incomplete: OnIncomplete) -> Dataset:
+        """Return the same dataset, which reports the incomplete records of its frames elsewhere than in the log."""
+        other = copy.copy(self)
+        other._on_incomplete = on_incomplete
+        return other
+
     def frame(self, records: Iterable[Any]) -> pd.DataFrame:
-        """Return records as a frame."""
-        frame: pd.DataFrame = self._module.to_frame(records)
+        """Return records as a frame; incomplete ones by the rule of :mod:`~airflow_provider_bitbucket.datasets.records`."""
+        frame: pd.DataFrame = self._module.to_frame(records, self._on_incomplete)
         return frame
 
     def records(
@@ -89,15 +102,25 @@ class Dataset:
         :param workers: how many repositories are read at the same time
         :param on_repository_error: ``fail`` or ``skip`` when one can not be read
         :param options: those of the dataset's ``read``
+        :raises ValueError: ``since`` or ``until`` is no timestamp, such as NaT
         :raises BitbucketError: the repositories of the workspace can not be listed
         """
+        since, until = interval(since, until)
         source, names = self._sources(client, repositories)
 
-        def read(name: str, begin: datetime | None, **changes: datetime) -> Iterator[Any]:
-            records: Iterator[Any] = source(client, name, since=begin, until=until, **options, **changes)
+        bots = Bots.of(options["bots"]) if options.get("bots") else None
+        if bots:
+            options["bots"] = bots
+
+        def read(name: str, begin: datetime | None, on_incomplete: OnIncomplete, **changes: datetime) -> Iterator[Any]:
+            records: Iterator[Any] = source(
+                client, name, since=begin, until=until, on_incomplete=on_incomplete, **options, **changes
+            )
             return records
 
-        return Reading(self, read, names, since, until, client.budget, workers=workers, on_repository_error=on_repository_error)
+        return Reading(
+            self, read, names, since, until, client.budget, workers=workers, on_repository_error=on_repository_error, bots=bots
+        )
 
     def _sources(
         self, client: BitbucketClient, repositories: Sequence[str] | str | None
@@ -115,10 +138,33 @@ class Dataset:
 def repository_names(client: BitbucketClient, repositories: Sequence[str] | str | None) -> list[str]:
     """Return full names, each once: rows of a repository that is named twice would be there twice.
 
+    Slugs are lower-case, and Bitbucket takes them in any case; the first spelling counts. Beside other names, one that is a uuid
+    costs a request, which returns its slug.
+
     :param repositories: slugs or ``workspace/slug``, or one of them; None: all of the workspace, at one request for every 100
     """
     if repositories is None:
-        repositories = [row["slug"] for row in client.repositories.list(fields="values.slug")]
+        repositories = slugs(client.repositories.list(fields="values.slug"))
     elif isinstance(repositories, str):
         repositories = [repositories]
-    return list(dict.fromkeys(map(client.full_name, repositories)))
+    names = [client.full_name(name) for name in repositories]
+    if len(names) > 1:
+        names = [_without_uuid(client, name) for name in names]
+    return list({name.lower(): name for name in reversed(names)}.values())[::-1]
+
+
+def slugs(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the slugs of listed repositories; a row without one is left out, with a warning."""
+    found = [row.get("slug") for row in rows]
+    named = [slug for slug in found if isinstance(slug, str) and slug]
+    if len(named) < len(found):
+        log.warning("%d listed repositories have no slug and are left out: a malformed response.", len(found) - len(named))
+    return named
+
+
+def _without_uuid(client: BitbucketClient, name: str) -> str:
+    """Return the name of a repository that is named by its uuid, which may be named by its slug beside it."""
+    if not name.endswith("}"):
+        return name
+    slug = client.repositories.get(name).get("slug")
+    return client.full_name(f"{name.partition('/')[0]}/{slug}") if isinstance(slug, str) and slug else name

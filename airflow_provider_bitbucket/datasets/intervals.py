@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from datetime import datetime, timedelta
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
@@ -15,9 +16,50 @@ T = TypeVar("T")
 OVERLAP = timedelta(hours=1)
 
 
-def moment(value: datetime | str | None) -> datetime | None:
-    """Return a moment of Bitbucket's JSON, in any of its spellings, as datetime."""
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
+#: A day inside what ``datetime`` can hold, so that an offset or an overlap can be added to every timestamp.
+EARLIEST, LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+#: What git accepts and ``datetime`` does not: a leap second, and offsets of more than a day.
+_UNUSUAL = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d):([0-5]\d|60)(\.\d{1,6})?\d*(?:Z|([+-])(\d\d):?(\d\d))", re.ASCII)
+
+
+def moment(value: object) -> datetime | None:
+    """Return a timestamp of Bitbucket's JSON, in any of its spellings, as datetime with time zone; None if it is none.
+
+    Never raises. A leap second is the second after it, and an offset such as ``+51:00`` is subtracted like any other: both name
+    one point in time, so the nearest value is the exact one. What lies outside of the years 1 to 9999 is None.
+    """
+    found: datetime | None = None
+    if isinstance(value, str):
+        try:
+            found = datetime.fromisoformat(value)
+        except ValueError:
+            found = _unusual(value)
+    elif isinstance(value, datetime) and value == value:
+        found = value
+    if found is None:
+        return None
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    return found if EARLIEST <= found <= LATEST else None
+
+
+def _unusual(text: str) -> datetime | None:
+    parts = _UNUSUAL.fullmatch(text)
+    if parts is None:
+        return None
+    minute, seconds, fraction, sign, hours, minutes = parts.groups()
+    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+    try:
+        found = datetime.fromisoformat(minute).replace(tzinfo=UTC) + timedelta(seconds=int(seconds) + float(fraction or 0))
+        return found + offset if sign == "-" else found - offset
+    except (ValueError, OverflowError):
+        return None
+
+
+def date_at(json: object, *path: str) -> datetime | None:
+    """Return the timestamp at a path of Bitbucket's JSON; None where there is none, whatever is there instead."""
+    for name in path:
+        json = json.get(name) if isinstance(json, Mapping) else None
+    return moment(json)
 
 
 def within(date: datetime | None, since: datetime | None, until: datetime | None) -> bool:

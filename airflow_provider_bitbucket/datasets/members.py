@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets.people import Account
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete, records_frame
 from airflow_provider_bitbucket.datasets.schema import TEXT, Column, Schema
 
 if TYPE_CHECKING:
@@ -29,16 +30,25 @@ SCHEMA = Schema(
 
 
 def read_workspace(
-    client: BitbucketClient, workspace: str, *, since: datetime | None = None, until: datetime | None = None
+    client: BitbucketClient,
+    workspace: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
     """Yield the members of a workspace; where repositories are named, of the workspaces that they are in.
 
     Costs one request for every 100. A membership has no date, so ``since`` and ``until`` leave none out.
     """
     for membership in client.workspaces.members(workspace):
-        yield {"workspace": workspace, "user": membership.get("user")}
+        yield {"workspace": workspace, "user": membership.get("user") or {}}
 
 
-def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
     """Return members as a frame with the columns of :data:`SCHEMA`."""
-    return SCHEMA.frame({"workspace": record["workspace"], **Account.of(record["user"])._asdict()} for record in records)
+    return records_frame(SCHEMA, _row, records, on_incomplete)
+
+
+def _row(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {"workspace": record["workspace"], **Account.of(record["user"])._asdict()}

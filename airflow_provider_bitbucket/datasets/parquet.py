@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import count, islice
+from itertools import chain, count, islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -42,8 +42,10 @@ def write_parquet(dataset: Dataset, records: Iterable[Any], path: Any, *, partit
     with (_folder if partitioned else _file)(dataset, path) as write:
         rest = iter(records)
         # Not as lists of records, which take ten times as much as the frame they become.
-        while len(frame := dataset.frame(islice(rest, _BATCH))):
-            write(frame)
+        for first in rest:  # a batch can have records and no rows
+            frame = dataset.frame(chain([first], islice(rest, _BATCH - 1)))
+            if len(frame):
+                write(frame)
             rows += len(frame)
     return rows
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 _FIELDS = ("uuid", "display_name", "type", "nickname", "account_id")
@@ -36,6 +36,11 @@ class Account(NamedTuple):
         account = cls.of(author.get("user"))
         return account if account.name else account._replace(name=author.get("raw"))
 
+    @property
+    def names(self) -> tuple[str | None, ...]:
+        """By what it may be named."""
+        return self.id, self.name, self.nickname, self.account_id
+
     def is_bot(self, bots: Collection[str] = ()) -> bool:
         """Say whether it is a machine: an ``app_user`` (access tokens, OAuth consumers, apps), or on the list.
 
@@ -43,10 +48,44 @@ class Account(NamedTuple):
         """
         if self.type == "app_user":
             return True
-        return bool(bots) and any(one in bots for one in (self.id, self.name, self.nickname, self.account_id) if one)
+        return bool(bots) and any(one in bots for one in self.names if one)
 
 
 NOBODY = Account()
+
+
+class Bots(frozenset[str]):
+    """Names of machines that have an account of a person, and which of them were met.
+
+    :ivar met: names of accounts that were read
+    """
+
+    met: set[str]
+
+    @classmethod
+    def of(cls, names: Collection[str] | str) -> Bots:
+        """Return names, or one; the same object if it is one of this class already."""
+        if isinstance(names, Bots):
+            return names
+        bots = cls([names] if isinstance(names, str) else names)
+        bots.met = set()
+        return bots
+
+    @property
+    def unmet(self) -> list[str]:
+        """Names of no account that was read: misspelled, or not active in this interval."""
+        return sorted(self - self.met)
+
+    def meet(self, accounts: Iterable[Any]) -> None:
+        """Record accounts.
+
+        :param accounts: accounts, or Bitbucket's JSON of them, malformed or not
+        """
+        if len(self.met) == len(self):  # also of no names
+            return
+        for one in accounts:
+            names = one.names if isinstance(one, Account) else map(one.get, _FIELDS) if isinstance(one, Mapping) else ()
+            self.met.update(name for name in names if isinstance(name, str) and name in self)
 
 
 def is_bot(json: Mapping[str, Any], bots: Collection[str] = ()) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.client import BitbucketNotFoundError
 from airflow_provider_bitbucket.client.pipeline_state import STEP_RESULTS, step_result
 from airflow_provider_bitbucket.datasets import pipelines
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
 from airflow_provider_bitbucket.datasets.schema import CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
 
 if TYPE_CHECKING:
@@ -66,12 +67,13 @@ def read(
     since: datetime | None = None,
     until: datetime | None = None,
     changed_since: datetime | None = None,
+    on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
     """Yield the steps of the pipelines whose ``created_on`` lies in ``[since, until)``.
 
     Costs the list of pipelines and one request for each pipeline in the interval, with ``changed_since`` for each that
-    was not over at that moment. A pipeline has no steps before its definition was read, and none when it was deleted
-    meanwhile.
+    was not over at that moment. A pipeline has no steps before its definition was read. One whose steps
+    cannot be read, such as one that was deleted meanwhile, is reported.
 
     :param client: the client
     :param repository: slug, or ``workspace/slug``
@@ -79,15 +81,13 @@ def read(
     :param until: first moment that is too late; None: until now
     :param changed_since: leave out pipelines that were over before, whose steps were read then; None: none
     """
-    for record in pipelines.read(client, repository, since=since, until=until):
+    reader = RecordReader(SCHEMA.dataset, client.full_name(repository), on_incomplete)
+    for record in pipelines.read(client, repository, since=since, until=until, on_incomplete=on_incomplete):
         outcome = record["outcome"]
         if changed_since and pipelines.was_over(outcome, changed_since):
             continue
-        try:
-            steps = client.pipelines.steps(repository, outcome.uuid)
-        except BitbucketNotFoundError:
-            continue
-        for position, step in enumerate(steps, 1):
+        steps = reader.part(outcome.build_number, "steps", partial(client.pipelines.steps, repository, outcome.uuid))
+        for position, step in enumerate(steps or (), 1):
             yield {
                 "repository": record["repository"],
                 "build_number": outcome.build_number,
@@ -97,9 +97,9 @@ def read(
             }
 
 
-def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
     """Return steps as a frame with the columns of :data:`SCHEMA`."""
-    return SCHEMA.frame(map(_row, records))
+    return records_frame(SCHEMA, _row, records, on_incomplete)
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client import BitbucketNotFoundError, PipelineStatus
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE
-from airflow_provider_bitbucket.datasets.intervals import back_to, moment
+from airflow_provider_bitbucket.datasets.intervals import back_to, date_at, moment
 from airflow_provider_bitbucket.datasets.people import Account
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
 
 if TYPE_CHECKING:
@@ -82,7 +83,12 @@ SCHEMA = Schema(
 
 
 def read(
-    client: BitbucketClient, repository: str, *, since: datetime | None = None, until: datetime | None = None
+    client: BitbucketClient,
+    repository: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
     """Yield the pipelines of a repository whose ``created_on`` lies in ``[since, until)``, newest first.
 
@@ -97,6 +103,7 @@ def read(
     :param until: first moment that is too late; None: until now
     """
     name, listed = client.full_name(repository), client.pipelines.list(repository)
+    reader = RecordReader(SCHEMA.dataset, name, on_incomplete)
     try:
         newest = next(listed, None)
     except BitbucketNotFoundError:
@@ -105,8 +112,10 @@ def read(
         log.info("Pipelines are switched off in %s, so it has none.", name)
         return
     if newest:
-        for row in back_to(chain([newest], listed), _created_on, since, until, page=LARGEST_PAGE):
-            yield {"repository": name, "outcome": client.pipelines.evaluate(repository, row)}
+        rows = back_to(chain([newest], listed), _created_on, since, until, page=LARGEST_PAGE)
+        yield from reader.each(
+            rows, lambda row: {"repository": name, "outcome": client.pipelines.evaluate(repository, row), "pipeline": row}
+        )
 
 
 def was_over(outcome: PipelineOutcome, before: datetime) -> bool:
@@ -115,17 +124,17 @@ def was_over(outcome: PipelineOutcome, before: datetime) -> bool:
     return outcome.completed and ended is not None and ended < before
 
 
-def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
     """Return pipelines as a frame with the columns of :data:`SCHEMA`.
 
     :param records: what :func:`read` yields
     """
-    return SCHEMA.frame(map(_row, records))
+    return records_frame(SCHEMA, _row, records, on_incomplete)
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     outcome = record["outcome"]
-    row = outcome.pipeline
+    row = record["pipeline"]
     target, creator = row.get("target") or {}, Account.of(row.get("creator"))
     selector = target.get("selector") or {}
     return {
@@ -156,7 +165,7 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _created_on(row: Mapping[str, Any]) -> datetime | None:
-    return moment(row.get("created_on"))
+    return date_at(row, "created_on")
 
 
 def _wall_seconds(begin: datetime | None, end: datetime | None) -> float | None:

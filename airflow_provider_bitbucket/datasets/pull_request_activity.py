@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_bitbucket.client import BitbucketError
 from airflow_provider_bitbucket.client.paging import LARGEST_PULL_REQUEST_PAGE
 from airflow_provider_bitbucket.datasets.intervals import back_to, chunks, passed
+from airflow_provider_bitbucket.datasets.records import (
+    MALFORMED,
+    OnIncomplete,
+    RecordReader,
+    is_lasting,
+    log_incomplete,
+    records_frame,
+)
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, TEXT, TIMESTAMP, Column, Schema
 from airflow_provider_bitbucket.datasets.timeline import KINDS, Entry
 
@@ -17,6 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from airflow_provider_bitbucket.client import BitbucketClient
+
+log = logging.getLogger(__name__)
 
 SCHEMA = Schema(
     "pull_request_activity",
@@ -52,6 +65,7 @@ SCHEMA = Schema(
         Column("is_deleted", BOOLEAN, "whether the comment was deleted; its text is gone", "comment.deleted"),
         Column("is_pending", BOOLEAN, "whether the comment is part of a review that was not sent yet", "comment.pending"),
     ),
+    required=("repository", "pull_request_id", "kind", "date"),
 )
 
 _FROM_ENTRY = [name for name in SCHEMA.names if name not in ("repository", "actor_id", "actor", "actor_type")]
@@ -60,7 +74,12 @@ _BEGINNING = timedelta(minutes=1)
 
 
 def read(
-    client: BitbucketClient, repository: str, *, since: datetime | None = None, until: datetime | None = None
+    client: BitbucketClient,
+    repository: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
     """Yield the entries of a repository dated in ``[since, until)``, newest first.
 
@@ -73,13 +92,15 @@ def read(
     :param until: first moment that is too late; None: until now
     """
     name = client.full_name(repository)
-    feed = map(Entry.of, client.pull_requests.activity(repository))
+    feed = RecordReader(SCHEMA.dataset, name, on_incomplete).each(client.pull_requests.activity(repository), Entry.of)
     for entry in back_to(feed, attrgetter("date"), since, until, page=LARGEST_PULL_REQUEST_PAGE):
         yield {"repository": name, "entry": entry}
 
 
-def timelines(client: BitbucketClient, repository: str, created: Mapping[int, datetime]) -> dict[int, list[Entry]]:
-    """Return the whole timeline of each pull request, by whichever way of reading costs fewer requests.
+def timelines(
+    client: BitbucketClient, repository: str, created: Mapping[int, datetime | None], reader: RecordReader
+) -> Iterator[tuple[int, list[Entry] | None]]:
+    """Yield the whole timeline of each pull request, by whichever way of reading costs fewer requests; None if unreadable.
 
     The repository-wide feed has every timeline at one request for 50 entries, but from now back to the oldest creation;
     a timeline by itself costs a request at least. The feed is read as long as its density so far promises that going on to
@@ -88,37 +109,59 @@ def timelines(client: BitbucketClient, repository: str, created: Mapping[int, da
 
     :param client: the client
     :param repository: slug, or ``workspace/slug``
-    :param created: number of each pull request -> when it was opened
+    :param created: number of each pull request -> when it was opened; None where that is malformed
+    :param reader: reports what cannot be read
     """
     # For one or two, the page that would tell how dense the feed is costs as much as reading them.
-    found = _from_feed(client, repository, created) if len(created) > 2 else {}
-    return {
-        number: found[number]
-        if _begins(found.get(number, []), moment)
-        else [Entry.of(one) for one in client.pull_requests.activity(repository, number)]
-        for number, moment in created.items()
-    }
+    dated = {number: moment for number, moment in created.items() if moment}
+    found = _from_feed(client, repository, dated, reader) if len(dated) > 2 else {}
+    for number, moment in created.items():
+        entries = found.get(number, [])
+        if moment and _begins(entries, moment):
+            yield number, entries
+        else:
+            yield number, reader.part(number, "timeline", partial(_timeline, client, repository, number, reader))
 
 
-def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
     """Return entries as a frame with the columns of :data:`SCHEMA`.
 
     :param records: what :func:`read` yields
     """
-    return SCHEMA.frame(_row(record["repository"], record["entry"]) for record in records)
+    return records_frame(SCHEMA, _row, records, on_incomplete)
 
 
-def _row(repository: str, entry: Entry) -> dict[str, Any]:
+def _row(record: Mapping[str, Any]) -> dict[str, Any]:
+    entry: Entry = record["entry"]
     actor = entry.actor
     row: dict[str, Any] = {name: getattr(entry, name) for name in _FROM_ENTRY}
-    return row | {"repository": repository, "actor_id": actor.id, "actor": actor.name, "actor_type": actor.type}
+    return row | {"repository": record["repository"], "actor_id": actor.id, "actor": actor.name, "actor_type": actor.type}
 
 
-def _from_feed(client: BitbucketClient, repository: str, created: Mapping[int, datetime]) -> Mapping[int | None, list[Entry]]:
+def _timeline(client: BitbucketClient, repository: str, number: int, reader: RecordReader) -> list[Entry]:
+    return [*reader.each(client.pull_requests.activity(repository, number), Entry.of)]
+
+
+def _from_feed(
+    client: BitbucketClient, repository: str, created: Mapping[int, datetime], reader: RecordReader
+) -> Mapping[int | None, list[Entry]]:
+    """Return what the feed has; nothing if it cannot be read, for each timeline can be read by itself."""
+    try:
+        return _read_feed(client, repository, created, reader)
+    except (BitbucketError, *MALFORMED) as error:
+        if isinstance(error, BitbucketError) and not is_lasting(error):
+            raise
+        log.warning("The activity of %s cannot be read, so each pull request is asked for its own: %s", reader.repository, error)
+        return {}
+
+
+def _read_feed(
+    client: BitbucketClient, repository: str, created: Mapping[int, datetime], reader: RecordReader
+) -> Mapping[int | None, list[Entry]]:
     found: dict[int | None, list[Entry]] = defaultdict(list)
     ahead = deque(sorted(created.values(), reverse=True))
     newest = None
-    feed = map(Entry.of, client.pull_requests.activity(repository))
+    feed = reader.each(client.pull_requests.activity(repository), Entry.of)
     for number, page in enumerate(chunks(feed, LARGEST_PULL_REQUEST_PAGE), 1):
         for entry in page:
             if entry.pull_request_id in created:

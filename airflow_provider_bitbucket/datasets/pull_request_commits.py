@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets import commits, pull_requests
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete, records_frame
 from airflow_provider_bitbucket.datasets.schema import INTEGER, TEXT, Column, Schema
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def read(
     since: datetime | None = None,
     until: datetime | None = None,
     bots: Collection[str] | str = (),
+    on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
     """Yield the commits of the pull requests whose ``updated_on`` lies in ``[since, until)``.
 
@@ -43,8 +45,11 @@ def read(
     :param until: first moment that is too late; None: until now
     :param bots: nicknames, display names, account ids or uuids (or one of them) of machines that have an account of a person
     """
-    for record in pull_requests.read(client, repository, since=since, until=until, with_commits=True, bots=bots):
-        for commit in record["commits"]:
+    for record in pull_requests.read(
+        client, repository, since=since, until=until, with_commits=True, bots=bots, on_incomplete=on_incomplete
+    ):
+        for commit in record["commits"] or ():
+            commits.meet_author(commit, record["bots"])
             yield {
                 "repository": record["repository"],
                 "pull_request_id": record["pull_request"]["id"],
@@ -53,9 +58,9 @@ def read(
             }
 
 
-def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
     """Return commits as a frame with the columns of :data:`SCHEMA`."""
-    return SCHEMA.frame(map(_row, records))
+    return records_frame(SCHEMA, _row, records, on_incomplete)
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.client import BitbucketBadRequestError, BitbucketNotFoundError, BitbucketServerError
 from airflow_provider_bitbucket.datasets import timeline
-from airflow_provider_bitbucket.datasets.intervals import moment
-from airflow_provider_bitbucket.datasets.people import Account, is_bot
+from airflow_provider_bitbucket.datasets.intervals import EARLIEST, date_at, moment
+from airflow_provider_bitbucket.datasets.people import Account, Bots, is_bot
 from airflow_provider_bitbucket.datasets.pull_request_activity import timelines
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
 from airflow_provider_bitbucket.datasets.spool import Room, Spool
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_bitbucket.client import BitbucketClient
 
-log = logging.getLogger(__name__)
+JSON = Mapping[str, Any]
 
 _ACTIVITY = "timeline (`with_activity`)"
 _COMMITS = "commits (`with_commits`)"
@@ -116,6 +115,7 @@ def read(
     with_commits: bool = False,
     with_diffstat: bool = False,
     bots: Collection[str] | str = (),
+    on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
     """Yield the pull requests of a repository whose ``updated_on`` lies in ``[since, until)``, oldest first.
 
@@ -135,30 +135,37 @@ def read(
     :param bots: nicknames, display names, account ids or uuids (or one of them) of machines that have an account of a person
     """
     name = client.full_name(repository)
-    machines = frozenset([bots] if isinstance(bots, str) else bots)
+    machines = Bots.of(bots)
+    reader = RecordReader(SCHEMA.dataset, name, on_incomplete)
     listed = (
         row
-        for row in client.pull_requests.list(repository, updated_since=since)
-        if until is None or datetime.fromisoformat(row["updated_on"]) < until
+        for row in reader.each(client.pull_requests.list(repository, updated_since=since), _with_number)
+        if until is None or (date_at(row, "updated_on") or EARLIEST) < until
     )
-    for row, entries in _with_timelines(client, repository, listed) if with_activity else ((row, None) for row in listed):
+
+    def part(number: int, missing: str, read: Callable[[str, int], Iterable[JSON]]) -> list[JSON] | None:
+        return reader.part(number, missing, lambda: [*read(repository, number)])
+
+    of, pairs = client.pull_requests, ((row, None) for row in listed)
+    for row, entries in _with_timelines(client, repository, listed, reader) if with_activity else pairs:
         number = row["id"]
+        machines.meet([row.get("author"), *_users(row.get("participants")), *(entry.actor for entry in entries or ())])
         yield {
             "repository": name,
             "pull_request": row,
             "bots": machines,
             "timeline": entries,
-            "commits": _commits(client, repository, number) if with_commits else None,
-            "diffstat": _diffstat(client, repository, number) if with_diffstat else None,
+            "commits": part(number, "commits", of.commits) if with_commits else None,
+            "diffstat": part(number, "diffstat", of.diffstat) if with_diffstat else None,
         }
 
 
-def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
     """Return pull requests as a frame with the columns of :data:`SCHEMA`; what was not read is null.
 
     :param records: what :func:`read` yields
     """
-    return SCHEMA.frame(map(_row, records))
+    return records_frame(SCHEMA, _row, records, on_incomplete)
 
 
 def closing(
@@ -188,7 +195,7 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     is_self_merged = closed_by_id == author_id if state == "MERGED" and closed_by_id and author_id else None
     values = {
         "repository": record["repository"],
-        "id": row["id"],
+        "id": row.get("id"),
         "title": row.get("title"),
         "state": state,
         "is_draft": row.get("draft"),
@@ -219,7 +226,7 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         values |= _from_commits(commits)
     if diffstat is not None:
         values |= _from_diffstat(diffstat)
-    if entries is not None and row.get("created_on"):
+    if entries is not None:
         values |= _from_timeline(row, entries, author, bots, closed_on)
     return values
 
@@ -284,7 +291,9 @@ def _from_timeline(
     bots: Collection[str],
     closed_on: datetime | str | None,
 ) -> dict[str, Any]:
-    created, closed = datetime.fromisoformat(row["created_on"]), moment(closed_on)
+    created, closed = moment(row.get("created_on")), moment(closed_on)
+    if created is None:
+        return {}
     drafts = timeline.drafts(entries, created, closed, bool(row.get("draft")))
     reviews = timeline.reviews(entries, Account.of(author), bots, drafts.ready_on, closed)
     approvals = [date for date, entry in reviews if entry.kind == "approval"]
@@ -311,38 +320,31 @@ def _from_timeline(
 
 
 def _with_timelines(
-    client: BitbucketClient, repository: str, listed: Iterable[dict[str, Any]]
-) -> Iterator[tuple[dict[str, Any], list[timeline.Entry]]]:
-    created: dict[int, datetime] = {}
+    client: BitbucketClient, repository: str, listed: Iterable[JSON], reader: RecordReader
+) -> Iterator[tuple[JSON, list[timeline.Entry] | None]]:
+    created: dict[int, datetime | None] = {}
 
-    def noted() -> Iterator[dict[str, Any]]:
+    def noted() -> Iterator[JSON]:
         for row in listed:
-            created[row["id"]] = datetime.fromisoformat(row["created_on"])
+            created[row["id"]] = date_at(row, "created_on")
             yield row
 
     # All have to be listed before it is known which way to their timelines is cheaper; many wait on disk.
     with TemporaryDirectory(prefix="bitbucket-", ignore_cleanup_errors=True) as folder:
         spool = Spool(Path(folder) / "pull_requests", Room(100))  # there may be ten of these at a time
         spool.fill(noted())
-        entries = timelines(client, repository, created)
+        entries = dict(timelines(client, repository, created, reader))
         for row in spool.take():
             yield row, entries.pop(row["id"])
 
 
-def _commits(client: BitbucketClient, repository: str, number: int) -> list[dict[str, Any]]:
-    try:
-        return list(client.pull_requests.commits(repository, number))
-    except BitbucketNotFoundError:  # its commits are gone, or it never had one
-        return []
+def _users(participants: object) -> Iterator[Any]:
+    for one in participants if isinstance(participants, list) else ():
+        if isinstance(one, Mapping):
+            yield one.get("user")
 
 
-def _diffstat(client: BitbucketClient, repository: str, number: int) -> list[dict[str, Any]] | None:
-    try:
-        return list(client.pull_requests.diffstat(repository, number))
-    except (BitbucketBadRequestError, BitbucketNotFoundError, BitbucketServerError) as error:
-        # 400: no common history; 404: the commits are gone; 555: too large for Bitbucket. One of these is no reason to do
-        # without all the others.
-        if isinstance(error, BitbucketServerError) and error.status != 555:
-            raise
-        log.warning("Pull request %d of %s has no diffstat: %s", number, client.full_name(repository), error)
-        return None
+def _with_number(row: JSON) -> JSON:
+    if isinstance(row["id"], bool) or not isinstance(row["id"], int):
+        raise TypeError("id")
+    return row

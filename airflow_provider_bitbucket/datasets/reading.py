@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_bitbucket.client import BitbucketAuthError, BitbucketError
 from airflow_provider_bitbucket.datasets import TooManyRowsError
 from airflow_provider_bitbucket.datasets.intervals import OVERLAP
+from airflow_provider_bitbucket.datasets.records import Incomplete, log_incomplete, malformed, well_formed
 from airflow_provider_bitbucket.datasets.spool import Room, Spool
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_bitbucket.client.budget import RateBudget
     from airflow_provider_bitbucket.datasets.extract import Dataset
+    from airflow_provider_bitbucket.datasets.people import Bots
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,8 @@ WORKERS = 10
 PROGRESS_SECONDS = 30.0
 #: Seconds that threads get to end when nobody wants the rest. A request under way may take longer, and ends with the process.
 _FAREWELL_SECONDS = 2.0
+#: Incomplete records of a repository that are logged, and of a reading that are named in its summary.
+_MOST_LOGGED, _MOST_NAMED = 10, 100
 ON_REPOSITORY_ERROR = ("fail", "skip")
 
 
@@ -45,6 +49,7 @@ class RepositoryResult:
     :param rows: records read so far; 0 when it was skipped
     :param requests: requests it cost, repeated ones included
     :param seconds: how long it took; where nothing else was read meanwhile, with what its reader did in between
+    :param incomplete: records of which something could not be read; see :attr:`Reading.incomplete`
     :param error: why it could not be read; None: it could
     :param began_on: when its reading began; None: it has not. What changed before that was read
     """
@@ -53,11 +58,12 @@ class RepositoryResult:
     rows: int = 0
     requests: int = 0
     seconds: float = 0.0
+    incomplete: int = 0
     error: str | None = None
     began_on: datetime | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return ``repository``, ``rows``, ``requests``, ``seconds`` and ``error``, as an XCom can carry them."""
+        """Return ``repository``, ``rows``, ``requests``, ``seconds``, ``incomplete`` and ``error``, as an XCom can carry them."""
         return {name: value for name, value in asdict(self).items() if name != "began_on"} | {"seconds": round(self.seconds, 1)}
 
 
@@ -69,7 +75,8 @@ class Reading:
     """The records of repositories, in their order, and what became of each. Read once.
 
     :param dataset: what they are records of
-    :param read: yields the records of a repository since a moment; given ``changed_since``, only of what changed since that
+    :param read: yields the records of a repository since a moment, and reports incomplete ones to its third parameter; given
+        ``changed_since``, only of what changed since that
     :param repositories: full names
     :param since: first moment; None: from the beginning
     :param until: first moment that is too late; None: until now
@@ -77,6 +84,7 @@ class Reading:
     :param workers: how many repositories are read at the same time
     :param on_repository_error: ``fail``: the first repository that can not be read ends it all; ``skip``: it is left out, all
         of it, unless none can be read or the credentials are refused (401)
+    :param bots: names that it was asked to take for machines
     :raises ValueError: ``on_repository_error`` or ``workers`` is nothing known
     """
 
@@ -91,12 +99,14 @@ class Reading:
         *,
         workers: int = WORKERS,
         on_repository_error: str = "fail",
+        bots: Bots | None = None,
     ) -> None:
         if on_repository_error not in ON_REPOSITORY_ERROR:
             raise ValueError(f"on_repository_error is {on_repository_error!r}; expected one of {', '.join(ON_REPOSITORY_ERROR)}")
         if workers < 1:
             raise ValueError(f"workers is {workers}; expected at least 1")
-        self.dataset = dataset
+        #: Reports the records that are found to be incomplete when they become rows.
+        self.dataset = dataset.reporting_to(self._row_is_incomplete)
         #: What became of each repository, in order.
         self.results = [RepositoryResult(name) for name in repositories]
         #: First moment of each repository; may be changed before they are read.
@@ -111,11 +121,28 @@ class Reading:
         self._changed = Condition()
         self._stop = Event()
         self._failure: Exception | None = None
+        self._bots = bots
+        self._incomplete: dict[tuple[str, str], Incomplete] = {}
+        self._by_name = {one.repository: one for one in self.results}
 
     @property
     def skipped(self) -> list[RepositoryResult]:
         """Repositories that were left out."""
         return [one for one in self.results if one.error]
+
+    @property
+    def incomplete(self) -> list[Incomplete]:
+        """Records of which something could not be read, of the repositories that were not skipped."""
+        with self._changed:
+            return [*self._incomplete.values()]
+
+    def summary(self) -> dict[str, Any]:
+        """Return ``repositories`` (what each cost), ``skipped`` (names) and ``incomplete`` (100 records at most), for an XCom."""
+        return {
+            "repositories": [one.as_dict() for one in self.results],
+            "skipped": [one.repository for one in self.skipped],
+            "incomplete": [one.as_dict() for one in self.incomplete[:_MOST_NAMED]],
+        }
 
     @property
     def read_until(self) -> dict[str, datetime]:
@@ -161,6 +188,8 @@ class Reading:
                 for at, result in enumerate(self.results, 1):
                     yield from self._records(result)
                     self._log_cost(at, result)
+        if self._bots and self._bots.unmet:
+            log.warning("%s: bots that match no account that was read: %s", self.dataset.name, ", ".join(self._bots.unmet))
         if self.skipped:
             log.warning(
                 "%s: %d of %d repositories could not be read and were left out: %s",
@@ -212,9 +241,11 @@ class Reading:
             except _Stopped:
                 return
             except Exception as error:
+                if isinstance(error, RecursionError):  # what is nested so deeply cannot wait on disk
+                    error = malformed(self.dataset.name, result.repository, "", error)
                 with self._changed:  # decided and told at once: who takes the rows must not see an error that only seems skipped
                     if self._may_skip(error):
-                        result.rows, result.error = 0, str(error) or type(error).__name__
+                        self._skip(result, error)
                     else:
                         self._failure = error
                         self._stop.set()
@@ -225,7 +256,7 @@ class Reading:
         began, sent = time.monotonic(), self._budget.sent_here
         result.began_on = datetime.now(UTC)
         try:
-            for record in self._read_repository(result.repository):
+            for record in well_formed(self._read_repository(result.repository), self.dataset.name, result.repository):
                 result.rows += 1
                 yield record
                 if self._stop.is_set():
@@ -241,7 +272,36 @@ class Reading:
 
     def _read_repository(self, name: str) -> Iterator[Any]:
         changes = {"changed_since": self._changed_since[name]} if name in self._changed_since else {}
-        return self._read(name, self.since[name], **changes)
+        return self._read(name, self.since[name], self.report, **changes)
+
+    def _row_is_incomplete(self, record: Incomplete) -> None:
+        """Report a record that is found to be incomplete when it becomes a row, and counted as one before."""
+        self.report(record)
+        if record.is_dropped and (result := self._result_of(record)):
+            with self._changed:
+                result.rows -= 1
+
+    def report(self, record: Incomplete) -> None:
+        """Count a record of which something could not be read, and log the first ones of each repository."""
+        result = self._result_of(record)
+        with self._changed:
+            key = record.repository, record.record
+            is_new = key not in self._incomplete
+            self._incomplete.setdefault(key, record)
+            if result and is_new:
+                result.incomplete += 1
+        if result is None or result.incomplete <= _MOST_LOGGED:
+            log_incomplete(record)
+        elif is_new and result.incomplete == _MOST_LOGGED + 1:
+            log.warning("Further incomplete %s of %s are counted and not logged.", self.dataset.name, result.repository)
+
+    def _result_of(self, record: Incomplete) -> RepositoryResult | None:
+        """Return the result that a record belongs to: that of its repository, or of the workspace it was listed in."""
+        return self._by_name.get(record.repository) or self._by_name.get(record.repository.partition("/")[0])
+
+    def _skip(self, result: RepositoryResult, error: Exception) -> None:
+        result.rows, result.incomplete, result.error = 0, 0, str(error) or type(error).__name__
+        self._incomplete = {key: one for key, one in self._incomplete.items() if self._result_of(one) is not result}
 
     def _may_skip(self, error: Exception) -> bool:
         """Say whether the others can go on: refused credentials are refused everywhere, and a bug is in all of them."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.datasets.intervals import moment, within
+from airflow_provider_bitbucket.datasets.intervals import date_at, within
 from airflow_provider_bitbucket.datasets.people import Account
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, INTEGER, TEXT, TIMESTAMP, Column, Schema
 
 if TYPE_CHECKING:
@@ -36,51 +37,76 @@ SCHEMA = Schema(
         Column("updated_on", TIMESTAMP, "when it changed last", "updated_on"),
         Column("url", TEXT, "web page", "links.html.href"),
     ),
+    required=("repository", "id"),
 )
 
 
 def read(
-    client: BitbucketClient, repository: str, *, since: datetime | None = None, until: datetime | None = None
+    client: BitbucketClient,
+    repository: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
     """Yield the repository, if its ``updated_on`` lies in ``[since, until)``. Costs one request."""
-    rows = [{**client.repositories.get(repository), "full_name": client.full_name(repository)}]
-    return _updated(rows, since, until)
+    yield from _updated([client.repositories.get(repository)], lambda row: client.full_name(repository), since, until)
 
 
 def read_workspace(
-    client: BitbucketClient, workspace: str, *, since: datetime | None = None, until: datetime | None = None
+    client: BitbucketClient,
+    workspace: str,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
     """Yield the repositories of a workspace likewise. Costs one request for every 100."""
-    rows = client.repositories.list(workspace)
-    return _updated(({**row, "full_name": f"{workspace}/{row['slug']}"} for row in rows), since, until)
+    reader = RecordReader(SCHEMA.dataset, workspace, on_incomplete)
+    listed = reader.each(client.repositories.list(workspace), _with_slug)
+    yield from _updated(listed, lambda row: f"{workspace}/{row['slug']}", since, until)
 
 
-def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
     """Return repositories as a frame with the columns of :data:`SCHEMA`."""
-    return SCHEMA.frame(map(_row, records))
+    return records_frame(SCHEMA, _row, records, on_incomplete)
 
 
-def _updated(rows: Iterable[dict[str, Any]], since: datetime | None, until: datetime | None) -> Iterator[dict[str, Any]]:
-    return (row for row in rows if within(moment(row.get("updated_on")), since, until))
+def _with_slug(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not isinstance(row["slug"], str) or not row["slug"]:
+        raise TypeError("slug")
+    return row
+
+
+def _updated(
+    rows: Iterable[Mapping[str, Any]],
+    full_name: Callable[[Mapping[str, Any]], str],
+    since: datetime | None,
+    until: datetime | None,
+) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        if within(date_at(row, "updated_on"), since, until):
+            yield {"repository": full_name(row), "json": row}
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    project, owner = record.get("project") or {}, Account.of(record.get("owner"))
+    row = record["json"]
+    project, owner = row.get("project") or {}, Account.of(row.get("owner"))
     return {
-        "repository": record.get("full_name"),
-        "id": record.get("uuid"),
-        "name": record.get("name"),
-        "description": record.get("description") or None,
+        "repository": record["repository"],
+        "id": row.get("uuid"),
+        "name": row.get("name"),
+        "description": row.get("description") or None,
         "project_key": project.get("key"),
         "project": project.get("name"),
         "owner_id": owner.id,
         "owner": owner.name,
-        "main_branch": (record.get("mainbranch") or {}).get("name"),
-        "language": record.get("language") or None,
-        "is_private": record.get("is_private"),
-        "parent": (record.get("parent") or {}).get("full_name"),
-        "size": record.get("size"),
-        "created_on": record.get("created_on"),
-        "updated_on": record.get("updated_on"),
-        "url": ((record.get("links") or {}).get("html") or {}).get("href"),
+        "main_branch": (row.get("mainbranch") or {}).get("name"),
+        "language": row.get("language") or None,
+        "is_private": row.get("is_private"),
+        "parent": (row.get("parent") or {}).get("full_name"),
+        "size": row.get("size"),
+        "created_on": row.get("created_on"),
+        "updated_on": row.get("updated_on"),
+        "url": ((row.get("links") or {}).get("html") or {}).get("href"),
     }

@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets import pull_requests, timeline
-from airflow_provider_bitbucket.datasets.intervals import moment
+from airflow_provider_bitbucket.datasets.intervals import EARLIEST, moment
 from airflow_provider_bitbucket.datasets.people import Account
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ SCHEMA = Schema(
         ),
         Column("comments", INTEGER, "comments that are not deleted", _TIMELINE, "comments"),
     ),
+    required=("repository", "pull_request_id"),
 )
 
 
@@ -66,6 +68,7 @@ def read(
     since: datetime | None = None,
     until: datetime | None = None,
     bots: Collection[str] | str = (),
+    on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
     """Yield each reviewer of the pull requests whose ``updated_on`` lies in ``[since, until)``.
 
@@ -79,19 +82,25 @@ def read(
     :param until: first moment that is too late; None: until now
     :param bots: nicknames, display names, account ids or uuids (or one of them) of machines that have an account of a person
     """
-    for record in pull_requests.read(client, repository, since=since, until=until, with_activity=True, bots=bots):
-        yield from _reviewers(record)
+    name = client.full_name(repository)
+    read = pull_requests.read(
+        client, repository, since=since, until=until, with_activity=True, bots=bots, on_incomplete=on_incomplete
+    )
+    for reviewers in RecordReader(SCHEMA.dataset, name, on_incomplete).each(read, _reviewers):
+        yield from reviewers
 
 
-def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
     """Return reviewers as a frame with the columns of :data:`SCHEMA`.
 
     :param records: what :func:`read` yields
     """
-    return SCHEMA.frame(map(_row, records))
+    return records_frame(SCHEMA, _row, records, on_incomplete)
 
 
-def frames_of(records: Iterable[dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def frames_of(
+    records: Iterable[dict[str, Any]], on_incomplete: OnIncomplete = log_incomplete
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return pull requests and their reviewers as two frames, for who wants both and to read them once.
 
     :param records: what ``read`` of `pull_requests` yields with their timelines
@@ -100,31 +109,37 @@ def frames_of(records: Iterable[dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataF
 
     def passing() -> Iterator[dict[str, Any]]:
         for record in records:
-            reviewers.extend(_reviewers(record))
+            reader = RecordReader(SCHEMA.dataset, record["repository"], on_incomplete)
+            for found in reader.each([record], _reviewers):
+                reviewers.extend(found)
             yield record
 
-    return pull_requests.to_frame(passing()), to_frame(reviewers)
+    return pull_requests.to_frame(passing(), on_incomplete), to_frame(reviewers, on_incomplete)
 
 
-def _reviewers(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _reviewers(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     row, bots = record["pull_request"], record["bots"]
-    author, created = Account.of(row.get("author")), datetime.fromisoformat(row["created_on"])
+    author, created = Account.of(row.get("author")), moment(row.get("created_on"))
     entries = timeline.oldest_first(record["timeline"] or ())
+    if created is None:  # then the timeline begins with the pull request
+        created = entries[0][0] if entries else EARLIEST
     closed = moment(pull_requests.closing(row, entries)[0])
     drafts = timeline.drafts(entries, created, closed, bool(row.get("draft")))
     reviews = timeline.reviews(entries, author, bots, drafts.ready_on, closed)
     asked = {who.id: who for who in map(Account.of, row.get("reviewers") or ()) if who.id != author.id and not who.is_bot(bots)}
     came = {entry.actor.id: entry.actor for _, entry in reviews}
-    for reviewer in (came | asked).values():
-        yield {
+    return [
+        {
             "repository": record["repository"],
-            "pull_request_id": row["id"],
+            "pull_request_id": row.get("id"),
             "reviewer": reviewer,
             "is_requested": reviewer.id in asked,
             "requested_on": timeline.requested_on(entries, reviewer.id),
             "drafts": drafts,
             "reviews": [(date, entry) for date, entry in reviews if entry.actor.id == reviewer.id],
         }
+        for reviewer in (came | asked).values()
+    ]
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:

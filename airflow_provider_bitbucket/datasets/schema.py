@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
+from numbers import Real
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.datasets.intervals import chunks
+from airflow_provider_bitbucket.datasets.intervals import EARLIEST, LATEST, chunks, moment
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +22,9 @@ TEXT, INTEGER, NUMBER, BOOLEAN, CATEGORY = "string", "Int64", "Float64", "boolea
 
 #: Rows that are taken apart at a time: so few that what they hold is still in the processor's cache when columns are made of it.
 _CHUNK = 300
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+#: Microseconds since 1970 of the first and the last timestamp that :func:`~.intervals.moment` returns.
+_FIRST, _LAST = ((day - _EPOCH) // _MICROSECOND for day in (EARLIEST, LATEST))
 
 
 @dataclass(frozen=True)
@@ -48,12 +53,17 @@ class Schema:
     :param dataset: its name
     :param key: columns that tell rows apart
     :param columns: in the order of the frame
+    :param required: columns without which a row is not published; None: the key
     """
 
-    def __init__(self, dataset: str, key: Sequence[str], columns: Sequence[Column]) -> None:
+    def __init__(
+        self, dataset: str, key: Sequence[str], columns: Sequence[Column], required: Sequence[str] | None = None
+    ) -> None:
         self.dataset = dataset
         self.key = tuple(key)
         self.columns = tuple(columns)
+        by_name = {column.name: column for column in columns}
+        self._required = tuple(by_name[name] for name in (key if required is None else required) if name in by_name)
         if unknown := set(key) - set(self.names):
             raise ValueError(f"Key of dataset {dataset!r} names {sorted(unknown)}, which are no columns of it")
 
@@ -70,10 +80,29 @@ class Schema:
         """The first column that holds a moment; None where none does."""
         return next((column.name for column in self.columns if column.dtype == TIMESTAMP), None)
 
-    def frame(self, rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-        """Return rows as a frame with every column in its dtype; what a row lacks is null.
+    def missing_key(self, row: Mapping[str, Any]) -> list[str]:
+        """Return the required columns that a row has no usable value for."""
+        return [
+            column.name
+            for column in self._required
+            if (value := row.get(column.name)) is None or value == "" or _fitting(column, value) is None
+        ]
+
+    def name_of(self, row: Mapping[str, Any]) -> str:
+        """Return what identifies a row within its repository, for a person: ``pull request 7``."""
+        values = [row.get(name) for name in self.key[1:] or self.key]
+        known = " ".join(str(value)[:100] for value in values if isinstance(value, str | Real) and value != "")
+        return record_name(self.dataset, known or "unknown")
+
+    def frame(
+        self,
+        rows: Iterable[Mapping[str, Any]],
+        on_unusable: Callable[[Mapping[str, Any], list[str]], None] = lambda row, columns: None,
+    ) -> pd.DataFrame:
+        """Return rows as a frame with every column in its dtype; what a row lacks, or has of another type, is null.
 
         :param rows: plain values; moments as ISO texts in any of Bitbucket's spellings, or as datetimes with time zone
+        :param on_unusable: called with the key of each row that has values of another type, and their columns
         """
         import pandas as pd
 
@@ -83,7 +112,14 @@ class Schema:
         for chunk in chunks((tuple(map(row.get, names)) for row in rows), _CHUNK):
             for column, values in zip(columns, zip(*chunk, strict=True), strict=True):
                 column.add(values)
-        return pd.DataFrame({name: column.array() for name, column in zip(names, columns, strict=True)})
+        frame = pd.DataFrame({name: column.array() for name, column in zip(names, columns, strict=True)})
+        unusable: dict[int, list[str]] = {}
+        for name, column in zip(names, columns, strict=True):
+            for at in column.unusable:
+                unusable.setdefault(at, []).append(name)
+        for at, wrong in sorted(unusable.items()):
+            on_unusable({name: frame[name].iloc[at] for name in self.key}, wrong)
+        return frame
 
     def empty(self) -> pd.DataFrame:
         """Return the frame of no rows."""
@@ -108,6 +144,15 @@ class Schema:
         return "\n".join(lines)
 
 
+def record_name(dataset: str, key: object) -> str:
+    """Return what a record of a dataset is called in messages: ``pull request 7``."""
+    noun = dataset.replace("_", " ")
+    for plural, singular in (("ies", "y"), ("ches", "ch"), ("uses", "us"), ("s", "")):
+        if noun.endswith(plural):
+            return f"{noun.removesuffix(plural)}{singular} {key}"
+    return f"{noun} {key}"
+
+
 class _Values:
     """The values of a column, in pieces as rows come: Arrow's, which are small and quickly made one of pandas, else plain.
 
@@ -120,6 +165,8 @@ class _Values:
         self._arrow = arrow
         self._type = _arrow_type(column.dtype, arrow) if arrow else None
         self._pieces: list[Any] = []
+        #: Positions of values that became null because they are of another type.
+        self.unusable: list[int] = []
 
     def add(self, values: tuple[Any, ...]) -> None:
         piece: Any = values
@@ -135,12 +182,14 @@ class _Values:
         if self._arrow:
             try:
                 return _from_arrow(self._column, self._arrow.chunked_array(self._pieces, self._type))
-            except ValueError:  # a moment that pandas alone can read, such as one with nine digits, or none at all
+            except ValueError:  # a timestamp that Arrow does not read, or none at all
                 pass
-        return _from_python(
-            self._column,
-            [value for piece in self._pieces for value in (piece if isinstance(piece, tuple) else piece.to_pylist())],
-        )
+        values = [value for piece in self._pieces for value in (piece if isinstance(piece, tuple) else piece.to_pylist())]
+        fitting = [_fitting(self._column, value) for value in values]
+        self.unusable = [
+            at for at, (given, kept) in enumerate(zip(values, fitting, strict=True)) if kept is None and not _is_null(given)
+        ]
+        return _from_python(self._column, fitting)
 
 
 def _pyarrow() -> ModuleType | None:
@@ -166,6 +215,9 @@ def _from_arrow(column: Column, values: pa.ChunkedArray[Any]) -> ExtensionArray:
         return _categorical(found.fill_null(-1).to_numpy(), categories)
     if column.dtype == TIMESTAMP:
         values = values.cast(pa.timestamp("us", "UTC"))
+        extremes = pc.min_max(values.cast(pa.int64()))
+        if any(one is not None and not _FIRST <= one <= _LAST for one in extremes.as_py().values()):
+            raise ValueError("a timestamp outside of what datetime can hold, which moments() makes null")
     dtype: Any = pd.api.types.pandas_dtype(column.dtype)
     array: ExtensionArray = dtype.__from_arrow__(values)
     return array
@@ -178,14 +230,33 @@ def _from_python(column: Column, values: list[Any]) -> ExtensionArray:
         categories = _categories(column, values)
         code = {name: number for number, name in enumerate(categories)}
         return _categorical([code.get(value, -1) for value in values], categories)
-    series: pd.Series[Any]
-    if column.dtype == TIMESTAMP:
-        series = moments(values)
-    else:
-        whole = [value.encode(errors="replace").decode() if isinstance(value, str) else value for value in values]
-        series = pd.Series(whole, dtype=pd.api.types.pandas_dtype(column.dtype))
-    array: ExtensionArray = series.array
+    typed = moments(values) if column.dtype == TIMESTAMP else pd.Series(values, dtype=pd.api.types.pandas_dtype(column.dtype))
+    array: ExtensionArray = typed.array
     return array
+
+
+def _fitting(column: Column, value: Any) -> Any:
+    """Return a value as its column can hold it; None if it is of another type."""
+    kind, is_number = column.dtype, isinstance(value, Real) and not isinstance(value, bool)
+    if kind == TIMESTAMP:
+        return moment(value)
+    if kind == BOOLEAN:
+        return bool(value) if isinstance(value, bool) or type(value).__name__ in ("bool_", "bool") else None
+    if kind in (TEXT, CATEGORY):
+        if isinstance(value, str):
+            return value.encode(errors="replace").decode()
+        return str(value) if is_number and not _is_null(value) else None
+    if not is_number or _is_null(value):
+        return None
+    try:
+        return float(value) if kind == NUMBER else int(value) if value == int(value) and -(2**63) <= value < 2**63 else None
+    except (OverflowError, ValueError):
+        return None
+
+
+def _is_null(value: Any) -> bool:
+    """Return whether a value is None or one of pandas' nulls, which do not equal themselves."""
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, Real) and value != value)
 
 
 def _categories(column: Column, values: Iterable[Any]) -> list[str]:
@@ -199,13 +270,13 @@ def _categorical(codes: Any, categories: list[str]) -> pd.Categorical[Any]:
 
 
 def moments(values: Sequence[Any]) -> pd.Series[Any]:
-    """Read moments in Bitbucket's three spellings (microseconds or seconds with an offset, ``Z`` with 0 to 9 digits) as UTC.
+    """Return timestamps, in any of Bitbucket's spellings or as datetimes, as UTC; see :func:`~.intervals.moment`.
 
-    Digits beyond microseconds are cut. What is no moment is null.
+    Digits beyond microseconds are cut. What is no timestamp is null.
     """
+    import numpy as np
     import pandas as pd
 
-    if not any(values):  # what was not read is a whole column of them
-        return pd.Series(pd.NaT, index=range(len(values)), dtype=TIMESTAMP)
-    read = pd.to_datetime(pd.Series(values, dtype="object"), utc=True, format="ISO8601", errors="coerce")
-    return read.dt.as_unit("us")
+    read = map(moment, values)
+    microseconds = [None if one is None else (one - _EPOCH) // _MICROSECOND for one in read]
+    return pd.Series(np.array(microseconds, dtype="datetime64[us]")).dt.tz_localize("UTC")

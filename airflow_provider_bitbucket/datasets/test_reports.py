@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client.pipeline_state import step_result
 from airflow_provider_bitbucket.datasets import pipeline_steps
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
 from airflow_provider_bitbucket.datasets.schema import CATEGORY, INTEGER, TEXT, TIMESTAMP, Column, Schema
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ def read(
     since: datetime | None = None,
     until: datetime | None = None,
     changed_since: datetime | None = None,
+    on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
     """Yield the test reports of the pipelines whose ``created_on`` lies in ``[since, until)``.
 
@@ -61,18 +64,29 @@ def read(
     a report is told by asking alone. Steps that are not over, did not run or were stopped are not asked about. Parameters are
     those of `pipeline_steps`.
     """
-    for record in pipeline_steps.read(client, repository, since=since, until=until, changed_since=changed_since):
-        step = record["step"]
-        if step_result(step) not in _RAN or not step.get("uuid"):
+    reader = RecordReader(SCHEMA.dataset, client.full_name(repository), on_incomplete)
+    steps = pipeline_steps.read(
+        client, repository, since=since, until=until, changed_since=changed_since, on_incomplete=on_incomplete
+    )
+    for record, step, uuid in reader.each(steps, _step_that_ran):
+        if uuid is None:
             continue
         # None where the step has none, and where the pipeline was deleted meanwhile.
-        if report := client.pipelines.test_report(repository, record["pipeline_id"], step["uuid"]):
-            yield {**record, "report": report}
+        read = partial(client.pipelines.test_report, repository, record["pipeline_id"], uuid)
+        if report := reader.part(f"{record['build_number']} {uuid}", "test report", read):
+            yield {**record, "step": step, "report": report}
 
 
-def to_frame(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def _step_that_ran(record: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any], str | None]:
+    """Return a record of `pipeline_steps`, its step, and the uuid of the step if it may have a report."""
+    step = record["step"]
+    uuid = step.get("uuid") if step_result(step) in _RAN else None
+    return record, step, uuid if isinstance(uuid, str) else None
+
+
+def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
     """Return test reports as a frame with the columns of :data:`SCHEMA`."""
-    return SCHEMA.frame(map(_row, records))
+    return records_frame(SCHEMA, _row, records, on_incomplete)
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:

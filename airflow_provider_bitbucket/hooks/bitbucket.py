@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, BaseHook, mask_secret
@@ -18,6 +19,8 @@ from airflow_provider_bitbucket.parameters import required_name, timestamp
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import BitbucketClient
     from airflow_provider_bitbucket.hooks.frames import Moment
+
+log = logging.getLogger(__name__)
 
 
 class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
@@ -107,10 +110,15 @@ class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
         :raises ValueError: ``updated_since`` is no moment
         :raises BitbucketError: they can not be listed
         """
+        from airflow_provider_bitbucket.datasets.extract import slugs
+
         filters = {"project": as_name("project", project), "name": as_name("name", name)}
         since = timestamp("updated_since", updated_since)
-        found = self.get_conn().repositories.find(**filters, updated_since=since, fields="values.slug")
-        return [row["slug"] for row in found]
+        found = slugs(self.get_conn().repositories.find(**filters, updated_since=since, fields="values.slug"))
+        if not found and any(filters.values()):
+            asked = {**filters, "updated since": since}
+            log.warning("No repository matches %s.", ", ".join(f"{key} {value!r}" for key, value in asked.items() if value))
+        return found
 
     def _make_client(self) -> BitbucketClient:
         from airflow_provider_bitbucket.client import BitbucketClient

@@ -206,7 +206,8 @@ class BitbucketFramesMixin:
         :param path: any path of Airflow's ``ObjectStoragePath``, such as ``s3://bucket/prs.parquet``; what is written appears
             there when it is whole
         :param partitioned: write a folder of files by repository and month in place of one file
-        :return: ``path``, ``dataset``, ``rows``, ``columns`` (their names), ``repositories`` (what each cost) and ``skipped``
+        :return: ``path``, ``dataset``, ``rows``, ``columns`` (their names), ``repositories`` (what each cost), ``skipped`` and
+            ``incomplete`` (records of which something could not be read, 100 at most)
         """
         return self.save(self.read(dataset, repositories, since, until, **options), path, partitioned=partitioned)
 
@@ -220,7 +221,8 @@ class BitbucketFramesMixin:
     ) -> Reading:
         """Return a dataset about to be read: iterate over its records, take its ``frame()`` or :meth:`save` it, once.
 
-        Its ``results`` then say rows, requests, seconds and error of each repository.
+        Its ``results`` then have rows, requests, seconds, incomplete records and error of each repository, and ``incomplete``
+        what could not be read of which record (docs/extraction.md).
 
         :param options: ``on_repository_error`` (``fail``, or ``skip``: leave out repositories that can not be read),
             ``workers`` (how many are read at the same time), and further parameters of the dataset
@@ -248,8 +250,7 @@ class BitbucketFramesMixin:
             "dataset": reading.dataset.name,
             "rows": rows,
             "columns": reading.dataset.schema.names,
-            "repositories": [one.as_dict() for one in reading.results],
-            "skipped": [one.repository for one in reading.skipped],
+            **reading.summary(),
         }
 
     def write_frame(self, frame: pd.DataFrame, path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,8 +17,14 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from airflow_provider_bitbucket.datasets.reading import Reading
     from airflow_provider_bitbucket.hooks.frames import Moment
     from airflow_provider_bitbucket.metrics.incidents import Incidents
+
+log = logging.getLogger(__name__)
+
+#: Incomplete records that are named with a metric.
+_MOST_NAMED = 100
 
 __all__ = ["METRICS", "BitbucketMetricsMixin", "check_metric"]
 
@@ -34,6 +41,8 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
         group_by: Sequence[str] | str | None = None,
         bots: Collection[str] | str = (),
         incidents: Incidents | str | None = None,
+        *,
+        on_repository_error: str = "fail",
         **options: bool,
     ) -> pd.DataFrame:
         """Return a metric by name; docs/metrics.md says what each is, reads and costs.
@@ -46,9 +55,13 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
         :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person
         :param incidents: of ``dora``: what failed, in place of the proxy: records or a frame with ``repository``, ``created_on``
             and ``resolved_on`` (null while open), or the path of a Parquet, CSV or JSON file of them
+        :param on_repository_error: ``fail``: a repository that cannot be read is an error; ``skip``: it is left out of the
+            metric, unless none can be read or the credentials are refused
         :param options: ``with_commits``, ``with_diffstat`` and ``with_deployments`` of ``cycle_time``, ``with_diffstat`` of
             ``throughput``, ``with_steps`` of ``pipeline_health``: read more, know more
         :raises ValueError: no such metric, option, column or moment, or incidents of another kind; no request has been made then
+        :return: the frame. ``attrs["skipped"]`` has ``repository``, ``dataset`` and ``error`` of what was left out,
+            ``attrs["incomplete"]`` the records of which something could not be read (docs/extraction.md), 100 at most
         :raises BitbucketError: a repository can not be read
         """
         flags = {name: flag(name, value) for name, value in options.items()}
@@ -59,10 +72,14 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
         happened = None if failures is None else read_incidents(failures, self.get_conn().full_name)
         by = (chosen.by or ()) if columns is None else columns
         question = Question(tuple(by), *period, tuple(machines), happened)
-        return self._compute({metric: _Job(chosen, question, flags)}, selected)[metric]
+        return self._compute({metric: _Job(chosen, question, flags)}, selected, on_repository_error)[metric]
 
     def get_metric_dfs(
-        self, asked: Mapping[str, tuple[str, Question]], repositories: Sequence[str] | str | None = None
+        self,
+        asked: Mapping[str, tuple[str, Question]],
+        repositories: Sequence[str] | str | None = None,
+        *,
+        on_repository_error: str = "fail",
     ) -> dict[str, pd.DataFrame]:
         """Return several metrics; a dataset that several are made of is read once, for the longest period of theirs.
 
@@ -70,6 +87,7 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
 
         :param asked: a name of your choice -> the metric's name and what is asked of it, incidents as a frame
         :param repositories: slugs, or one; None: all repositories of the workspace
+        :param on_repository_error: as for :meth:`get_metric_df`; what was left out is in the ``attrs`` of each frame
         :return: the metrics by your names
         :raises ValueError: no such metric or column; no request has been made then
         :raises BitbucketError: a repository can not be read
@@ -78,9 +96,11 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
             name: _Job(check_metric(metric, None, {"incidents": question.incidents is not None}), question)
             for name, (metric, question) in asked.items()
         }
-        return self._compute(jobs, names("repositories", repositories))
+        return self._compute(jobs, names("repositories", repositories), on_repository_error)
 
-    def _compute(self, jobs: Mapping[str, _Job], repositories: Sequence[str] | str | None) -> dict[str, pd.DataFrame]:
+    def _compute(
+        self, jobs: Mapping[str, _Job], repositories: Sequence[str] | str | None, on_repository_error: str
+    ) -> dict[str, pd.DataFrame]:
         for job in jobs.values():
             # Without rows first: what is wrong with a question is raised before a request is spent.
             job.metric.compute({read.dataset: self.empty_df(read.dataset) for read in job.reads}, job.question)
@@ -88,31 +108,39 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
         for job in jobs.values():
             for read in job.reads:
                 plans.setdefault(job.key(read), _Plan(read.dataset)).add(read, job)
-        found = self._read(plans, repositories)
-        return {
-            name: job.metric.compute(
-                {read.dataset: read.cut(found[job.key(read)], job.question) for read in job.reads}, job.question
-            )
-            for name, job in jobs.items()
-        }
+        found = self._read(plans, repositories, on_repository_error)
+        return {name: job.compute(found) for name, job in jobs.items()}
 
-    def _read(self, plans: Mapping[_Key, _Plan], repositories: Sequence[str] | str | None) -> dict[_Key, pd.DataFrame]:
+    def _read(
+        self, plans: Mapping[_Key, _Plan], repositories: Sequence[str] | str | None, on_repository_error: str
+    ) -> dict[_Key, _Found]:
         from airflow_provider_bitbucket.datasets.reviews import frames_of
 
         # Asked for once, and not for every dataset.
         named = self.repository_names() if len(plans) > 1 and repositories is None else repositories
-        found = {}
+        found: dict[_Key, _Found] = {}
         for key, plan in plans.items():
             if key in found:
                 continue
             lives, reviews = key._replace(dataset="pull_requests"), key._replace(dataset="reviews")
             of = repositories if plan.dataset == "repositories" else named  # all of them are one list
             if key in (lives, reviews) and lives in plans and reviews in plans and plans[lives].covers(plans[reviews]):
-                records = self.read("pull_requests", of, plans[lives].begin, None, **plans[lives].options)
-                found[lives], found[reviews] = frames_of(records)
+                options = {**plans[lives].options, "on_repository_error": on_repository_error}
+                reading = self.read("pull_requests", of, plans[lives].begin, None, **options)
+                found[lives], found[reviews] = (_Found(frame, reading) for frame in frames_of(reading, reading.report))
             else:
-                found[key] = self.get_df(plan.dataset, of, plan.begin, plan.end, **plan.options)
+                options = {**plan.options, "on_repository_error": on_repository_error}
+                reading = self.read(plan.dataset, of, plan.begin, plan.end, **options)
+                found[key] = _Found(reading.frame(), reading)
         return found
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A dataset that was read."""
+
+    frame: pd.DataFrame
+    reading: Reading
 
 
 @dataclass(frozen=True)
@@ -131,6 +159,39 @@ class _Job:
         """Return what tells apart how it is read."""
         bots = frozenset(self.question.bots if "bots" in read.passes else ())
         return _Key(read.dataset, read.is_whole, bots, (self.question.since, self.question.until) if read.alone else None)
+
+    def compute(self, found: Mapping[_Key, _Found]) -> pd.DataFrame:
+        """Return the metric, without the repositories of which one of its datasets could not be read.
+
+        Half of what a number is made of would give another number, not an incomplete one.
+        """
+        used = [(read, found[self.key(read)]) for read in self.reads]
+        skipped = [
+            {"repository": one.repository, "dataset": read.dataset, "error": str(one.error)}
+            for read, dataset in used
+            for one in dataset.reading.skipped
+        ]
+        left_out = {one["repository"] for one in skipped}
+        frames = {
+            read.dataset: read.cut(dataset.frame[~dataset.frame["repository"].isin(left_out)], self.question)
+            if left_out
+            else read.cut(dataset.frame, self.question)
+            for read, dataset in used
+        }
+        self._check_incidents([dataset for _, dataset in used])
+        metric = self.metric.compute(frames, self.question)
+        metric.attrs["skipped"] = skipped
+        incomplete = {one: None for _, dataset in used for one in dataset.reading.incomplete}
+        metric.attrs["incomplete"] = [one.as_dict() for one in [*incomplete][:_MOST_NAMED]]
+        return metric
+
+    def _check_incidents(self, used: Collection[_Found]) -> None:
+        """Warn of incidents of repositories that were not read: they count nowhere."""
+        if self.question.incidents is None:
+            return
+        read = {one.repository for dataset in used for one in dataset.reading.results}
+        if unknown := sorted(set(self.question.incidents["repository"]) - read):
+            log.warning("Incidents of repositories that were not read do not count: %s", ", ".join(unknown))
 
 
 class _Key(NamedTuple):

@@ -49,7 +49,7 @@ class BitbucketSqlMixin(BitbucketFramesMixin):
         :param mode: ``upsert``: a row takes the place of the one with the same key; ``replace``: what is read takes the place
             of all rows of the same repositories, so that it allows of no ``since`` and ``until``
         :param options: further parameters of :meth:`read` and of the dataset
-        :return: ``table``, ``dataset``, ``rows``, ``repositories`` (what each cost) and ``skipped``
+        :return: ``table``, ``dataset``, ``rows``, ``repositories`` (what each cost), ``skipped`` and ``incomplete``
         :raises ValueError: no such mode, dataset or moment; the table is there for something else
         :raises AirflowOptionalProviderFeatureException: a package for this database is missing; names it
         :raises BitbucketError: a repository can not be read; nothing was written
@@ -75,8 +75,7 @@ class BitbucketSqlMixin(BitbucketFramesMixin):
             "table": table,
             "dataset": reading.dataset.name,
             "rows": rows,
-            "repositories": [one.as_dict() for one in reading.results],
-            "skipped": [one.repository for one in reading.skipped],
+            **reading.summary(),
         }
 
     def has_sql_table(self, table: str, sql_conn_id: str) -> bool:

@@ -62,8 +62,9 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
     :param run_as: in whose name, where the connection has credentials for each user; default: who triggered the run, else the
         connection's default user (templated)
     :return: the DataFrame; with ``output_path`` its ``path``, ``dataset``, ``rows``, ``columns``, ``repositories`` (a list of
-        ``repository``, ``rows``, ``requests``, ``seconds``, ``error``) and ``skipped`` (names). With a DataFrame these last two
-        are XComs of the same names
+        ``repository``, ``rows``, ``requests``, ``seconds``, ``incomplete``, ``error``), ``skipped`` (names) and ``incomplete``
+        (``repository``, ``record``, ``missing`` and ``error`` of records of which something could not be read, 100 at most).
+        With a DataFrame these last three are XComs of the same names
     :raises AirflowFailException: a DataFrame that XCom can not carry
     :raises ValueError: no such dataset or moment; an option of another dataset, or without the other that it needs
     :raises BitbucketError: a repository can not be read
@@ -82,7 +83,6 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
         since: Any = DATA_INTERVAL,
         until: Any = DATA_INTERVAL,
         incremental: bool = False,
-        on_repository_error: str = "fail",
         partitioned: bool = False,
         max_xcom_rows: int = 50_000,
         with_activity: bool = False,
@@ -93,8 +93,6 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
         super().__init__(since=since, until=until, **kwargs)
         if dataset not in DATASETS:
             raise ValueError(f"There is no dataset {dataset!r}; expected one of {', '.join(DATASETS)}")
-        if on_repository_error not in ("fail", "skip"):
-            raise ValueError(f"on_repository_error is {on_repository_error!r}; expected 'fail' or 'skip'")
         if incremental and not (self._writes and self.outlets):
             path = "" if self._writes else "output_path, because it goes on only from what is safely written, and "
             raise ValueError(f"incremental needs {path}outlets=[Asset(...)], whose first asset keeps how far it came")
@@ -107,7 +105,6 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
             raise ValueError("partitioned is about output_path, which is not given")
         self.dataset = dataset
         self.incremental = flag("incremental", incremental)
-        self.on_repository_error = on_repository_error
         self.partitioned = flag("partitioned", partitioned)
         self.max_xcom_rows = number("max_xcom_rows", max_xcom_rows, minimum=0)
         self.with_activity = flag("with_activity", with_activity)
@@ -153,8 +150,8 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
             ) from error
         self.log.info("Read %s rows of %s.", f"{len(frame):,}", self.dataset)
         if self.do_xcom_push and (instance := context.get("ti")):
-            instance.xcom_push(key="repositories", value=[one.as_dict() for one in reading.results])
-            instance.xcom_push(key="skipped", value=[one.repository for one in reading.skipped])
+            for key, value in reading.summary().items():
+                instance.xcom_push(key=key, value=value)
         self._published(context, reading, None, len(frame))
         return frame
 

@@ -23,6 +23,8 @@ class BitbucketFrameOperator(LiteralMappingMixin, BaseOperator):
     :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person (templated)
     :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/prs.parquet`` (templated); None: the
         DataFrame is the task's XCom, which suits some ten thousand rows
+    :param on_repository_error: ``fail``: a repository that cannot be read fails the task and nothing is published; ``skip``: it
+        is left out, and named in the log and the result
     :param bitbucket_conn_id: the connection (templated)
     :param workspace: workspace to read in; default: the connection's (templated)
     :param run_as: in whose name, as for :class:`~airflow_provider_bitbucket.hooks.bitbucket.BitbucketHook` (templated)
@@ -54,17 +56,21 @@ class BitbucketFrameOperator(LiteralMappingMixin, BaseOperator):
         until: Any = None,
         bots: Collection[str] | str = (),
         output_path: str | None = None,
+        on_repository_error: str = "fail",
         bitbucket_conn_id: str = BitbucketHook.default_conn_name,
         workspace: str | None = None,
         run_as: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if on_repository_error not in ("fail", "skip"):
+            raise ValueError(f"on_repository_error is {on_repository_error!r}; expected 'fail' or 'skip'")
         self.repositories = repositories
         self.since = since
         self.until = until
         self.bots = bots
         self.output_path = output_path
+        self.on_repository_error = on_repository_error
         self.bitbucket_conn_id = bitbucket_conn_id
         self.workspace = workspace
         self.run_as = run_as

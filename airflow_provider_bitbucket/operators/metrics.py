@@ -45,10 +45,14 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
         ``review_load`` and their commits in the bus factor of ``repository_health``
     :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/dora.parquet`` (templated); None: the
         DataFrame is the task's XCom
+    :param on_repository_error: ``fail``: a repository that cannot be read fails the task; ``skip``: the metric is computed
+        without it, and the log and the result name it
     :param bitbucket_conn_id: the connection (templated)
     :param workspace: workspace to read in; default: the connection's (templated)
     :param run_as: in whose name, as for :class:`~airflow_provider_bitbucket.hooks.bitbucket.BitbucketHook` (templated)
-    :return: the DataFrame; with ``output_path`` its ``path``, ``metric``, ``rows`` and ``columns``
+    :return: the DataFrame; with ``output_path`` its ``path``, ``metric``, ``rows``, ``columns``, ``skipped`` (``repository``,
+        ``dataset``, ``error``) and ``incomplete`` (``repository``, ``record``, ``missing``, ``error``, 100 at most). With a
+        DataFrame these last two are XComs of the same names
     :raises ValueError: no such metric, moment or column; an option of another metric; incidents that are none
     :raises BitbucketError: a repository can not be read
     """
@@ -92,14 +96,25 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
             self.group_by,
             self.bots,
             self.incidents,
+            on_repository_error=self.on_repository_error,
             **self._options(),
         )
+        missing = {key: frame.attrs[key] for key in ("skipped", "incomplete")}
         if not self.output_path:
+            if self.do_xcom_push and (instance := context.get("ti")):
+                for key, value in missing.items():
+                    instance.xcom_push(key=key, value=value)
             self.log.info("Computed %s rows of %s.", f"{len(frame):,}", self.metric)
             return frame
         self.hook.write_frame(frame, self.output_path)
         self.log.info("Wrote %s rows of %s to %s.", f"{len(frame):,}", self.metric, self.output_path)
-        return {"path": self.output_path, "metric": self.metric, "rows": len(frame), "columns": list(frame.columns)}
+        return {
+            "path": self.output_path,
+            "metric": self.metric,
+            "rows": len(frame),
+            "columns": list(frame.columns),
+            **missing,
+        }
 
     def _options(self) -> dict[str, bool]:
         return {

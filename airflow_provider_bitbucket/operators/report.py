@@ -36,12 +36,15 @@ class BitbucketReportOperator(BitbucketFrameOperator):
     :param until: first moment that is too late (templated); default: the last Monday in UTC up to the end of the data interval,
         or up to when the run was to start where it has none. The period before is as long and ends at ``since``
     :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person (templated)
+    :param on_repository_error: ``fail``: a repository that cannot be read fails the task; ``skip``: the report is made without it
+        and says so at its top
     :param bitbucket_conn_id: the connection (templated)
     :param workspace: workspace to read in; default: the connection's (templated)
     :param run_as: in whose name, as for :class:`~airflow_provider_bitbucket.hooks.bitbucket.BitbucketHook` (templated)
     :return: ``path``, ``subject`` (for an e-mail), ``since``, ``until``, and ``headline``: name -> ``value`` (seconds, share
         between 0 and 1, or count; None: nothing to tell), ``before``, ``verdict`` (``better``, ``worse``, ``same``, ``neutral``
-        or ``unknown``: too few to tell) and ``text``. XCom ``email_html`` is the e-mail
+        or ``unknown``: too few to tell) and ``text``; ``missing``: sentences on
+        what could not be read, as on the page. XCom ``email_html`` is the e-mail
     :raises AirflowFailException: matplotlib is not installed; no request has been made then
     :raises ValueError: no such moment, or an empty period
     :raises BitbucketError: a repository can not be read
@@ -67,7 +70,7 @@ class BitbucketReportOperator(BitbucketFrameOperator):
         period = self._period(context)
         bots = tuple(self.bots or ())
         names = self.hook.repository_names(self.repositories)
-        frames = self.hook.get_metric_dfs(report.asked(period, bots), names)
+        frames = self.hook.get_metric_dfs(report.asked(period, bots), names, on_repository_error=self.on_repository_error)
         written = report.write(frames, period, names, self.hook.get_conn().web_url, self.title)
         self.hook.write_text(report.page(written), str(self.output_path))
         if self.do_xcom_push and "ti" in context:
@@ -78,6 +81,7 @@ class BitbucketReportOperator(BitbucketFrameOperator):
             "subject": written.subject,
             "since": period.since.isoformat(),
             "until": period.until.isoformat(),
+            "missing": list(written.missing),
             "headline": {
                 tile.name: {"value": tile.number, "before": tile.before, "verdict": tile.verdict, "text": tile.text}
                 for tile in written.tiles

@@ -34,7 +34,7 @@ class BitbucketToSqlOperator(BitbucketExtractOperator):
     :param dataset: as there, as are ``repositories``, ``since``, ``until``, ``with_activity``, ``with_commits``,
         ``with_diffstat``, ``bots``, ``on_repository_error``, ``bitbucket_conn_id``, ``workspace`` and ``run_as``
     :return: ``table``, ``dataset``, ``rows``, ``repositories`` (a list of ``repository``, ``rows``, ``requests``, ``seconds``,
-        ``error``) and ``skipped`` (names)
+        ``incomplete``, ``error``), ``skipped`` (names) and ``incomplete`` (records of which something could not be read)
     :raises ValueError: no such dataset, mode or moment; an option of another dataset; the table is there for something else
     :raises AirflowOptionalProviderFeatureException: a package for this database is missing; names it
     :raises BitbucketError: a repository can not be read

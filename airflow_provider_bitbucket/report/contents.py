@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.metrics.changes import rows_of
 from airflow_provider_bitbucket.report.asks import PERSONS, STALE, TIMES
+from airflow_provider_bitbucket.report.missing import missing
 from airflow_provider_bitbucket.report.period import Period
 from airflow_provider_bitbucket.report.tiles import Tile, tiles
 from airflow_provider_bitbucket.report.words import NOTHING, SAY, count, duration, plural, share, short_day
@@ -93,6 +94,7 @@ class Report:
     :param weeks: what the weeks of the pictures are called
     :param old_weeks: how many of them begin before the period
     :param tables: tables by name
+    :param missing: sentences on what could not be read, and is therefore not in the numbers
     :param definitions: term -> meaning
     """
 
@@ -104,6 +106,7 @@ class Report:
     weeks: Sequence[str]
     old_weeks: int
     tables: Mapping[str, Table]
+    missing: Sequence[str] = ()
     definitions: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -142,6 +145,7 @@ def write(
         weeks=[short_day(monday) for monday in mondays],
         old_weeks=sum(monday < period.since for monday in mondays),
         tables={table.name: table for table in tables},
+        missing=missing(frames.values()),
         definitions=DEFINITIONS,
     )
 
@@ -216,6 +220,11 @@ def _weeks(frames: Mapping[str, pd.DataFrame], mondays: Sequence[Any]) -> Table:
         "Pipelines successful": ("pipeline_health", "success_rate", "share"),
         "Deployments": ("dora", "deployments", "count"),
     }
+
+    def cell(name: str, metric: str, column: str, kind: str) -> Cell:
+        left_out = {one["repository"] for one in frames[f"{metric}_by_repository"].attrs.get("skipped", ())}
+        return Cell(NOTHING) if name in left_out else _said(known[metric].get(name), column, kind)
+
     known = {metric: _by(frames[f"{metric}_by_week"], "week") for metric, _, _ in columns.values()}
     rows = [
         [
@@ -238,12 +247,17 @@ def _repositories(frames: Mapping[str, pd.DataFrame], repositories: Sequence[str
         "Pipeline duration": ("pipeline_health", "duration_p50_seconds", "duration"),
         "Deployments": ("dora", "deployments", "count"),
     }
+
+    def cell(name: str, metric: str, column: str, kind: str) -> Cell:
+        left_out = {one["repository"] for one in frames[f"{metric}_by_repository"].attrs.get("skipped", ())}
+        return Cell(NOTHING) if name in left_out else _said(known[metric].get(name), column, kind)
+
     known = {metric: _by(frames[f"{metric}_by_repository"], "repository") for metric, _, _ in columns.values()}
     busiest = sorted(repositories, key=lambda name: (-(known["throughput"].get(name, {}).get("merged") or 0), name))
     rows = [
         [
             Cell(_short(name, repositories), f"{web_url}/{name}"),
-            *(_said(known[metric].get(name), column, kind) for metric, column, kind in columns.values()),
+            *(cell(name, *which) for which in columns.values()),
         ]
         for name in busiest[:REPOSITORIES]
     ]

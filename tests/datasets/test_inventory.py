@@ -70,10 +70,10 @@ def test_an_empty_repository_without_owner_is_a_row(bitbucket_emulator: Bitbucke
     row = frame_of(bitbucket_emulator, "repositories", repositories=["bare"]).iloc[0]
     assert row.isna()[["main_branch", "language"]].all()
     assert frame_of(bitbucket_emulator, "branches", repositories=["bare"]).empty
-    nothing = {"full_name": "acme/bare", "owner": None, "mainbranch": None, "project": None, "parent": None, "links": None}
-    row = repositories.to_frame([nothing]).iloc[0]
-    assert row["repository"] == "acme/bare"
-    assert row.drop("repository").isna().all()
+    nothing = {"uuid": "{1}", "owner": None, "mainbranch": None, "project": None, "parent": None, "links": None}
+    row = repositories.to_frame([{"repository": "acme/bare", "json": nothing}]).iloc[0]
+    assert (row["repository"], row["id"]) == ("acme/bare", "{1}")
+    assert row.drop(["repository", "id"]).isna().all()
 
 
 def test_branches_are_rows_with_their_newest_commit(bitbucket_emulator: BitbucketEmulator):
@@ -110,9 +110,9 @@ def test_members_are_read_once_for_a_workspace(three: BitbucketEmulator, names: 
     assert frame.iloc[0][["name", "nickname", "type"]].tolist() == ["Ada Large", "ada.large", "user"]
 
 
-def test_a_membership_without_user_is_a_row():
-    row = members.to_frame([{"workspace": "acme", "user": None}]).iloc[0]
-    assert row.drop("workspace").isna().all()
+def test_a_member_without_a_name_is_a_row():
+    row = members.to_frame([{"workspace": "acme", "user": {"uuid": "{1}"}}]).iloc[0]
+    assert row.drop(["workspace", "id"]).isna().all()
 
 
 def test_environments_are_rows_by_rank(bitbucket_emulator: BitbucketEmulator):
@@ -135,7 +135,7 @@ def test_an_environment_of_another_type_or_of_none_is_a_row():
         {"environment_type": {"name": "Canary"}},
         {"environment_type": None, "lock": None},
     ]
-    frame = environments.to_frame({"repository": "acme/api", "environment": kind} for kind in kinds)
+    frame = environments.to_frame({"repository": "acme/api", "environment": {"uuid": "{1}", **kind}} for kind in kinds)
     assert frame["type"].astype("string").fillna("-").tolist() == ["Staging", "Canary", "-"]
     assert frame["is_locked"].isna().all()
 

@@ -154,7 +154,7 @@ def test_a_diff_too_large_for_bitbucket_is_unknown_but_an_outage_is_an_error(
     impatient = client_of(bitbucket_emulator, retries=NO_RETRIES)
     bitbucket_emulator.fault("server_error", path="diffstat", status=555)
     assert [one["diffstat"] for one in read(impatient, "api", with_diffstat=True)] == [None]
-    assert "Pull request 1 of acme/api has no diffstat" in caplog.text
+    assert "pull request 1 of acme/api has no diffstat" in caplog.text
     bitbucket_emulator.fault("server_error", path="diffstat", status=503)
     with pytest.raises(BitbucketServerError):
         list(read(impatient, "api", with_diffstat=True))

@@ -86,7 +86,7 @@ def test_each_repository_says_what_it_cost(three: BitbucketEmulator):
         (name, EACH, 2, None) for name in NAMES
     ]
     assert all(one.seconds > 0 for one in got.results)
-    assert got.results[0].as_dict().keys() == {"repository", "rows", "requests", "seconds", "error"}
+    assert got.results[0].as_dict().keys() == {"repository", "rows", "requests", "seconds", "incomplete", "error"}
 
 
 def test_a_repository_that_fails_half_way_is_left_out_as_a_whole_and_named(
@@ -180,7 +180,7 @@ def test_an_error_is_not_taken_for_a_skip_before_it_is_decided_whether_the_other
             time.sleep(0.2)
             return 0
 
-    def one_is_gone(repository: str, since: Any) -> Iterator[Any]:
+    def one_is_gone(repository: str, *_: Any) -> Iterator[Any]:
         if repository == "acme/gone":
             raise BitbucketServerError("It is gone.")
         yield repository

@@ -80,6 +80,8 @@ def test_parameters_are_templates_and_the_metric_can_go_to_a_file(demo: Bitbucke
         "metric": "dora",
         "rows": len(frame),
         "columns": list(frame.columns),
+        "skipped": [],
+        "incomplete": [],
     }
     assert list(frame.columns[:2]) == ["repository", "month"]
     assert frame["lead_time_median_seconds"].notna().any()

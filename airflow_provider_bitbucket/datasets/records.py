@@ -1,0 +1,261 @@
+"""The one rule for records that cannot be read whole. All datasets follow it through this module.
+
+- A record keeps what could be read of it. A malformed field, or a part that costs a request of its own and is refused for good
+  (:data:`LASTING`), is null, never 0.
+- A row without its key is dropped: nothing could replace it later, and it would replace others.
+- Both are reported: counted and named in the log and the result (:class:`Incomplete`).
+- The repository itself fails when its list cannot be read, when the credentials are refused (401, or 403 for a missing scope,
+  which would leave every record incomplete), and on transient errors (429, 502, 503, 504, no answer), which say nothing about
+  the record.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow_provider_bitbucket.client import BitbucketError, BitbucketPermissionError
+from airflow_provider_bitbucket.client.errors import BitbucketServerError, broken_answer
+from airflow_provider_bitbucket.datasets.schema import record_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from airflow_provider_bitbucket.datasets.schema import Schema
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+#: What is raised where a response has another shape than it should.
+MALFORMED = (TypeError, KeyError, AttributeError, ValueError, OverflowError, RecursionError, IndexError)
+#: Statuses that are the answer to this one request for good. 400: no common history; 403: a fork that these credentials may not
+#: read; 404: its commits are gone; 410: removed; 500 and 555: too large for Bitbucket, after all retries.
+LASTING = frozenset({400, 403, 404, 410, 500, 555})
+_NAMES = ("build_number", "id", "uuid", "hash", "key", "name", "slug")
+
+
+@dataclass(frozen=True)
+class Incomplete:
+    """A record of which something could not be read.
+
+    :param repository: ``workspace/repository``; of members the workspace
+    :param record: which one, such as ``pull request 7``
+    :param missing: what is null, such as ``commits``; ``row``: there is no row
+    :param error: why
+    """
+
+    repository: str
+    record: str
+    missing: str
+    error: str
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether the record has no row."""
+        return self.missing == "row"
+
+    def as_dict(self) -> dict[str, str]:
+        """Return it as an XCom can carry it."""
+        return asdict(self)
+
+
+OnIncomplete = Callable[[Incomplete], None]
+
+
+def log_incomplete(record: Incomplete) -> None:
+    """Report an incomplete record in the log."""
+    kept = "was left out" if record.is_dropped else f"has no {record.missing}"
+    log.warning("%s of %s %s: %s", record.record, record.repository, kept, record.error)
+
+
+def malformed(dataset: str, repository: str, record: str, error: BaseException) -> BitbucketServerError:
+    """Return the malformed-response error for what was raised while a response was read, naming where it happened."""
+    where = f"{record} of {repository}" if record else f"{dataset} of {repository}"
+    return broken_answer(f"Bitbucket sent a malformed response for {where} ({type(error).__name__}: {str(error)[:200]}).")
+
+
+def well_formed(records: Iterable[T], dataset: str, repository: str) -> Iterator[T]:
+    """Yield the records of a repository.
+
+    :raises BitbucketServerError: the list is malformed in a way that its rows are not to blame for
+    """
+    try:
+        yield from records
+    except MALFORMED as error:
+        raise malformed(dataset, repository, "", error) from error
+
+
+@dataclass(frozen=True)
+class RecordReader:
+    """Reads the records of one repository by the rule of this module.
+
+    :param dataset: name of the dataset
+    :param repository: ``workspace/repository``
+    :param on_incomplete: called for each record that is incomplete or dropped
+    """
+
+    dataset: str
+    repository: str
+    on_incomplete: OnIncomplete
+
+    def part(self, record: object, missing: str, read: Callable[[], T]) -> T | None:
+        """Return a part of a record that costs requests of its own; None if it is refused for good or malformed.
+
+        :param record: what identifies the record, such as the number of a pull request
+        :param missing: name of the part
+        :param read: reads it
+        :raises BitbucketError: the failure is not about this record
+        """
+        name = record_name(self.dataset, record)
+        try:
+            return read()
+        except BitbucketError as error:
+            if not is_lasting(error):
+                raise
+            reason = str(error)
+        except MALFORMED as error:
+            reason = str(malformed(self.dataset, self.repository, name, error))
+        self.on_incomplete(Incomplete(self.repository, name, missing, reason))
+        return None
+
+    def each(self, rows: Iterable[Mapping[str, Any]], read: Callable[[Mapping[str, Any]], T]) -> Iterator[T]:
+        """Yield what ``read`` makes of each row without the fields that it fails on; a row that stays malformed is dropped.
+
+        :param rows: objects of a list
+        :param read: makes no requests
+        """
+        for row in rows:
+            try:
+                yield self._readable(row, read)
+            except (BitbucketServerError, *MALFORMED) as error:
+                name = record_name(self.dataset, name_of(row))
+                reason = error if isinstance(error, BitbucketError) else malformed(self.dataset, self.repository, name, error)
+                self.on_incomplete(Incomplete(self.repository, name, "row", str(reason)))
+
+    def _readable(self, row: Mapping[str, Any], read: Callable[[Mapping[str, Any]], T]) -> T:
+        try:
+            return read(row)
+        except MALFORMED as error:
+            kept, fields = without_malformed({"row": row}, lambda record: read(record["row"]))
+            found = read(kept["row"])
+            name = record_name(self.dataset, name_of(row))
+            reason = malformed(self.dataset, self.repository, name, error)
+            self.on_incomplete(Incomplete(self.repository, name, ", ".join(fields), str(reason)))
+            return found
+
+
+def is_lasting(error: BitbucketError) -> bool:
+    """Return whether an error is the final answer about one record; a missing scope is about all of them."""
+    if isinstance(error, BitbucketPermissionError) and error.required:
+        return False
+    return error.status in LASTING
+
+
+def name_of(row: Mapping[str, Any]) -> str:
+    """Return what identifies a row of a list for a person, as far as it is readable."""
+    pull_request = row.get("pull_request")
+    if isinstance(pull_request, Mapping):  # an entry of a timeline has no name of its own
+        row = pull_request
+    values = (row.get(name) for name in _NAMES)
+    return next((str(value)[:100] for value in values if isinstance(value, str | int) and value), "unknown")
+
+
+def without_malformed(record: Mapping[str, Any], read: Callable[[Mapping[str, Any]], Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return a record without the fields of its objects on which ``read`` fails, and their names.
+
+    :param record: of plain values, lists, and objects, whose fields are tried one by one
+    :raises Exception: ``read`` fails on the record without any of them
+    """
+    kept: dict[str, Any] = {
+        name: {} if isinstance(part, Mapping) else None if isinstance(part, list) else part for name, part in record.items()
+    }
+    read(kept)
+    fields: list[str] = []
+
+    def is_readable() -> bool:
+        try:
+            read(kept)
+        except MALFORMED:
+            return False
+        return True
+
+    def add(into: dict[str, Any], name: str, value: Any) -> None:
+        into[name] = value
+        if is_readable():
+            return
+        into[name] = {} if isinstance(value, Mapping) else None
+        if isinstance(value, Mapping) and is_readable():
+            for field, part in value.items():
+                add(into[name], field, part)
+        else:
+            into[name] = None
+            fields.append(str(name)[:100])
+
+    for name, part in record.items():
+        if isinstance(part, Mapping):
+            for field, value in part.items():
+                add(kept[name], field, value)
+        elif isinstance(part, list):
+            add(kept, name, part)
+    return kept, fields
+
+
+def records_frame(
+    schema: Schema,
+    row: Callable[[Mapping[str, Any]], dict[str, Any]],
+    records: Iterable[Mapping[str, Any]],
+    on_incomplete: OnIncomplete,
+) -> pd.DataFrame:
+    """Return records as a frame: a row for each record that has its key, null where a record is malformed.
+
+    :param schema: of the dataset
+    :param row: makes a row of a record
+    :param records: what ``read`` of the dataset yields
+    :param on_incomplete: called for each record that is incomplete or dropped
+    """
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for record in records:
+            values = _row(schema, row, record, on_incomplete)
+            if values is not None:
+                yield values
+
+    def report(values: Mapping[str, Any], columns: list[str]) -> None:
+        error = malformed(schema.dataset, _source(schema, values), schema.name_of(values), TypeError(", ".join(columns)))
+        on_incomplete(Incomplete(_source(schema, values), schema.name_of(values), ", ".join(columns), str(error)))
+
+    return schema.frame(rows(), report)
+
+
+def _row(
+    schema: Schema,
+    row: Callable[[Mapping[str, Any]], dict[str, Any]],
+    record: Mapping[str, Any],
+    on_incomplete: OnIncomplete,
+) -> dict[str, Any] | None:
+    """Return the row of a record, or None if it has no key."""
+    problem: BaseException | None = None
+    fields: list[str] = []
+    try:
+        try:
+            values = row(record)
+        except MALFORMED as error:
+            problem = error
+            kept, fields = without_malformed(record, row)
+            values = row(kept)
+    except MALFORMED as error:
+        values, problem = {schema.key[0]: record.get(schema.key[0])}, error
+    if missing := schema.missing_key(values):
+        problem, fields = problem or KeyError(*missing), ["row"]
+    if problem:
+        source, name = _source(schema, values), schema.name_of(values)
+        reason = malformed(schema.dataset, source, name, problem)
+        on_incomplete(Incomplete(source, name, ", ".join(fields), str(reason)))
+    return None if missing else values
+
+
+def _source(schema: Schema, values: Mapping[str, Any]) -> str:
+    return str(values.get(schema.key[0]))
