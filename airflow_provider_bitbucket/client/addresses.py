@@ -7,6 +7,7 @@ prepared as requests prepares it and read by urllib3's own parser, and what can 
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from typing import Self
@@ -14,7 +15,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
 from urllib3.exceptions import LocationParseError
-from urllib3.util import parse_url
+from urllib3.util import Url, parse_url
 
 from airflow_provider_bitbucket.client.errors import BitbucketError, safe_url
 from airflow_provider_bitbucket.client.urls import BASE_URL
@@ -50,16 +51,14 @@ class Address:
         :raises BitbucketError: it cannot be read, or not in one way only: it contains a backslash, user info, whitespace, control
             characters or dot segments
         """
-        text = _checked(text)
-        try:
+        text, agreed, url = _checked(text), False, Url()
+        with contextlib.suppress(requests.RequestException, LocationParseError, ValueError):  # not chained: they show the query
             prepared = str(requests.Request("GET", text).prepare().url)
             url = parse_url(prepared)
             same = urlsplit(prepared)  # requests connects by this one, urllib3 by the other
             agreed = (same.hostname, same.port) == ((url.host or "").strip("[]"), url.port)
-        except (requests.RequestException, LocationParseError, ValueError):  # UnicodeError is a ValueError
-            raise _refused(text, "it cannot be read") from None
         if url.scheme not in _DEFAULT_PORTS or not url.host or url.auth or not agreed:
-            raise _refused(text, "it is no http or https address")
+            raise _refused(text, "it cannot be read as an http or https address")
         return cls(prepared, url.scheme, url.host, url.port, url.path or "/", url.query)
 
     @property

@@ -290,7 +290,10 @@ class TestSignedAddresses:
         evil.answer("/log", Answer("no", 403))
         assert "X-Amz" not in self.read_log(api, evil.url, caplog)
 
-    @pytest.mark.parametrize("storage", ["http://127.0.0.1:1", "http://nowhere.invalid", "ftp://127.0.0.1", "http://x\\y"])
+    @pytest.mark.parametrize(
+        "storage",
+        ["http://127.0.0.1:1", "http://nowhere.invalid", "ftp://127.0.0.1", "http://x\\y", "http://x:99999", "http://[x"],
+    )
     def test_they_are_in_no_traceback(self, api: WebServer, caplog: pytest.LogCaptureFixture, storage: str) -> None:
         shown = self.read_log(api, storage, caplog)
         assert "Traceback" in shown

@@ -193,6 +193,7 @@ class TestOAuth:
             Answer("late", 408),
             Answer({}, 200),
             Answer("", 302, {"Location": "/sso"}),
+            Answer("", 302, {"Location": "http://["}),
         ],
     )
     def test_a_bad_moment_of_the_token_endpoint_is_survived(self, server: WebServer, time: Time, broken: Answer) -> None:
@@ -236,7 +237,7 @@ class TestOAuth:
         with pytest.raises(bitbucket.BitbucketServerError, match="without an access token"):
             consumer.client_credentials()
 
-    @pytest.mark.parametrize("seconds", [10**400, 1e300, 365 * 24 * 3600])
+    @pytest.mark.parametrize("seconds", [10**400, 1e300, 365 * 24 * 3600], ids=["huge", "large", "a year"])
     def test_a_token_is_not_believed_to_live_for_years(self, server: WebServer, seconds: float) -> None:
         server.answer(TOKEN_PATH, Answer(json.dumps({"access_token": "a", "expires_in": seconds})))
         consumer = OAuthConsumer("key", "secret")
