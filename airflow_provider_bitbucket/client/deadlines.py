@@ -2,109 +2,84 @@
 
 from __future__ import annotations
 
-import contextlib
+import io
 import socket
-import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Self
+from http.client import HTTPResponse
+from typing import Any
 
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import ConnectionPool
 
-_current: ContextVar[ResponseDeadline | None] = ContextVar("response_deadline", default=None)
+_end: ContextVar[float | None] = ContextVar("response_deadline", default=None)
 
 
-class ResponseDeadline:
-    """Within this context manager, a response that is not complete in time fails as if the connection had broken.
+@contextmanager
+def response_deadline(seconds: float) -> Iterator[None]:
+    """Limit the time of the responses that this thread reads within the block: status line, headers and body together.
 
-    Works for requests that are sent through :class:`DeadlineAdapter` in the same thread.
+    Applies to sessions that use :class:`DeadlineAdapter`; a response that is not complete in time raises a read timeout.
 
-    :param seconds: time for the whole response, from the request on
+    :param seconds: from now on, in real time, as sockets count it
     """
-
-    def __init__(self, seconds: float) -> None:
-        self._end = time.monotonic() + seconds
-        self._lock = threading.RLock()  # a signal handler may send a request of its own while this thread holds it
-        self._socket: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self._expire)
-        self._timer.daemon = True
-
-    def __enter__(self) -> Self:
-        self._token = _current.set(self)
-        self._timer.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        _current.reset(self._token)
-        with self._lock:
-            self._socket = None  # the connection may serve other requests from here on
-
-    @property
-    def has_passed(self) -> bool:
-        """Whether the deadline has passed."""
-        return time.monotonic() >= self._end
-
-    def watch(self, connection: socket.socket | None) -> None:
-        """End this connection when the deadline passes.
-
-        :raises TimeoutError: it has passed
-        """
-        with self._lock:
-            self._socket = connection
-        if self.has_passed:
-            raise TimeoutError("the response is not complete in time")
-
-    def _expire(self) -> None:
-        with self._lock, contextlib.suppress(OSError):
-            if self._socket is not None:
-                # Not shutdown() of a TLS socket, which would take the TLS state from under the thread that reads.
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-
-
-class _Watched:
-    """A connection whose socket is ended by the deadline of the request that it serves."""
-
-    sock: socket.socket | None
-
-    def getresponse(self) -> Any:
-        if (deadline := _current.get()) is not None:
-            deadline.watch(self.sock)
-        return super().getresponse()  # type: ignore[misc]  # of the connection that this is mixed into
-
-
-class _HttpConnection(_Watched, HTTPConnection):
-    pass
-
-
-class _HttpsConnection(_Watched, HTTPSConnection):
-    pass
-
-
-class _HttpPool(HTTPConnectionPool):
-    ConnectionCls = _HttpConnection
-
-
-class _HttpsPool(HTTPSConnectionPool):
-    ConnectionCls = _HttpsConnection
-
-
-_POOLS = {"http": _HttpPool, "https": _HttpsPool}
+    token = _end.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _end.reset(token)
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """Connections that know :class:`ResponseDeadline`. Through a SOCKS proxy only the timeouts of the socket hold."""
+    """Connections whose responses obey :func:`response_deadline`."""
 
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools of direct connections."""
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
+    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> ConnectionPool:
+        """Return the connection pool of a request, direct or through a proxy."""
+        pool: Any = super().get_connection_with_tls_context(*args, **options)
+        for connection in (_HttpConnection, _HttpsConnection):
+            if issubclass(connection, pool.ConnectionCls):  # a SOCKS proxy has its own, with the socket's timeouts only
+                pool.ConnectionCls = connection
+        return pool  # type: ignore[no-any-return]  # requests does not declare what it returns
 
-    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> PoolManager:
-        """Return the pools of connections through a proxy."""
-        manager: PoolManager = super().proxy_manager_for(proxy, **kwargs)
-        if not proxy.lower().startswith("socks"):
-            manager.pool_classes_by_scheme = _POOLS
-        return manager
+
+class _SocketReader(io.RawIOBase):
+    """Reads a socket until a deadline."""
+
+    def __init__(self, sock: socket.socket, end: float) -> None:
+        self._socket, self._end, self._timeout = sock, end, sock.gettimeout()
+        self._raw: Any = sock.makefile("rb", buffering=0)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the response is not complete in time")
+        self._socket.settimeout(left if self._timeout is None else min(left, self._timeout))
+        read: int | None = self._raw.readinto(buffer)
+        return read
+
+    def close(self) -> None:
+        if not self.closed:
+            self._raw.close()
+        super().close()
+
+
+class _Response(HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        if (end := _end.get()) is not None:
+            self.fp.close()
+            self.fp = io.BufferedReader(_SocketReader(sock, end))
+
+
+class _HttpConnection(HTTPConnection):
+    response_class = _Response
+
+
+class _HttpsConnection(HTTPSConnection):
+    response_class = _Response

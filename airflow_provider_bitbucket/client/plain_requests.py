@@ -15,7 +15,7 @@ from typing import Any
 import requests
 
 from airflow_provider_bitbucket.client.auth import NO_AUTH
-from airflow_provider_bitbucket.client.deadlines import DeadlineAdapter, ResponseDeadline
+from airflow_provider_bitbucket.client.deadlines import DeadlineAdapter, response_deadline
 from airflow_provider_bitbucket.client.responses import read_body
 
 #: The only headers of a request that storage receives.
@@ -43,7 +43,7 @@ class PlainSession(requests.Session):
         :param options: of :meth:`requests.Session.request`
         :raises requests.RequestException: there is no response, or it is incomplete or too large
         """
-        with ResponseDeadline(seconds):
+        with response_deadline(seconds):
             response = self.request(method, url, allow_redirects=False, stream=True, **options)
             if not stream or response.status_code >= 300:
                 read_body(response, part)

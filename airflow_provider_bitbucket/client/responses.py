@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NoReturn
+import math
+from typing import Any
 
 import requests
 from requests.exceptions import ContentDecodingError
@@ -66,10 +67,15 @@ def decode(body: bytes) -> Any:
     :raises ValueError: it is not JSON, is nested too deeply, or contains a number that JSON does not have
     """
     try:
-        return json.loads(body, parse_constant=_refuse)
+        value = json.loads(body, parse_constant=_finite, parse_float=_finite)
+        if b"\\ud" in body.lower():  # half of a surrogate pair is valid JSON and cannot be encoded anywhere
+            value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    return value
 
 
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not a JSON number")
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text[:20]} is not a finite number")
+    return number
