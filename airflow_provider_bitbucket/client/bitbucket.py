@@ -10,6 +10,7 @@ from airflow_provider_bitbucket.client.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_bitbucket.client.commits import Commits
 from airflow_provider_bitbucket.client.deployments import Deployments
 from airflow_provider_bitbucket.client.environments import Environments
+from airflow_provider_bitbucket.client.errors import BitbucketError, broken_answer
 from airflow_provider_bitbucket.client.pipelines import Pipelines
 from airflow_provider_bitbucket.client.pull_requests import PullRequests
 from airflow_provider_bitbucket.client.refs import Refs
@@ -111,6 +112,7 @@ class BitbucketClient:
         stream: bool = False,
         idempotent: bool | None = None,
         object_only: bool = False,
+        part: slice | None = None,
     ) -> requests.Response:
         """Send any request of the API; the way to what has no method here.
 
@@ -127,6 +129,8 @@ class BitbucketClient:
         :param idempotent: whether it may be sent again when its answer was lost; by default GET, PUT and DELETE
         :param object_only: take anything but a JSON object (or nothing, where that is right) for a broken answer, and so
             whatever else another host says to which a redirect led
+        :param part: the bytes that are wanted, where the server may ignore the header ``Range`` and send everything: only they
+            are kept in memory
         :return: the answer, with a status below 400
         :raises BitbucketError: one of its kinds, with Bitbucket's own sentence
         """
@@ -140,14 +144,33 @@ class BitbucketClient:
             stream=stream,
             idempotent=idempotent,
             object_only=object_only,
-        )
+            part=part,
+        ).response
 
     def get(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Return the JSON object at a path.
 
         :raises BitbucketError: one of its kinds, with Bitbucket's own sentence
         """
-        return _object(self.request("GET", path, params=params, object_only=True))
+        document: dict[str, Any] = self._session.request("GET", path, params=params, object_only=True).document
+        return document
+
+    def get_page(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return a page of a list: an object with the list ``values`` and, except on the last, the address ``next``.
+
+        :raises BitbucketServerError: it is something else, or ``next`` leads to another host, after all retries
+        :raises BitbucketError: another of its kinds
+        """
+
+        def check(document: Any) -> None:
+            following = paging.Page.read(document, path).next
+            try:
+                _ = following and self._session.url(following)
+            except BitbucketError as error:
+                raise broken_answer(f"The list {path} has a malformed 'next'. {error.message}") from None
+
+        page: dict[str, Any] = self._session.request("GET", path, params=params, object_only=True, check=check).document
+        return page
 
     def post(self, path: str, json: Any = None) -> dict[str, Any]:
         """Post JSON and return the JSON object that comes back; an empty one when nothing does.
@@ -155,7 +178,7 @@ class BitbucketClient:
         :raises BitbucketAmbiguousError: it was sent and its answer was lost
         :raises BitbucketError: another of its kinds, with Bitbucket's own sentence
         """
-        return _object(self.request("POST", path, json=json, object_only=True))
+        return self._session.request("POST", path, json=json, object_only=True).document or {}
 
     def paginate(
         self,
@@ -177,7 +200,7 @@ class BitbucketClient:
         if fields := paging.keep_envelope(query.get("fields")):
             query["fields"] = fields
         pages = paging.by_number if count_pages else paging.by_next
-        return paging.each_once(pages(self.get, path, query))
+        return paging.each_once(pages(self.get_page, path, query))
 
     def workspace_slug(self, workspace: str | None = None) -> str:
         """Return a workspace's slug: the one given, else the client's.
@@ -206,8 +229,3 @@ class BitbucketClient:
         """
         workspace, _, slug = self.full_name(repository).partition("/")
         return f"/repositories/{segment(workspace)}/{segment(slug)}"
-
-
-def _object(response: requests.Response) -> dict[str, Any]:
-    answer: dict[str, Any] = response.json() if response.content else {}
-    return answer

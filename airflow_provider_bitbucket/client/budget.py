@@ -24,11 +24,15 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from airflow_provider_bitbucket.client.clock import SYSTEM_CLOCK, Clock
+from airflow_provider_bitbucket.client.errors import BitbucketRateLimitError
+from airflow_provider_bitbucket.client.retry import credible_wait, whole_number
 
 log = logging.getLogger(__name__)
 
 WINDOW_SECONDS = 3600.0
 DEFAULT_LIMIT = 1000
+#: Requests an hour; a larger number in a header is malformed.
+_MOST_CREDIBLE_LIMIT = 1_000_000
 _SHORTEST_WAIT = 0.001  # below that it is rounding, not waiting
 #: Seconds until the first and until any further try beyond this process's share.
 _FIRST_TRY, _RAREST_TRY = 180.0, 1800.0
@@ -96,16 +100,25 @@ class RateBudget:
         if cap is not None:
             self._cap = min(cap, self._cap or cap)
 
-    def acquire(self) -> float:
+    def acquire(self, patience: float = math.inf) -> float:
         """Take one place in the window; waits for it, with a log line that says how long and why.
 
+        :param patience: seconds that the caller waits at most
         :return: seconds that were waited
+        :raises BitbucketRateLimitError: the wait would be longer
         """
         waited, told = 0.0, ""
         while True:
             seconds, why = self.try_acquire()
             if not seconds:
                 return waited
+            if waited + seconds > patience:
+                refused = BitbucketRateLimitError(
+                    f"{why or 'The budget is nearly used up'}; the next request is possible in {seconds:.0f} s, which is longer "
+                    f"than this one waits ({patience:.0f} s)."
+                )
+                refused.retry_after, refused.is_budgeted = seconds, True
+                raise refused
             if why and why != told:
                 told = why
                 until = self._clock.now() + timedelta(seconds=seconds)
@@ -187,13 +200,14 @@ class RateBudget:
         ``60, 60;w=3600``); ``X-RateLimit-NearLimit`` becomes ``true`` when little of it is left (about a fifth), whoever
         used it; ``X-RateLimit-Remaining`` and ``-Reset`` (seconds, not an instant) come to anonymous callers only.
         """
-        told = headers.get("X-RateLimit-Limit", "").partition(",")[0].strip()
-        if told.isdigit() and int(told) > 0:
-            self._told = int(told)
+        limit = whole_number(headers.get("X-RateLimit-Limit", "").partition(",")[0])
+        if limit and limit <= _MOST_CREDIBLE_LIMIT:
+            self._told = limit
         if near := headers.get("X-RateLimit-NearLimit", ""):
             self._set_near_limit(near.strip().lower() == "true")
-        if headers.get("X-RateLimit-Remaining", "").strip() == "0" and (reset := headers.get("X-RateLimit-Reset", "")).isdigit():
-            self.pause(float(reset))
+        reset = whole_number(headers.get("X-RateLimit-Reset", ""))
+        if headers.get("X-RateLimit-Remaining", "").strip() == "0" and reset is not None:
+            self.pause(credible_wait(reset))
 
     def _set_near_limit(self, near: bool) -> None:
         if near and not self._near_limit:

@@ -18,6 +18,7 @@ from airflow_provider_bitbucket.client.explanations import (
     wrong_base_url,
 )
 from airflow_provider_bitbucket.client.scopes import explain_refusal
+from airflow_provider_bitbucket.client.text import one_line
 
 _REQUEST_ID_HEADERS = ("Atl-Request-Id", "Atl-Traceid", "X-Request-Id")
 _LONGEST_SENTENCE = 1000
@@ -211,8 +212,8 @@ def _sentence(response: requests.Response) -> tuple[str, str | None, _Scopes | N
         words = html.unescape(title.group(1)) if title else ""
     else:
         words = text
-    words = " ".join(words.split())[:_LONGEST_SENTENCE]
-    words = words or response.reason or "Bitbucket says nothing about it"
+    words = one_line(words[: 2 * _LONGEST_SENTENCE])[:_LONGEST_SENTENCE]
+    words = words or one_line(response.reason or "") or "Bitbucket says nothing about it"
     return words.rstrip(".") + ".", key, scopes
 
 

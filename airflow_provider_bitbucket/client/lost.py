@@ -7,6 +7,8 @@ from typing import Any
 import requests
 from requests import exceptions
 
+from airflow_provider_bitbucket.client.responses import MOST_BYTES, ResponseTooLargeError
+
 _WORDS = {
     "NewConnectionError": "connection refused or host unreachable",
     "NameResolutionError": "no such host",
@@ -16,12 +18,19 @@ _WORDS = {
     "ReadTimeout": "no answer in time",
     "IncompleteRead": "the answer broke off",
     "ContentDecodingError": "the answer can not be unpacked",
+    "ResponseTooLargeError": f"the answer has more than {MOST_BYTES // 2**20} MiB",
     "RemoteDisconnected": "the connection was closed without an answer",
     "ConnectionResetError": "the connection was reset",
     "SSLCertVerificationError": "its TLS certificate is not trusted",
 }
 _NOT_CONNECTED = {"NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "SSLCertVerificationError"}
-_ON_THE_WAY = (requests.ConnectionError, requests.Timeout, exceptions.ChunkedEncodingError, exceptions.ContentDecodingError)
+_ON_THE_WAY = (
+    requests.ConnectionError,
+    requests.Timeout,
+    exceptions.ChunkedEncodingError,
+    exceptions.ContentDecodingError,
+    ResponseTooLargeError,
+)
 
 
 def surely_not_sent(error: requests.RequestException) -> bool:

@@ -30,11 +30,14 @@ from airflow_provider_bitbucket.client.errors import (
     from_response,
 )
 from airflow_provider_bitbucket.client.plain_requests import PlainSession
+from airflow_provider_bitbucket.client.responses import decode
 from airflow_provider_bitbucket.client.retry import passes, retry_after
 
 AUTHORIZE_PATH = "/site/oauth2/authorize"
 TOKEN_PATH = "/site/oauth2/access_token"
 _TIMEOUT_SECONDS = (10.0, 30.0)
+#: For the whole response.
+_ANSWER_SECONDS = 60.0
 #: Tokens live for two hours; one that claims to live for longer than this is renewed nevertheless.
 _LONGEST_LIFETIME_SECONDS = 24 * 3600.0
 
@@ -161,14 +164,15 @@ class OAuthConsumer:
     def _ask(self, **form: str) -> OAuthTokens:
         try:
             with PlainSession() as session:
-                answer = session.post(
+                answer = session.fetch(
+                    "POST",
                     self.token_url,
+                    seconds=_ANSWER_SECONDS,
                     data=form,
                     headers={"Authorization": f"Basic {basic(self.key, self._secret)}", "Accept": "application/json"},
                     timeout=_TIMEOUT_SECONDS,
                     verify=self._verify,
                     proxies=self._proxies,
-                    allow_redirects=False,
                     auth=NO_AUTH,
                 )
         except requests.RequestException as error:
@@ -228,8 +232,8 @@ class OAuthConsumer:
 def _json_object(answer: requests.Response) -> dict[str, Any]:
     """Return the JSON object of an answer; an empty one if it is anything else: its text, maybe a secret, is in no error."""
     try:
-        body = answer.json()
-    except (ValueError, RecursionError):
+        body = decode(answer.content)
+    except ValueError:
         return {}
     return body if isinstance(body, dict) else {}
 

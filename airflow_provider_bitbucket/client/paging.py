@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
-from airflow_provider_bitbucket.client.errors import BitbucketServerError, broken_answer
+from airflow_provider_bitbucket.client.errors import broken_answer
 
 #: What most lists allow (developer.atlassian.com/cloud/bitbucket/rest/intro#pagination).
 LARGEST_PAGE = 100
@@ -14,6 +16,11 @@ LARGEST_PULL_REQUEST_PAGE = 50
 
 #: Rows of a list that are remembered at least. What moves on to a later page while pages are read comes again soon.
 _REMEMBERED = 2_500
+
+#: Pages in a row without a new row, after which a list is taken not to end. Filtered lists may have some empty pages.
+_NOTHING_NEW = 10
+#: How often pages are read again because rows have vanished.
+_MOST_READ_AGAIN = 20
 
 _ENVELOPE = "next,page,pagelen,size"
 
@@ -28,38 +35,112 @@ def keep_envelope(fields: str | None) -> str | None:
     return f"{fields},{_ENVELOPE}"
 
 
+@dataclass(frozen=True)
+class Page:
+    """A page of a list. Only what is well-formed is believed; ``next`` and ``values`` are needed.
+
+    :param rows: its values
+    :param next: address of the next page; None on the last
+    :param size: rows of the whole list; None if unknown
+    :param pagelen: most rows of a page; None if unknown
+    """
+
+    rows: list[Row]
+    next: str | None
+    size: int | None
+    pagelen: int | None
+
+    @classmethod
+    def read(cls, document: Row, path: str) -> Self:
+        """Read the JSON object of a page.
+
+        :param path: of the list, for the error
+        :raises BitbucketServerError: it is not a page
+        """
+        following = document.get("next")
+        if following is not None and not isinstance(following, str):
+            raise broken_answer(f"The list {path} has a malformed 'next': {type(following).__name__} instead of an address.")
+        return cls(rows_of(document, path), following or None, _count(document, "size"), _count(document, "pagelen") or None)
+
+
+def _count(document: Row, name: str) -> int | None:
+    value = document.get(name)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+class _Walk:
+    """Ends a list that never ends: its pages lead in a circle, or bring nothing new."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._links: set[str] = set()
+        self._recent: deque[set[Hashable]] = deque(maxlen=_NOTHING_NEW)
+        self._without_news = 0
+
+    def visit(self, rows: list[Row]) -> None:
+        """Take in a page.
+
+        :raises BitbucketServerError: it is one of many pages in a row without a new row
+        """
+        names = {_name(row) for row in rows}
+        is_new = bool(names) and not any(names <= before for before in self._recent)
+        self._recent.append(names)
+        self._without_news = 0 if is_new else self._without_news + 1
+        if self._without_news >= _NOTHING_NEW:
+            raise broken_answer(f"The list {self._path} does not end: its last {_NOTHING_NEW} pages have no new rows.")
+
+    def follow(self, link: str) -> str:
+        """Return a link to a page that has not been read.
+
+        :raises BitbucketServerError: it has
+        """
+        if link in self._links:
+            raise broken_answer(f"The list {self._path} leads in a circle: a page names itself or an earlier one as the next.")
+        self._links.add(link)
+        return link
+
+
+def _name(row: Any) -> Hashable:
+    identity = own_id(row) if isinstance(row, dict) else None
+    return identity if isinstance(identity, str | int) else repr(row)
+
+
 def by_next(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[Row]:
     """Yield the values of a list by following ``next``, which is opaque (page numbers, letters, ``ctx``, ``after``)."""
-    page = get(path, params)
-    seen: set[str] = set()
+    walk = _Walk(path)
+    page = Page.read(get(path, params), path)
     while True:
-        yield from rows_of(page, path)
-        link = page.get("next")
-        if not link:
+        walk.visit(page.rows)
+        yield from page.rows
+        if page.next is None:
             return
-        if link in seen:
-            raise BitbucketServerError(f"The list {path} leads in a circle: a page names itself as the next.")
-        seen.add(link)
-        page = get(link, None)
+        page = Page.read(get(walk.follow(page.next), None), path)
 
 
 def by_next_without_gaps(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[Row]:
     """Yield the values of a list whose rows can vanish, by following ``next``; those of some pages twice.
 
-    What vanishes from a page that was read moves the rows behind it up, over the edge of that page. ``size`` tells it, unless
-    as many came in the same moment; then as many pages before are read again as the rows can have moved.
+    What vanishes from a page that was read moves the rows behind it up, over the edge of that page. ``size`` shows it, unless
+    as many were added at the same time; then as many pages before are read again as the rows can have moved.
+
+    :raises BitbucketServerError: it is no list, or rows keep vanishing while it is read
     """
-    asked: list[tuple[str, Mapping[str, Any] | None]] = [(path, params)]
-    before = 0
+    requests: list[tuple[str, Mapping[str, Any] | None]] = [(path, params)]
+    walk, before, read_again = _Walk(path), 0, 0
     while True:
-        page = get(*asked[-1])
-        yield from rows_of(page, path)
-        size = int(page.get("size") or 0)
+        page = Page.read(get(*requests[-1]), path)
+        yield from page.rows
+        size = before if page.size is None else page.size
         if gone := max(before - size, 0):
-            pages = -(-gone // int(page.get("pagelen") or params["pagelen"]))
-            del asked[max(len(asked) - pages, 1) :]
-        elif link := page.get("next"):
-            asked.append((link, None))
+            read_again += 1
+            if read_again > _MOST_READ_AGAIN:
+                raise broken_answer(f"The list {path} has become shorter {read_again} times while it was read.")
+            pages = -(-gone // (page.pagelen or params["pagelen"]))
+            del requests[max(len(requests) - pages, 1) :]
+            walk = _Walk(path)
+        elif page.next:
+            walk.visit(page.rows)
+            requests.append((walk.follow(page.next), None))
         else:
             return
         before = size
@@ -71,16 +152,17 @@ def by_number(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[Ro
     For lists of the Pipelines service: their ``next`` has lost the sort order or led to an internal host, and was missing or
     too much at the end (BCLOUD-13806, BCLOUD-20910, BCLOUD-22441).
     """
-    number, before = 1, None
+    number, before, walk = 1, None, _Walk(path)
     while True:
-        page = get(path, {**params, "page": number})
-        values = rows_of(page, path)
-        if values and values == before:
-            raise BitbucketServerError(f"The list {path} takes no page numbers: pages {number - 1} and {number} are the same.")
-        yield from values
-        if len(values) < int(page.get("pagelen") or params["pagelen"]):
+        document = get(path, {**params, "page": number})
+        page = Page.read({**document, "next": None}, path)
+        if page.rows and page.rows == before:
+            raise broken_answer(f"The list {path} takes no page numbers: pages {number - 1} and {number} are the same.")
+        walk.visit(page.rows)
+        yield from page.rows
+        if len(page.rows) < (page.pagelen or params["pagelen"]):
             return
-        number, before = number + 1, values
+        number, before = number + 1, page.rows
 
 
 def own_id(row: Row) -> Hashable | None:

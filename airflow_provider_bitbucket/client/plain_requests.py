@@ -15,6 +15,8 @@ from typing import Any
 import requests
 
 from airflow_provider_bitbucket.client.auth import NO_AUTH
+from airflow_provider_bitbucket.client.deadlines import DeadlineAdapter, response_deadline
+from airflow_provider_bitbucket.client.responses import read_body
 
 #: The only headers of a request that storage receives.
 _PASSED_ON = frozenset({"range", "accept-encoding"})
@@ -23,30 +25,50 @@ _asking_storage: ContextVar[bool] = ContextVar("asking_storage", default=False)
 
 
 class PlainSession(requests.Session):
-    """A session that leaves redirects alone.
+    """A session that leaves redirects alone and reads responses with limits of size and time."""
 
-    Even with ``allow_redirects=False`` requests prepares the next request, and raises ValueError for a ``Location`` that it
-    cannot read.
-    """
+    def __init__(self) -> None:
+        super().__init__()
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, DeadlineAdapter())
+
+    def fetch(
+        self, method: str, url: str, *, seconds: float, part: slice | None = None, stream: bool = False, **options: Any
+    ) -> requests.Response:
+        """Send a request and read its response.
+
+        :param seconds: time for the whole response; with ``stream``, until its body begins
+        :param part: as for :func:`~airflow_provider_bitbucket.client.responses.read_body`
+        :param stream: leave the body of a successful response to the caller
+        :param options: of :meth:`requests.Session.request`
+        :raises requests.RequestException: there is no response, or it is incomplete or too large
+        """
+        with response_deadline(seconds):
+            response = self.request(method, url, allow_redirects=False, stream=True, **options)
+            if not stream or response.status_code >= 300:
+                read_body(response, part)
+        return response
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return None: the client decides where a redirect leads."""
+        """Return None: the client decides where a redirect leads.
+
+        Even with ``allow_redirects=False`` requests prepares the next request, and raises ValueError for a ``Location`` that it
+        cannot read.
+        """
 
 
 def fetch_from_storage(method: str, url: str, headers: Mapping[str, str], **options: Any) -> requests.Response:
     """Send a request to another host than the API's, without credentials, cookies or body.
 
     :param headers: of the request to the API; few of them are passed on
-    :param options: of :meth:`requests.Session.request`: ``timeout``, ``verify``, ``proxies``, ``stream``
+    :param options: of :meth:`requests.Session.request`: ``timeout``, ``verify``, ``proxies``; and of :meth:`PlainSession.fetch`
     :raises requests.RequestException: there is no answer
     """
     passed_on = {name: value for name, value in headers.items() if name.lower() in _PASSED_ON}
     asking = _asking_storage.set(True)
     try:
         with PlainSession() as session:
-            return session.request(
-                method, url, headers={"Accept": "*/*", **passed_on}, auth=NO_AUTH, allow_redirects=False, **options
-            )
+            return session.fetch(method, url, headers={"Accept": "*/*", **passed_on}, auth=NO_AUTH, **options)
     finally:
         _asking_storage.reset(asking)
 

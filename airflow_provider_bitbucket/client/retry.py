@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import random
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from airflow_provider_bitbucket.client.errors import (
 #: Beside 5xx (Bitbucket's own 555 included: a merge, diff or source request that took too long on its side): the request did
 #: not arrive in time, came too early, or was one too many.
 _PASSING_STATUSES = frozenset({408, 425, 429})
+#: Seconds; the window of Bitbucket's quota.
+LONGEST_CREDIBLE_WAIT = 3600.0
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class RetryPolicy:
     :param first_wait: seconds of the first back-off, doubled each time; each wait is drawn between 0 and that
     :param longest_wait: seconds a back-off grows to
     :param max_paced_seconds: no further try begins after so long a wait for the request budget: its window is an hour
+    :param response_seconds: time for a whole response, however steadily it drips in
     :param pace: wait when the request budget is used up; False: reads raise :class:`BitbucketRateLimitError` at once, and
         what changes something is sent nevertheless
     """
@@ -38,6 +42,7 @@ class RetryPolicy:
     first_wait: float = 1.0
     longest_wait: float = 60.0
     max_paced_seconds: float = 4 * 3600.0
+    response_seconds: float = 300.0
     pace: bool = True
 
     def leaves_to_budget(self, error: BaseException | None) -> bool:
@@ -54,9 +59,9 @@ class RetryPolicy:
 
 
 #: For a caller that waits by itself, such as a trigger: one try, the error at once.
-NO_RETRIES = RetryPolicy(attempts=1, pace=False)
+NO_RETRIES = RetryPolicy(attempts=1, response_seconds=30.0, pace=False)
 #: For what is good to know and not worth holding up a worker for: when the budget is used up, it is not waited for.
-BRIEF = RetryPolicy(attempts=5, max_seconds=30.0, longest_wait=10.0, pace=False)
+BRIEF = RetryPolicy(attempts=5, max_seconds=30.0, longest_wait=10.0, response_seconds=30.0, pace=False)
 
 
 def passes(status: int | None) -> bool:
@@ -75,21 +80,32 @@ def is_transient(error: BaseException) -> bool:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return the seconds that ``Retry-After`` asks for, given as seconds or as an HTTP date; None when nothing is told.
+    """Return the seconds that ``Retry-After`` asks for, given as seconds or as an HTTP date; None if it is missing or malformed.
 
     :param headers: of the answer; a date is understood by its own ``Date``, so that a wrong clock does no harm
     :param now: the present, for an answer without a date
     """
-    told = headers.get("Retry-After", "").strip()
-    if told.isdecimal():
-        return float(told)
-    moment = _http_date(told)
-    return max((moment - (_http_date(headers.get("Date", "")) or now)).total_seconds(), 0.0) if moment else None
+    asked = headers.get("Retry-After", "").strip()
+    if (seconds := whole_number(asked)) is not None:
+        return credible_wait(seconds)
+    until = _http_date(asked)
+    return credible_wait((until - (_http_date(headers.get("Date", "")) or now)).total_seconds()) if until else None
+
+
+def credible_wait(seconds: float) -> float:
+    """Return a wait that a server asks for, limited: its quota is one of any hour, so nothing can take longer."""
+    return min(max(seconds, 0.0), LONGEST_CREDIBLE_WAIT)
+
+
+def whole_number(text: str) -> int | None:
+    """Return the number of a header; None if it is anything but up to 18 ASCII digits, which ``str.isdigit`` does not ensure."""
+    text = text.strip()
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
 def _http_date(text: str) -> datetime | None:
     try:
-        moment = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+        date = email.utils.parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

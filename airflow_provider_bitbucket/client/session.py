@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -18,7 +18,9 @@ from airflow_provider_bitbucket.client.addresses import Address, ApiAddress
 from airflow_provider_bitbucket.client.auth import Auth
 from airflow_provider_bitbucket.client.budget import shared_budget
 from airflow_provider_bitbucket.client.clock import Clock
+from airflow_provider_bitbucket.client.responses import decode
 from airflow_provider_bitbucket.client.retry import RetryPolicy, is_transient, passes, retry_after
+from airflow_provider_bitbucket.client.text import one_line
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,7 @@ _SAFE_TO_REPEAT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 5
+_MAY_BE_EMPTY = frozenset({201, 202, 204, 304})
 #: Seconds that also who does not wait for the budget lets pass between two requests.
 _MOST_SPACING = 10.0
 
@@ -50,6 +53,8 @@ class _Request:
     stream: bool
     repeatable: bool
     object_only: bool
+    part: slice | None
+    check: Callable[[Any], object] | None
     paced: float = field(default=0.0, init=False)
     tries: int = field(default=0, init=False)
 
@@ -57,6 +62,18 @@ class _Request:
     def wants_json(self) -> bool:
         """Nothing but JSON was asked for; storage elsewhere may still give what it has."""
         return not self.stream and self.headers.get("Accept") == JSON
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response with a status below 400.
+
+    :param response: the response
+    :param document: its JSON value where JSON was asked for; None if it is empty or something else was asked for
+    """
+
+    response: requests.Response
+    document: Any
 
 
 class Session:
@@ -120,12 +137,16 @@ class Session:
         stream: bool = False,
         idempotent: bool | None = None,
         object_only: bool = False,
-    ) -> requests.Response:
+        part: slice | None = None,
+        check: Callable[[Any], object] | None = None,
+    ) -> Answer:
         """Send a request and return its answer with a status below 400.
 
         :param idempotent: whether it may be sent again when its answer was lost; by default what HTTP says of the method
         :param object_only: take anything but a JSON object (or nothing, where that is right) for a broken answer, also that of
             another host
+        :param part: the bytes that are wanted, where the server may ignore ``Range`` and send everything
+        :param check: raises the error of a malformed response for a document that cannot be what was asked for
         :raises BitbucketError: one of its kinds, with Bitbucket's own sentence
         """
         request = _Request(
@@ -138,6 +159,8 @@ class Session:
             stream,
             method in _SAFE_TO_REPEAT if idempotent is None else idempotent,
             object_only,
+            part,
+            check,
         )
         started, policy = self._clock.monotonic(), self.retries
 
@@ -168,7 +191,7 @@ class Session:
         )
         return retrying(self._attempt, request)
 
-    def _attempt(self, request: _Request) -> requests.Response:
+    def _attempt(self, request: _Request) -> Answer:
         try:
             response = self._follow(request)
         except requests.RequestException as error:
@@ -180,19 +203,26 @@ class Session:
             raise _ambiguous(request, f"Bitbucket answered {status}", response)
         if status >= 400 and (self.is_own(response.url) or not request.object_only):
             raise errors.from_response(response, request.method, hint=self._hint(response))
-        self._refuse_broken(request, response)
-        return response
+        document = self._document(request, response)
+        if request.check is not None:
+            request.check(document)
+        return Answer(response, document)
 
-    def _refuse_broken(self, request: _Request, response: requests.Response) -> None:
-        """Raise for an answer that can not be what was asked for; a log-in or maintenance page may come from another host."""
-        own, status = self.is_own(response.url), response.status_code
+    def _document(self, request: _Request, response: requests.Response) -> Any:
+        """Return the JSON value of a response; a log-in or maintenance page may come from another host.
+
+        :raises BitbucketServerError: it cannot be what was asked for
+        :raises BitbucketAmbiguousError: likewise, and the request changes something
+        """
+        own = self.is_own(response.url)
         if not request.wants_json or not (own or request.object_only):
-            return
-        if status < 400 and _has_json(response, dict if request.object_only else object):
-            return
+            return None
+        try:
+            return _decoded(request, response)
+        except ValueError as error:
+            problem = str(error)
         kind = response.headers.get("Content-Type", "no content type").partition(";")[0]
-        asked = "a JSON object" if request.object_only else "JSON"
-        what = f"{'Bitbucket' if own else 'Another host'} answered {status} with something that is not {asked} ({kind})"
+        what = f"{'Bitbucket' if own else 'Another host'} answered {response.status_code} with {problem} ({one_line(kind)[:100]})"
         if not request.repeatable:
             raise _ambiguous(request, what, response)
         place = self.base_url if own else errors.safe_url(response.url)
@@ -210,8 +240,6 @@ class Session:
             trusted = trusted and self.is_own(url)
             with plain_requests.without_queries():
                 response = self._send(request, url, params) if trusted else self._send_to_stranger(request, url)
-            if response.status_code >= 300:
-                _ = response.content  # also when it is streamed: frees the connection, and errors have something to say
             if response.status_code == 401 and trusted and not renewed:
                 renewed = True
                 if self.auth.renew(response.request.headers.get("Authorization")):
@@ -244,9 +272,12 @@ class Session:
 
     def _send(self, request: _Request, url: str, params: Any) -> requests.Response:
         request.paced += self._take_place(request)
-        response = self._session().request(
+        response = self._session().fetch(
             request.method,
             url,
+            seconds=self.retries.response_seconds,
+            part=request.part,
+            stream=request.stream,
             params=params,
             json=request.json,
             data=request.data,
@@ -255,8 +286,6 @@ class Session:
             timeout=self._timeout,
             verify=self._verify,  # here, because a session's own is overruled by REQUESTS_CA_BUNDLE
             proxies=self._proxies,  # and by HTTPS_PROXY
-            allow_redirects=False,
-            stream=request.stream,
         )
         if response.status_code == 429:
             self.budget.refused(retry_after(response.headers, self._clock.now()))
@@ -273,16 +302,18 @@ class Session:
             request.method,
             url,
             request.headers,
+            seconds=self.retries.response_seconds,
+            part=request.part,
+            stream=request.stream,
             timeout=self._timeout,
             verify=self._verify,
             proxies=self._proxies,
-            stream=request.stream,
         )
 
     def _take_place(self, request: _Request) -> float:
         """Take a place in the request budget and return the seconds that were waited for it."""
         if self.retries.pace:
-            return self.budget.acquire()
+            return self.budget.acquire(self.retries.max_paced_seconds - request.paced)
         must, waited = request.method not in _READS, 0.0
         while True:
             seconds, why = self.budget.try_acquire(anyway=must)
@@ -300,9 +331,9 @@ class Session:
         refused.retry_after, refused.is_budgeted = seconds, True
         raise refused
 
-    def _session(self) -> requests.Session:
+    def _session(self) -> plain_requests.PlainSession:
         """Return this thread's session: requests does not promise that one can be shared."""
-        session: requests.Session | None = getattr(self._local, "session", None)
+        session: plain_requests.PlainSession | None = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = plain_requests.PlainSession()
         return session
@@ -366,11 +397,25 @@ def _ambiguous(request: _Request, what: str, response: requests.Response | None)
     )
 
 
-def _has_json(response: requests.Response, kind: type) -> bool:
-    """Say whether the answer is JSON of a kind, or empty where that is right."""
+def _decoded(request: _Request, response: requests.Response) -> Any:
+    """Return the JSON value of a response; None for an empty one, where that is right.
+
+    :raises ValueError: it is something else; what, as the end of a sentence
+    """
+    asked = "a JSON object" if request.object_only else "JSON"
     if not response.content:
-        return response.status_code in (201, 202, 204, 304) or response.request.method in ("HEAD", "DELETE")
+        reads_object = request.object_only and request.method == "GET"
+        if not reads_object and (response.status_code in _MAY_BE_EMPTY or request.method in ("HEAD", "DELETE")):
+            return None
+        raise ValueError(f"nothing instead of {asked}")
+    if response.status_code >= 300:
+        raise ValueError(f"something that is not {asked}")
     try:
-        return isinstance(response.json(), kind)
+        document = decode(response.content)
     except ValueError:
-        return False
+        raise ValueError(f"something that is not {asked}") from None
+    if request.object_only and not isinstance(document, dict):
+        raise ValueError(f"something that is not {asked}")
+    if isinstance(document, dict) and document.get("type") == "error":
+        raise ValueError("an error object instead of what was asked for")
+    return document
