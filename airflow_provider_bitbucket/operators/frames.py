@@ -50,6 +50,8 @@ class BitbucketFrameOperator(BaseOperator):
         self.until = until
         self.bots = bots
         self.output_path = output_path
+        #: Whether the result is written to a file. A template that renders to nothing is an error, and no DataFrame.
+        self.is_given_output_path = output_path is not None
         self.bitbucket_conn_id = bitbucket_conn_id
         self.workspace = workspace
         self.run_as = run_as
@@ -58,6 +60,16 @@ class BitbucketFrameOperator(BaseOperator):
     def hook(self) -> BitbucketHook:
         """The hook."""
         return BitbucketHook(self.bitbucket_conn_id, self.workspace, self.run_as)
+
+    def check_output(self, **options: Any) -> str:
+        """Check before the first request that ``output_path`` may be written, and return it.
+
+        :param options: those of the hook's ``check_output``
+        :raises ValueError: it may not
+        """
+        path = "" if self.output_path is None else str(self.output_path)
+        self.hook.check_output(path, **options)
+        return path
 
     @property
     def goes_into_the_database(self) -> bool:

@@ -42,13 +42,14 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
     :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person (templated).
         Pull requests of machines are not in ``cycle_time``, ``pull_request_times`` and ``throughput``, nor their reviews in
         ``review_load`` and their commits in the bus factor of ``repository_health``
-    :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/dora.parquet`` (templated); None: the
-        DataFrame is the task's XCom
+    :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/dora.parquet`` (templated); a file that is there
+        is replaced, a folder never; None: the DataFrame is the task's XCom
     :param bitbucket_conn_id: the connection (templated)
     :param workspace: workspace to read in; default: the connection's (templated)
     :param run_as: in whose name, as for :class:`~airflow_provider_bitbucket.hooks.bitbucket.BitbucketHook` (templated)
     :return: the DataFrame; with ``output_path`` its ``path``, ``metric``, ``rows`` and ``columns``
-    :raises ValueError: no such metric, moment or column; an option of another metric; incidents that are none
+    :raises ValueError: no such metric, moment or column; an option of another metric; incidents that are none; an
+        ``output_path`` that may not be written
     :raises BitbucketError: a repository can not be read
     """
 
@@ -81,7 +82,9 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
         """Read, compute and publish."""
         if self.is_given_incidents and self.incidents is None:  # nobody shall take a proxy for the real one
             raise ValueError("incidents are given, but None when the task runs; no incident is an empty list")
-        if not self.output_path:
+        if self.is_given_output_path:
+            self.check_output()
+        else:
             self.refuse_what_xcom_can_not_carry("pull_requests")  # metrics have no dtypes that it has not
         frame = self.hook.get_metric_df(
             self.metric,
@@ -93,10 +96,10 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
             self.incidents,
             **self._options(),
         )
-        if not self.output_path:
+        if not self.is_given_output_path:
             self.log.info("Computed %s rows of %s.", f"{len(frame):,}", self.metric)
             return frame
-        self.hook.write_frame(frame, self.output_path)
+        self.hook.write_frame(frame, str(self.output_path))
         self.log.info("Wrote %s rows of %s to %s.", f"{len(frame):,}", self.metric, self.output_path)
         return {"path": self.output_path, "metric": self.metric, "rows": len(frame), "columns": list(frame.columns)}
 

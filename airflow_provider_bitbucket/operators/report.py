@@ -27,7 +27,8 @@ class BitbucketReportOperator(BitbucketFrameOperator):
     ``report``. Costs what ``cycle_time``, ``pipeline_health``, ``dora`` and ``stale_pull_requests`` cost for twice the period;
     what they share is read once.
 
-    :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/report.html`` (templated)
+    :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/report.html`` (templated); a file that is there
+        is replaced, a folder never
     :param weeks: how many whole weeks (Monday to Sunday, UTC) before the end of the data interval, when ``since`` is not given
     :param title: heading; default: the name of the workspace or the repository (templated)
     :param repositories: slugs, or one; None: all repositories of the workspace (templated)
@@ -42,7 +43,7 @@ class BitbucketReportOperator(BitbucketFrameOperator):
         between 0 and 1, or count; None: nothing to tell), ``before``, ``verdict`` (``better``, ``worse``, ``same``, ``neutral``
         or ``unknown``: too few to tell) and ``text``. XCom ``email_html`` is the e-mail
     :raises AirflowFailException: matplotlib is not installed; no request has been made then
-    :raises ValueError: no such moment, or an empty period
+    :raises ValueError: no such moment, or an empty period; an ``output_path`` that may not be written
     :raises BitbucketError: a repository can not be read
     """
 
@@ -63,14 +64,15 @@ class BitbucketReportOperator(BitbucketFrameOperator):
             report.check_extra()
         except ImportError as error:
             raise AirflowFailException(str(error)) from error
+        path = self.check_output(output_format="HTML")
         period = self._period(context)
         bots = (self.bots,) if isinstance(self.bots, str) else tuple(self.bots)
         names = self.hook.repository_names(self.repositories)
         frames = self.hook.get_metric_dfs(report.asked(period, bots), names)
         written = report.write(frames, period, names, self.hook.get_conn().web_url, self.title)
-        self.hook.write_text(report.page(written), str(self.output_path))
+        self.hook.write_text(report.page(written), path)
         if self.do_xcom_push and "ti" in context:
-            context["ti"].xcom_push(key=EMAIL_XCOM, value=report.email(written, str(self.output_path)))
+            context["ti"].xcom_push(key=EMAIL_XCOM, value=report.email(written, path))
         self.log.info("Wrote the report of %s to %s.", period.words, self.output_path)
         return {
             "path": self.output_path,
