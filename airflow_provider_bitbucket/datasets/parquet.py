@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import chain, count, islice
@@ -11,6 +10,8 @@ from urllib.parse import quote
 from uuid import uuid4
 
 from airflow_provider_bitbucket.datasets.extract import Dataset
+from airflow_provider_bitbucket.datasets.outputs import check_file, check_partitions
+from airflow_provider_bitbucket.datasets.partitions import staged
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,10 +34,11 @@ def write_parquet(dataset: Dataset, records: Iterable[Any], path: Any, *, partit
     grow with the number of rows. ``pandas.read_parquet`` gives the dtypes of the schema back, and every column if there are no
     rows.
 
-    :param path: an ``ObjectStoragePath`` or ``pathlib.Path``; what was there is replaced
-    :param partitioned: make it a folder of files, ``repository=acme%2Fapi/month=2026-11/1.parquet``: by the month of the first
-        moment among the dataset's columns (``created_on`` of a pull request), ``none`` where it has none. The repository is then
-        in the names alone
+    :param path: an ``ObjectStoragePath`` or ``pathlib.Path``; a file that was there is replaced
+    :param partitioned: make it a folder of files, ``repository=acme%2Fapi/month=2026-11/<run>-1.parquet``: by the month of the
+        first moment among the dataset's columns (``created_on`` of a pull request), ``none`` where it has none. The repository is
+        then in the names alone. Files of an earlier run are replaced
+    :raises ValueError: there is a folder, or a folder with anything that no earlier run has written
     """
     rows = 0
     with (_folder if partitioned else _file)(dataset, path) as write:
@@ -53,7 +55,8 @@ def write_parquet(dataset: Dataset, records: Iterable[Any], path: Any, *, partit
 def write_frame(frame: pd.DataFrame, path: Any) -> None:
     """Write a frame that is there to a Parquet file, likewise.
 
-    :param path: an ``ObjectStoragePath`` or ``pathlib.Path``; what was there is replaced
+    :param path: an ``ObjectStoragePath`` or ``pathlib.Path``; a file that was there is replaced
+    :raises ValueError: there is a folder
     """
     with _beside(path) as beside, _writing(beside) as file:
         frame.to_parquet(file, index=False)
@@ -62,7 +65,8 @@ def write_frame(frame: pd.DataFrame, path: Any) -> None:
 def write_text(text: str, path: Any) -> None:
     """Write a text as UTF-8, likewise.
 
-    :param path: an ``ObjectStoragePath`` or ``pathlib.Path``; what was there is replaced
+    :param path: an ``ObjectStoragePath`` or ``pathlib.Path``; a file that was there is replaced
+    :raises ValueError: there is a folder
     """
     with _beside(path) as beside, _writing(beside) as file:
         file.write(text.encode())
@@ -76,35 +80,36 @@ def _file(dataset: Dataset, path: Any) -> Iterator[Write]:
 
 @contextmanager
 def _folder(dataset: Dataset, path: Any) -> Iterator[Write]:
+    check_partitions(dataset)
     month_of, by_repository = dataset.schema.moment, "repository" in dataset.schema.names
     schema = dataset.schema.arrow(without=["repository"] if by_repository else [])
-    numbers = count(1)
-    with _beside(path, is_folder=True) as beside, ExitStack() as all_open:
-        beside.mkdir()
+    run, numbers = uuid4().hex, count(1)
+    with staged(path, dataset.name) as (folder, names), ExitStack() as all_open:
         open_files: dict[str, tuple[ExitStack, Write]] = {}
 
-        def writer(folder: str) -> Write:
-            if folder not in open_files:
+        def writer(partition: str) -> Write:
+            if partition not in open_files:
                 if len(open_files) == _MOST_OPEN:
                     open_files.pop(next(iter(open_files)))[0].close()
-                (beside / folder).mkdir(parents=True, exist_ok=True)
+                (folder / partition).mkdir(parents=True, exist_ok=True)
                 file = all_open.enter_context(ExitStack())
-                open_files[folder] = file, file.enter_context(_parquet(beside / folder / f"{next(numbers)}.parquet", schema))
-            open_files[folder] = open_files.pop(folder)  # the one used longest ago is closed first
-            return open_files[folder][1]
+                names.append(f"{partition}/{run}-{next(numbers)}.parquet")
+                open_files[partition] = file, file.enter_context(_parquet(folder / names[-1], schema))
+            open_files[partition] = open_files.pop(partition)  # the one used longest ago is closed first
+            return open_files[partition][1]
 
         def write(frame: pd.DataFrame) -> None:
-            folders = "repository=" + frame["repository"].map(lambda name: quote(name, safe="")) + "/" if by_repository else ""
+            folders: Any = "repository=" + frame["repository"].map(lambda name: quote(name, safe="")) if by_repository else ""
             if month_of:
-                folders = folders + "month=" + frame[month_of].dt.strftime("%Y-%m").fillna("none")
-            elif not by_repository:
-                raise ValueError(f"{dataset.name} has neither repository nor moment to be partitioned by")
-            for folder, rows in frame[schema.names].groupby(folders, sort=False):
-                writer(str(folder))(rows)
+                months = "month=" + frame[month_of].dt.strftime("%Y-%m").fillna("none")
+                folders = folders + "/" + months if by_repository else months
+            for partition, rows in frame[schema.names].groupby(folders, sort=False):
+                writer(str(partition))(rows)
 
         yield write
-        if next(numbers) == 1:  # a folder without a file has no columns, and in an object store there is no such thing
-            _write_empty(beside / "0.parquet", dataset.schema, with_month=bool(month_of))
+        if not names:  # a folder without a file has no columns, and in an object store there is no such thing
+            names.append(f"{run}-0.parquet")
+            _write_empty(folder / names[0], dataset.schema, with_month=bool(month_of))
 
 
 def _write_empty(path: Any, schema: Schema, *, with_month: bool) -> None:
@@ -131,65 +136,16 @@ def _writing(path: Any) -> Any:
 
 
 @contextmanager
-def _beside(path: Any, *, is_folder: bool = False) -> Iterator[Any]:
-    """Give a place beside a file or folder, and move what is there into its place when it is whole."""
+def _beside(path: Any) -> Iterator[Any]:
+    """Give a path beside a file, and move what was written there into its place when it is whole."""
+    check_file(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside, old = (path.parent / f".{path.name}.{uuid4().hex}.{kind}" for kind in ("part", "old"))
+    beside = path.parent / f".{path.name}.{uuid4().hex}.part"
     try:
         yield beside
-        if is_folder or path.is_dir():  # which no file system replaces at once
-            _exchange(path, beside, old)
-        else:
-            beside.replace(path)
+        check_file(path)
+        beside.replace(path)
     except BaseException:
-        _remove(beside)
+        if beside.exists():
+            beside.unlink()
         raise
-
-
-def _exchange(path: Any, new: Any, old: Any) -> None:
-    """Move what is in a place away and the new into it; when that fails, put back what was there."""
-    was_there, is_free = path.exists(), False
-    try:
-        if was_there:
-            _move(path, old)
-        is_free = True
-        _move(new, path)
-    except BaseException as error:
-        try:
-            if is_free:
-                _remove(path)  # what came of the new
-            if was_there:
-                _put_back(old, path)
-        except Exception as failure:
-            error.add_note(f"What {path} held before is now, all or in part, in {old}: it could not be put back ({failure}).")
-        raise
-    _remove(old)
-
-
-def _put_back(old: Any, path: Any) -> None:
-    """Move a file or folder back to where it was, of which all or, on a store that moves file by file, a part may still be."""
-    if not path.exists():
-        _move(old, path)
-    elif hasattr(path, "fs"):
-        for name in path.fs.find(old.path):
-            if not path.fs.exists(place := path.path + name.removeprefix(old.path)):
-                path.fs.copy(name, place)
-    _remove(old)
-
-
-def _move(path: Any, to: Any) -> None:
-    if hasattr(path, "fs"):
-        path.fs.mv(path.path, to.path, recursive=True)
-    else:
-        path.rename(to)
-
-
-def _remove(path: Any) -> None:
-    if not path.exists():
-        return
-    if not path.is_dir():
-        path.unlink()
-    elif hasattr(path, "fs"):
-        path.fs.rm(path.path, recursive=True)
-    else:
-        shutil.rmtree(path)

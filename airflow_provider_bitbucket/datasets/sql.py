@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_bitbucket.datasets.intervals import chunks
 from airflow_provider_bitbucket.datasets.parquet import write_parquet
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
 
@@ -28,6 +29,10 @@ _BATCH = 2_000
 #: How long a task waits on SQLite for another that writes; SQLite's own 5 seconds are short when 50 tasks end together.
 _SQLITE_WAIT_SECONDS = 300
 _MYSQL = ("mysql", "mariadb")
+#: Parameters of a statement; Oracle takes 1,000 in a list.
+_MOST_PARAMETERS = 500
+#: The column that orders rows of the same key.
+_UPDATED_ON = "updated_on"
 #: Texts that Bitbucket makes and keeps short (uuids, hashes, two slugs of 62 characters). Most databases can not index or compare
 #: the type that takes a text of any length.
 _IDENTIFIER = re.compile("repository|workspace|uuid|hash|(.+_)?(id|commit)")
@@ -97,6 +102,7 @@ class SqlTable:
 
         :param batches: rows by column names
         :param replaced: repositories, or workspaces, whose rows are deleted before
+        :raises ValueError: a row has no key; nothing is written
         """
         written = 0
         with self._transaction() as connection:
@@ -164,6 +170,9 @@ class SqlTable:
         return column == source
 
     def _row(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        source, *others = (row[name] for name in self._schema.key)
+        if source is None or (others and all(value is None for value in others)):
+            raise ValueError(f"A row of {self._schema.dataset} has no key ({', '.join(self._schema.key)}); nothing was written")
         # PostgreSQL takes no NUL in a text, and one in a title must not stop all loads from now on.
         values = {name: value.replace("\x00", "") if isinstance(value, str) else value for name, value in row.items()}
         return {self.key: _digest([values[name] for name in self._schema.key]), **values}
@@ -179,7 +188,10 @@ class SqlTable:
             connection.execute(
                 insert.on_conflict_do_update(index_elements=[self.key], set_=changes, where=self._is_newer(insert.excluded)), rows
             )
-        elif name in _MYSQL:
+            return
+        if not (rows := self._without_lost_timestamps(connection, rows)):
+            return
+        if name in _MYSQL:
             insert = _insert("mysql")(table)
             connection.execute(insert.on_duplicate_key_update({one: insert.inserted[one] for one in names}), rows)
         else:
@@ -190,14 +202,26 @@ class SqlTable:
             )
             connection.execute(table.insert(), rows)
 
+    def _without_lost_timestamps(self, connection: sa.Connection, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the rows but those without ``updated_on`` whose counterpart in the table has it."""
+        if _UPDATED_ON not in self._table.c:
+            return rows
+        import sqlalchemy as sa
+
+        key, updated_on = self._table.c[self.key], self._table.c[_UPDATED_ON]
+        kept: set[str] = set()
+        for some in chunks((row[self.key] for row in rows if row[_UPDATED_ON] is None), _MOST_PARAMETERS):
+            kept.update(connection.scalars(sa.select(key).where(key.in_(some), updated_on.is_not(None))))
+        return [row for row in rows if row[self.key] not in kept]
+
     def _is_newer(self, given: Any) -> sa.ColumnElement[bool] | None:
-        """Return the condition that what is there was not read later than what is given, where a row tells."""
-        if "updated_on" not in self._table.c:
+        """Return the condition that a given row is not older than the one in the table. Null is older than any timestamp."""
+        if _UPDATED_ON not in self._table.c:
             return None
         import sqlalchemy as sa
 
-        there, new = self._table.c["updated_on"], given["updated_on"]
-        return sa.or_(there.is_(None), new.is_(None), there <= new)
+        there, new = self._table.c[_UPDATED_ON], given[_UPDATED_ON]
+        return sa.or_(there.is_(None), there <= new)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     import pandas as pd
+    from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     from airflow_provider_bitbucket.client import BitbucketClient
     from airflow_provider_bitbucket.datasets.reading import Reading
@@ -209,6 +210,7 @@ class BitbucketFramesMixin:
         :return: ``path``, ``dataset``, ``rows``, ``columns`` (their names), ``repositories`` (what each cost), ``skipped`` and
             ``incomplete`` (records of which something could not be read, 100 at most)
         """
+        self.check_output(path, partition_dataset=dataset if partitioned else None)
         return self.save(self.read(dataset, repositories, since, until, **options), path, partitioned=partitioned)
 
     def read(
@@ -236,13 +238,50 @@ class BitbucketFramesMixin:
         tell_input(self, client.web_url, dataset, reading.since)
         return reading
 
-    def save(self, reading: Reading, path: str, *, partitioned: bool = False) -> dict[str, Any]:
-        """Read and write to Parquet, as :meth:`write_parquet` does."""
+    def check_output(
+        self,
+        path: str,
+        *,
+        output_format: str | None = "Parquet",
+        partition_dataset: str | None = None,
+        may_replace: bool = True,
+    ) -> ObjectStoragePath:
+        """Check that a path may be written, without a request to Bitbucket, and return it.
+
+        :param path: any path of Airflow's ``ObjectStoragePath``
+        :param output_format: ``Parquet`` or ``HTML``; an ending of another format is refused; None: any ending
+        :param partition_dataset: the dataset of which a folder of files is written; None: one file is written
+        :param may_replace: whether the file, or the files of an earlier run, may be replaced
+        :raises ValueError: it names a folder, or a folder with anything that no earlier run has written; there is no file system
+            for it
+        """
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
+        from airflow_provider_bitbucket.datasets import outputs
+        from airflow_provider_bitbucket.datasets.extract import Dataset
+
+        path = required_location("path", path)
+        outputs.check_path(path, output_format)
+        try:
+            place = ObjectStoragePath(path)
+            place.fs  # noqa: B018 - found, or made, by its URL and connection
+        except (ImportError, ValueError) as error:
+            raise ValueError(
+                f"Output path {str(path)!r} has no file system in this Airflow: {error}. Install Airflow's provider for it, "
+                "such as apache-airflow-providers-amazon for s3://, with the packages that it needs"
+            ) from error
+        if partition_dataset:
+            outputs.check_partitions(Dataset(partition_dataset))
+            outputs.check_folder(place, partition_dataset, may_replace=may_replace)
+        else:
+            outputs.check_file(place, may_replace=may_replace)
+        return place
+
+    def save(self, reading: Reading, path: str, *, partitioned: bool = False) -> dict[str, Any]:
+        """Read and write to Parquet, as :meth:`write_parquet` does."""
         from airflow_provider_bitbucket.datasets.parquet import write_parquet
 
-        place = ObjectStoragePath(required_location("path", path))
+        place = self.check_output(path, partition_dataset=reading.dataset.name if partitioned else None)
         rows = write_parquet(reading.dataset, reading, place, partitioned=partitioned)
         tell_file(self, place)
         return {
@@ -258,11 +297,9 @@ class BitbucketFramesMixin:
 
         :param path: any path of Airflow's ``ObjectStoragePath``, such as ``s3://bucket/dora.parquet``
         """
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
         from airflow_provider_bitbucket.datasets.parquet import write_frame
 
-        place = ObjectStoragePath(required_location("path", path))
+        place = self.check_output(path)
         write_frame(frame, place)
         tell_file(self, place)
 
@@ -271,11 +308,9 @@ class BitbucketFramesMixin:
 
         :param path: any path of Airflow's ``ObjectStoragePath``, such as ``s3://bucket/report.html``
         """
-        from airflow.providers.common.compat.sdk import ObjectStoragePath
-
         from airflow_provider_bitbucket.datasets.parquet import write_text
 
-        place = ObjectStoragePath(required_location("path", path))
+        place = self.check_output(path, output_format=None)
         write_text(text, place)
         tell_file(self, place)
 

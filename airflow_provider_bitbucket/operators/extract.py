@@ -43,9 +43,9 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
     :param until: first moment that is too late (templated); None: until now; default: the end of the data interval where that
         is read, else until now
     :param incremental: read rows dated since this task read last, and some before (docs/extraction.md), in place of ``since``,
-        which counts for repositories that were never read. Needs ``output_path``, which is replaced by every run unless it is a
-        template, and ``outlets``, whose first asset keeps how far it came; before Airflow 3.3, which keeps nothing, the data
-        interval is read. Not for ``branches``, which can only be read whole
+        which counts for repositories that were never read. Needs ``output_path`` with a template such as ``{{ run_id }}``,
+        because a run never replaces what another one wrote, and ``outlets``, whose first asset keeps how far it came; before
+        Airflow 3.3, which keeps nothing, the data interval is read. Not for ``branches``, which can only be read whole
     :param on_repository_error: ``fail``: a repository that can not be read fails the task and nothing is published; ``skip``: it
         is left out, and named in the log and the result
     :param with_activity: of ``pull_requests``: read the timelines too; one request for every 50 entries
@@ -53,9 +53,10 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
     :param with_diffstat: of ``pull_requests``: read the diffstats too; two requests for every pull request
     :param bots: of ``pull_requests``, ``reviews``, ``commits`` and ``pull_request_commits``: nicknames, display names, account
         ids or uuids of machines that have an account of a person (templated)
-    :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/prs.parquet`` (templated); None: the
-        DataFrame is the task's XCom
-    :param partitioned: make ``output_path`` a folder of files by repository and month in place of one file
+    :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/prs.parquet`` (templated); a file that is there
+        is replaced, a folder never; None: the DataFrame is the task's XCom
+    :param partitioned: make ``output_path`` a folder of files by repository and month in place of one file; only files of an
+        earlier run are replaced, and a folder with anything else in it is refused
     :param max_xcom_rows: how many rows may go into Airflow's database as XCom; with an XCom backend of your own there is no limit
     :param bitbucket_conn_id: the connection (templated)
     :param workspace: workspace to read in; default: the connection's (templated)
@@ -66,7 +67,8 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
         (``repository``, ``record``, ``missing`` and ``error`` of records of which something could not be read, 100 at most).
         With a DataFrame these last three are XComs of the same names
     :raises AirflowFailException: a DataFrame that XCom can not carry
-    :raises ValueError: no such dataset or moment; an option of another dataset, or without the other that it needs
+    :raises ValueError: no such dataset or moment; an option of another dataset, or without the other that it needs; an
+        ``output_path`` that may not be written. No request has been made then
     :raises BitbucketError: a repository can not be read
     """
 
@@ -101,6 +103,11 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
                 f"{dataset} can not be incremental: nothing says when one came or changed. Give since=None and until=None "
                 "instead, which reads them whole and costs no more"
             )
+        if incremental and self._is_constant_path():
+            raise ValueError(
+                f"incremental with the constant output_path {self.output_path!r} would replace what earlier runs read by the "
+                "latest changes alone. Put a template such as {{ run_id }} into it, so that each run has a path of its own"
+            )
         if partitioned and not self.output_path:
             raise ValueError("partitioned is about output_path, which is not given")
         self.dataset = dataset
@@ -121,11 +128,27 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
             self.refuse_what_xcom_can_not_carry(self.dataset)
             return self._frame(context)
         watermarks = self._watermarks(context)
+        path = self._checked_path(watermarks)
         reading = self._reading(context, watermarks)
-        written = self.hook.save(reading, self.output_path, partitioned=self.partitioned)
-        self.log.info("Wrote %s rows of %s to %s.", f"{written['rows']:,}", self.dataset, self.output_path)
+        written = self.hook.save(reading, path, partitioned=self.partitioned)
+        self.log.info("Wrote %s rows of %s to %s.", f"{written['rows']:,}", self.dataset, path)
         self._published(context, reading, watermarks, written["rows"])
         return written
+
+    def _checked_path(self, watermarks: Watermarks | None) -> str:
+        """Return the output path. An incremental run replaces only what it wrote itself, before a retry or a clear."""
+        path = self.check_output(
+            partition_dataset=self.dataset if self.partitioned else None,
+            may_replace=watermarks is None or watermarks.output == str(self.output_path),
+        )
+        if watermarks:
+            watermarks.output = path
+        return path
+
+    def _is_constant_path(self) -> bool:
+        """Whether every run writes to the same path. A mapped task takes its path from elsewhere, as it is."""
+        path, is_mapped = self.output_path, getattr(self, "_BaseOperator__from_mapped", False)
+        return isinstance(path, str) and not is_mapped and "{{" not in path and "{%" not in path
 
     @property
     def _writes(self) -> bool:

@@ -80,6 +80,16 @@ class BitbucketFrameOperator(LiteralMappingMixin, BaseOperator):
         """The hook."""
         return BitbucketHook(self.bitbucket_conn_id, self.workspace, self.run_as)
 
+    def check_output(self, **options: Any) -> str:
+        """Check before the first request that ``output_path`` may be written, and return it.
+
+        :param options: those of the hook's ``check_output``
+        :raises ValueError: it may not
+        """
+        path = "" if self.output_path is None else str(self.output_path)
+        self.hook.check_output(path, **options)
+        return path
+
     @property
     def goes_into_the_database(self) -> bool:
         """Whether the result is passed on by Airflow's own XCom.

@@ -43,8 +43,8 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
     :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person (templated).
         Pull requests of machines are not in ``cycle_time``, ``pull_request_times`` and ``throughput``, nor their reviews in
         ``review_load`` and their commits in the bus factor of ``repository_health``
-    :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/dora.parquet`` (templated); None: the
-        DataFrame is the task's XCom
+    :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/dora.parquet`` (templated); a file that is there
+        is replaced, a folder never; None: the DataFrame is the task's XCom
     :param on_repository_error: ``fail``: a repository that cannot be read fails the task; ``skip``: the metric is computed
         without it, and the log and the result name it
     :param bitbucket_conn_id: the connection (templated)
@@ -53,7 +53,8 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
     :return: the DataFrame; with ``output_path`` its ``path``, ``metric``, ``rows``, ``columns``, ``skipped`` (``repository``,
         ``dataset``, ``error``) and ``incomplete`` (``repository``, ``record``, ``missing``, ``error``, 100 at most). With a
         DataFrame these last two are XComs of the same names
-    :raises ValueError: no such metric, moment or column; an option of another metric; incidents that are none
+    :raises ValueError: no such metric, moment or column; an option of another metric; incidents that are none; an
+        ``output_path`` that may not be written
     :raises BitbucketError: a repository can not be read
     """
 
@@ -86,7 +87,9 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
     def execute(self, context: Context) -> pd.DataFrame | dict[str, Any]:
         """Read, compute and publish."""
         normalize(self, self.parameter_kinds)
-        if not self.output_path:
+        if self.output_path:
+            self.check_output()
+        else:
             self.refuse_what_xcom_can_not_carry("pull_requests")  # metrics have no dtypes that it has not
         frame = self.hook.get_metric_df(
             self.metric,
@@ -106,7 +109,7 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
                     instance.xcom_push(key=key, value=value)
             self.log.info("Computed %s rows of %s.", f"{len(frame):,}", self.metric)
             return frame
-        self.hook.write_frame(frame, self.output_path)
+        self.hook.write_frame(frame, str(self.output_path))
         self.log.info("Wrote %s rows of %s to %s.", f"{len(frame):,}", self.metric, self.output_path)
         return {
             "path": self.output_path,

@@ -28,7 +28,8 @@ class BitbucketReportOperator(BitbucketFrameOperator):
     ``report``. Costs what ``cycle_time``, ``pipeline_health``, ``dora`` and ``stale_pull_requests`` cost for twice the period;
     what they share is read once.
 
-    :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/report.html`` (templated)
+    :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/report.html`` (templated); a file that is there
+        is replaced, a folder never
     :param weeks: how many whole weeks (Monday to Sunday, UTC) before the end of the data interval, when ``since`` is not given
     :param title: heading; default: the name of the workspace or the repository (templated)
     :param repositories: slugs, or one; None: all repositories of the workspace (templated)
@@ -46,7 +47,7 @@ class BitbucketReportOperator(BitbucketFrameOperator):
         or ``unknown``: too few to tell) and ``text``; ``missing``: sentences on
         what could not be read, as on the page. XCom ``email_html`` is the e-mail
     :raises AirflowFailException: matplotlib is not installed; no request has been made then
-    :raises ValueError: no such moment, or an empty period
+    :raises ValueError: no such moment, or an empty period; an ``output_path`` that may not be written
     :raises BitbucketError: a repository can not be read
     """
 
@@ -67,14 +68,15 @@ class BitbucketReportOperator(BitbucketFrameOperator):
         except ImportError as error:
             raise AirflowFailException(str(error)) from error
         normalize(self, self.parameter_kinds)
+        path = self.check_output(output_format="HTML")
         period = self._period(context)
         bots = tuple(self.bots or ())
         names = self.hook.repository_names(self.repositories)
         frames = self.hook.get_metric_dfs(report.asked(period, bots), names, on_repository_error=self.on_repository_error)
         written = report.write(frames, period, names, self.hook.get_conn().web_url, self.title)
-        self.hook.write_text(report.page(written), str(self.output_path))
+        self.hook.write_text(report.page(written), path)
         if self.do_xcom_push and "ti" in context:
-            context["ti"].xcom_push(key=EMAIL_XCOM, value=report.email(written, str(self.output_path)))
+            context["ti"].xcom_push(key=EMAIL_XCOM, value=report.email(written, path))
         self.log.info("Wrote the report of %s to %s.", period.words, self.output_path)
         return {
             "path": self.output_path,

@@ -56,6 +56,20 @@ class Watermarks:
         self._task.set(self._began, {})
 
     @property
+    def output(self) -> str | None:
+        """Where this task of this run writes, also on further tries and after it was cleared; None: it has not come so far."""
+        path: str | None = self._task.get(self._output)
+        return path
+
+    @output.setter
+    def output(self, path: str) -> None:
+        self._task.set(self._output, path)
+
+    @property
+    def _output(self) -> str:
+        return f"{self._name} output"
+
+    @property
     def _began(self) -> str:
         return f"{self._name} began at"
 

@@ -183,12 +183,12 @@ def test_a_folder_by_repository_and_month_reads_back_as_the_same_rows(three: Bit
 
 def test_a_folder_is_replaced_as_a_whole_or_not_at_all(three: BitbucketEmulator, tmp_path: Path):
     path = tmp_path / "prs"
-    (path / "repository=acme%2Fold").mkdir(parents=True)
+    write_parquet(PULL_REQUESTS, PULL_REQUESTS.records(client_of(three), "service-2"), path, partitioned=True)
     with pytest.raises(BitbucketNotFoundError):
         write_parquet(PULL_REQUESTS, PULL_REQUESTS.records(client_of(three), ["api", "gone"]), path, partitioned=True)
-    assert [one.name for one in path.iterdir()] == ["repository=acme%2Fold"]
+    assert {one.name for one in path.iterdir()} == {"_bitbucket_manifest.json", "repository=acme%2Fservice-2"}
     write_parquet(PULL_REQUESTS, PULL_REQUESTS.records(client_of(three), ["api"]), path, partitioned=True)
-    assert [one.name for one in path.iterdir()] == ["repository=acme%2Fapi"]
+    assert {one.name for one in path.iterdir()} == {"_bitbucket_manifest.json", "repository=acme%2Fapi"}
     assert [one.name for one in tmp_path.iterdir()] == ["prs"]
 
 
@@ -213,7 +213,8 @@ def test_a_folder_goes_to_any_object_storage(three: BitbucketEmulator, tmp_path:
     for _ in range(2):
         assert write_parquet(PULL_REQUESTS, PULL_REQUESTS.records(client_of(three)), path, partitioned=True) == 12
     assert sorted(one.name for one in path.iterdir()) == [
-        f"repository=acme%2F{name}" for name in ("api", "service-2", "service-3")
+        "_bitbucket_manifest.json",
+        *(f"repository=acme%2F{name}" for name in ("api", "service-2", "service-3")),
     ]
     assert [one.name for one in path.parent.iterdir()] == ["prs"]
 
@@ -221,6 +222,6 @@ def test_a_folder_goes_to_any_object_storage(three: BitbucketEmulator, tmp_path:
 def test_rows_without_repository_or_moment_go_where_they_can(tmp_path: Path):
     rows = [{"repository": "acme/api", "environment": {"uuid": "{1}"}}]
     assert write_parquet(Dataset("environments"), rows, tmp_path / "environments", partitioned=True) == 1
-    assert [str(one.relative_to(tmp_path)) for one in tmp_path.rglob("*.parquet")] == [
-        "environments/repository=acme%2Fapi/1.parquet"
-    ]
+    (file,) = tmp_path.rglob("*.parquet")
+    assert str(file.parent.relative_to(tmp_path)) == "environments/repository=acme%2Fapi"
+    assert file.name.endswith("-1.parquet")

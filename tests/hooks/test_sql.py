@@ -197,6 +197,42 @@ def test_a_slow_task_does_not_undo_what_a_later_one_has_read(bitbucket: Bitbucke
         assert [one["title"] for one in database.rows()] == [title]
 
 
+@pytest.mark.parametrize("dialect", [None, "some other"])
+def test_a_row_that_lost_its_timestamp_does_not_replace_one_that_has_it(database: Database, dialect: str | None):
+    schema = Dataset("pull_requests").schema
+    empty = {**dict.fromkeys(schema.names), "repository": "acme/api", "id": 1}
+    dated = {**empty, "title": "good", "updated_on": after(1)}
+    table, other = SqlTable(schema, database.engine, database.table), {**empty, "id": 2, "title": "new"}
+    table.prepare()
+    table.write([[empty]])
+    name = database.engine.dialect.name
+    database.engine.dialect.name = dialect or name
+    table.write([[dated]])
+    table.write([[empty, other]])
+    database.engine.dialect.name = name
+    assert {row["id"]: (row["title"], row["updated_on"] is None) for row in database.rows()} == {
+        1: ("good", False),
+        2: ("new", True),
+    }
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_a_row_without_its_key_is_refused_and_leaves_the_table_as_it_was(
+    sqlite: Database, frames: dict[str, pd.DataFrame], name: str
+):
+    schema = Dataset(name).schema
+    _write(sqlite, schema, frames[name])
+    before = sqlite.rows()
+    table = SqlTable(schema, sqlite.engine, sqlite.table)
+    source, *others = schema.key
+    for missing in (schema.key, [source], others):
+        if missing:
+            row = {**dict.fromkeys(schema.names), **dict.fromkeys(schema.key, "1"), **dict.fromkeys(missing)}
+            with pytest.raises(ValueError, match=f"A row of {name} has no key"):
+                table.write([[row]], [f"{before[0][source]}"])
+    assert sqlite.rows() == before
+
+
 def test_a_repository_that_can_not_be_read_leaves_the_table_as_it_was(bitbucket: BitbucketEmulator, database: Database):
     load(database)
     change(bitbucket, 1, title="Another title")

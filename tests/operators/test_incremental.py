@@ -36,7 +36,7 @@ def daily(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None], t
     connect(bitbucket_emulator.connection_json())
 
     def task(dataset: str, ago: timedelta = timedelta(days=1)) -> Run:
-        asset, path = Asset("lake"), tmp_path / "out.parquet"
+        asset, path = Asset("lake"), tmp_path / "{{ run_id }}.parquet"
         operator = BitbucketExtractOperator(
             task_id="extract",
             dataset=dataset,
@@ -48,6 +48,7 @@ def daily(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None], t
         states = Store({f"{dataset} of acme/api": (now() - ago).isoformat()})
 
         def run() -> pd.DataFrame:
+            path.unlink(missing_ok=True)
             context: Any = {
                 "outlet_events": OutletEventAccessors(),
                 "asset_state_store": {asset: states},

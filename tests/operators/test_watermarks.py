@@ -50,7 +50,8 @@ def test_each_run_reads_what_changed_since_the_last_one_that_was_written(
         done = run_task(
             BitbucketExtractOperator,
             incremental=True,
-            output_path=f"file://{path}",
+            params={"path": str(path)},
+            output_path="file://{{ params.path }}",
             outlets=[Asset(name)],
             **{"repositories": "api", **parameters},
         )
@@ -76,10 +77,16 @@ def test_a_task_that_is_cleared_writes_again_what_it_wrote(bitbucket: BitbucketE
     asset, states = Asset("prs"), Store()
 
     def run(task: Store) -> int:
-        context: Any = {"outlet_events": OutletEventAccessors(), "asset_state_store": {asset: states}, "task_state_store": task}
+        context: Any = {
+            "outlet_events": OutletEventAccessors(),
+            "asset_state_store": {asset: states},
+            "task_state_store": task,
+            "run": id(task),
+        }
         operator = BitbucketExtractOperator(
-            task_id="extract", incremental=True, output_path=f"file://{tmp_path}/prs.parquet", outlets=[asset]
+            task_id="extract", incremental=True, output_path=f"file://{tmp_path}/{{{{ run }}}}.parquet", outlets=[asset]
         )
+        operator.render_template_fields(context)
         rows: int = operator.execute(context)["rows"]
         return rows
 
@@ -94,7 +101,7 @@ def test_a_skipped_repository_is_read_from_where_it_was_when_it_can_be_read_agai
         repositories=["api", "gone"],
         on_repository_error="skip",
         incremental=True,
-        output_path=f"file://{tmp_path}/prs.parquet",
+        output_path=f"file://{tmp_path}/{{{{ run_id }}}}.parquet",
         outlets=[asset],
     )
     context: Any = {"outlet_events": OutletEventAccessors(), "asset_state_store": {asset: states}, "task_state_store": Store()}
@@ -106,7 +113,7 @@ def test_an_airflow_that_keeps_no_state_reads_the_data_interval_and_says_so(
     bitbucket: BitbucketEmulator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     operator = BitbucketExtractOperator(
-        task_id="extract", incremental=True, output_path=f"file://{tmp_path}/prs.parquet", outlets=[Asset("prs")]
+        task_id="extract", incremental=True, output_path=f"file://{tmp_path}/{{{{ run_id }}}}.parquet", outlets=[Asset("prs")]
     )
     now = datetime.now(UTC)
     context: Any = {
