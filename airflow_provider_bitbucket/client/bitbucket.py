@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client import paging
@@ -155,15 +156,16 @@ class BitbucketClient:
         document: dict[str, Any] = self._session.request("GET", path, params=params, object_only=True).document
         return document
 
-    def get_page(self, path: str, params: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def get_page(self, path: str, params: Mapping[str, Any] | None = None, *, follow_next: bool = True) -> dict[str, Any]:
         """Return a page of a list: an object with the list ``values`` and, except on the last, the address ``next``.
 
+        :param follow_next: False: ``next`` is not used, so it may be anything
         :raises BitbucketServerError: it is something else, or ``next`` leads to another host, after all retries
         :raises BitbucketError: another of its kinds
         """
 
         def check(document: Any) -> None:
-            following = paging.Page.read(document, path).next
+            following = paging.Page.read(document if follow_next else {**document, "next": None}, path).next
             try:
                 _ = following and self._session.url(following)
             except BitbucketError as error:
@@ -199,8 +201,9 @@ class BitbucketClient:
         query = {"pagelen": pagelen, **(params or {})}
         if fields := paging.keep_envelope(query.get("fields")):
             query["fields"] = fields
-        pages = paging.by_number if count_pages else paging.by_next
-        return paging.each_once(pages(self.get_page, path, query))
+        if count_pages:
+            return paging.each_once(paging.by_number(partial(self.get_page, follow_next=False), path, query))
+        return paging.each_once(paging.by_next(self.get_page, path, query))
 
     def workspace_slug(self, workspace: str | None = None) -> str:
         """Return a workspace's slug: the one given, else the client's.

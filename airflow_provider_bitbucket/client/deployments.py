@@ -26,7 +26,7 @@ class Deployments(Resource):
         :param page: from 1 on; empty past the last
         """
         path = f"{self._client.repository_path(repository)}/deployments/"
-        return rows_of(self._client.get(path, {"pagelen": LARGEST_PAGE, "page": page}), path)
+        return rows_of(self._client.get_page(path, {"pagelen": LARGEST_PAGE, "page": page}, follow_next=False), path)
 
     def get(self, repository: str, deployment: str) -> dict[str, Any]:
         """Return a deployment by uuid."""

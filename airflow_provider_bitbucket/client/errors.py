@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import html
-import json
 import re
 from typing import Any, Self, TypeAlias
 
@@ -17,8 +16,9 @@ from airflow_provider_bitbucket.client.explanations import (
     is_ip_restricted,
     wrong_base_url,
 )
+from airflow_provider_bitbucket.client.responses import decode
 from airflow_provider_bitbucket.client.scopes import explain_refusal
-from airflow_provider_bitbucket.client.text import one_line
+from airflow_provider_bitbucket.client.text import one_line, printable
 
 _REQUEST_ID_HEADERS = ("Atl-Request-Id", "Atl-Traceid", "X-Request-Id")
 _LONGEST_SENTENCE = 1000
@@ -123,6 +123,10 @@ class BitbucketServerError(BitbucketError):
     """5xx, or an answer that can not be read, until the retries were used up."""
 
 
+class BitbucketMalformedResponseError(BitbucketServerError):
+    """A response that cannot be what was asked for; transient, as it says nothing about the subject."""
+
+
 class BitbucketConnectionError(BitbucketError):
     """No connection to Bitbucket, or no answer, until the retries were used up."""
 
@@ -152,17 +156,17 @@ def safe_url(url: str) -> str:
 
 def request_id(response: requests.Response) -> str | None:
     """Return the id under which Atlassian can find the request."""
-    return next((response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), None)
+    return next((printable(response.headers[name]) for name in _REQUEST_ID_HEADERS if name in response.headers), None)
 
 
 def broken_answer(
     message: str, *, method: str | None = None, url: str | None = None, request_id: str | None = None
-) -> BitbucketServerError:
-    """Make the error of an answer that claims that all is well and can not be what was asked for.
+) -> BitbucketMalformedResponseError:
+    """Make the error of an answer that claims success and cannot be what was asked for.
 
     Its status is 502, as if a gateway had noticed: the true one would say that there is no problem.
     """
-    return BitbucketServerError(message, status=502, method=method, url=url, request_id=request_id)
+    return BitbucketMalformedResponseError(message, status=502, method=method, url=url, request_id=request_id)
 
 
 def from_response(response: requests.Response, method: str, *, hint: str = "") -> BitbucketError:
@@ -220,9 +224,9 @@ def _sentence(response: requests.Response) -> tuple[str, str | None, _Scopes | N
 def _from_json(text: str) -> tuple[str, str | None, _Scopes | None]:
     """Return the words, the key and the scopes of a JSON body; the text as it is when it has none of the known shapes."""
     try:
-        body = json.loads(text)
+        body = decode(text.encode("utf-8", "replace"))
         error = body["error"]
-    except (ValueError, KeyError, RecursionError):
+    except (ValueError, KeyError):
         return text, None, None
     if isinstance(error, str):  # the OAuth endpoint: RFC 6749
         return f"{body.get('error_description') or error} ({error})", None, None
@@ -245,8 +249,9 @@ def _from_json(text: str) -> tuple[str, str | None, _Scopes | None]:
     if "announcement_url" in data:
         parts.append(f"See {data['announcement_url']}")
     key = data.get("key")
-    return ". ".join(part.rstrip(".") for part in parts if part) or text, str(key) if key else None, scopes
+    return ". ".join(part.rstrip(".") for part in parts if part) or text, printable(str(key)) if key else None, scopes
 
 
 def _listed(value: Any) -> list[str]:
-    return [str(item) for item in value] if isinstance(value, list | tuple) else [str(value)] if value else []
+    items = value if isinstance(value, list | tuple) else [value] if value else []
+    return [printable(str(item)) for item in items]

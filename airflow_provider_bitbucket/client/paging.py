@@ -58,9 +58,9 @@ class Page:
         :raises BitbucketServerError: it is not a page
         """
         following = document.get("next")
-        if following is not None and not isinstance(following, str):
-            raise broken_answer(f"The list {path} has a malformed 'next': {type(following).__name__} instead of an address.")
-        return cls(rows_of(document, path), following or None, _count(document, "size"), _count(document, "pagelen") or None)
+        if following is not None and not (isinstance(following, str) and following):  # to end there could lose rows
+            raise broken_answer(f"The list {path} has a malformed 'next': {following!r:.50} instead of an address.")
+        return cls(rows_of(document, path), following, _count(document, "size"), _count(document, "pagelen") or None)
 
 
 def _count(document: Row, name: str) -> int | None:
@@ -101,8 +101,13 @@ class _Walk:
 
 
 def _name(row: Any) -> Hashable:
-    identity = own_id(row) if isinstance(row, dict) else None
-    return identity if isinstance(identity, str | int) else repr(row)
+    return (own_id(row) if isinstance(row, dict) else None) or repr(row)
+
+
+def _page_length(page: Page, params: Mapping[str, Any]) -> int:
+    """Return how many rows a full page has: never more than was asked for, or the list would seem to end early."""
+    asked = int(params["pagelen"])
+    return min(page.pagelen or asked, asked)
 
 
 def by_next(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[Row]:
@@ -135,7 +140,7 @@ def by_next_without_gaps(get: GetJson, path: str, params: Mapping[str, Any]) -> 
             read_again += 1
             if read_again > _MOST_READ_AGAIN:
                 raise broken_answer(f"The list {path} has become shorter {read_again} times while it was read.")
-            pages = -(-gone // (page.pagelen or params["pagelen"]))
+            pages = -(-gone // _page_length(page, params))
             del requests[max(len(requests) - pages, 1) :]
             walk = _Walk(path)
         elif page.next:
@@ -160,15 +165,15 @@ def by_number(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[Ro
             raise broken_answer(f"The list {path} takes no page numbers: pages {number - 1} and {number} are the same.")
         walk.visit(page.rows)
         yield from page.rows
-        if len(page.rows) < (page.pagelen or params["pagelen"]):
+        if len(page.rows) < _page_length(page, params):
             return
         number, before = number + 1, page.rows
 
 
 def own_id(row: Row) -> Hashable | None:
     """Return what most rows are told apart by; None for a row that has no id."""
-    identity: Hashable | None = row.get("uuid") or row.get("hash") or row.get("id")
-    return identity
+    identity = row.get("uuid") or row.get("hash") or row.get("id")
+    return identity if isinstance(identity, str | int) else None
 
 
 def each_once(

@@ -19,6 +19,7 @@ from airflow_provider_bitbucket.client.malformed import UNREADABLE, reading
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, rows_of
 from airflow_provider_bitbucket.client.pipeline_state import build_number
 from airflow_provider_bitbucket.client.pipeline_target import fits
+from airflow_provider_bitbucket.client.responses import decode
 
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.client.bitbucket import BitbucketClient
@@ -53,7 +54,7 @@ def mark(client: BitbucketClient, repository: str) -> Mark:
     except BitbucketNotFoundError:
         return Mark(0, datetime.now(UTC))  # no such repository, or Pipelines are off: the start tells it in better words
     with reading(f"the newest pipeline of {client.full_name(repository)}"):
-        numbers = [build_number(row) for row in rows_of(response.json(), path)]
+        numbers = [build_number(row) for row in rows_of(decode(response.content), path)]
     return Mark(max(numbers, default=0), _http_date(response.headers.get("Date")) or datetime.now(UTC))
 
 

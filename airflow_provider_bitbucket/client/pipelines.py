@@ -20,6 +20,8 @@ from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, keep_envelope
 from airflow_provider_bitbucket.client.pipeline_state import PipelineOutcome, evaluate, is_identified, step_result
 from airflow_provider_bitbucket.client.pipeline_target import build_target, describe_target, variable_list
 from airflow_provider_bitbucket.client.resource import Resource
+from airflow_provider_bitbucket.client.text import lines as lines_of
+from airflow_provider_bitbucket.client.text import one_line
 from airflow_provider_bitbucket.client.urls import segment
 
 #: Enough for the last lines of a log, in one request.
@@ -300,10 +302,10 @@ class Pipelines(Resource):
         return "\n".join([*told, *([f"... and {rest} more failed steps"] if rest else [])])
 
     def _step_details(self, repository: str, outcome: PipelineOutcome, step: Mapping[str, Any], log_lines: int) -> str:
-        lines = [f"Step {step.get('name') or step['uuid']!r}: {step_result(step)}"]
+        lines = [f"Step {one_line(str(step.get('name') or step['uuid']))}: {one_line(step_result(step))}"]
         with suppress(*UNREADABLE):
             if problem := step["state"]["result"]["error"]:
-                lines.append(f"  {problem.get('message') or problem.get('key')}")
+                lines.append(f"  {one_line(str(problem.get('message') or problem.get('key')))}")
         try:
             lines += [f"  failed test: {name}" for name in self._failed_tests(repository, outcome, step["uuid"])]
         except (BitbucketError, *UNREADABLE) as error:
@@ -312,7 +314,7 @@ class Pipelines(Resource):
             return "\n".join(lines)
         try:
             text = self.log(repository, outcome.uuid, step["uuid"], last=_TAIL_BYTES).decode("utf-8", "replace")
-            lines += [f"  | {line}" for line in text.splitlines()[-log_lines:]]
+            lines += [f"  | {line}" for line in lines_of(text)[-log_lines:]]
         except (BitbucketError, *UNREADABLE) as error:
             lines.append(f"  its log could not be read: {getattr(error, 'message', error)}")
         return "\n".join(lines)
@@ -325,7 +327,7 @@ class Pipelines(Resource):
         cases = islice(self.test_cases(repository, outcome.uuid, step), _MOST_CASES)
         failed = (case for case in cases if case.get("status") in ("FAILED", "ERROR"))
         shown = min(count, _MOST_FAILED_CASES)
-        names = [str(case.get("fully_qualified_name") or case.get("name")) for case in islice(failed, shown)]
+        names = [one_line(str(case.get("fully_qualified_name") or case.get("name"))) for case in islice(failed, shown)]
         return [*names, f"... {count} in all"] if count > len(names) else names
 
     def _list_path(self, repository: str) -> str:

@@ -83,7 +83,7 @@ class PullRequests(Resource):
             "pagelen": LARGEST_PULL_REQUEST_PAGE,
         }
         path = f"{self._client.repository_path(repository)}/pullrequests"
-        return rows_of(self._client.get(path, params), path)
+        return rows_of(self._client.get_page(path, params, follow_next=False), path)
 
     def activity(self, repository: str, number: int | None = None) -> Iterator[dict[str, Any]]:
         """Yield the timeline, newest first: of one pull request, or of all of them. Costs one request for every 50 entries.

@@ -37,5 +37,5 @@ class Refs(Resource):
 
     def _list(self, repository: str, kind: str, q: str | None) -> Iterator[dict[str, Any]]:
         params = {"pagelen": LARGEST_PAGE, "sort": "name", **({"q": q} if q else {})}
-        rows = by_next_without_gaps(self._client.get, f"{self._client.repository_path(repository)}/refs/{kind}", params)
+        rows = by_next_without_gaps(self._client.get_page, f"{self._client.repository_path(repository)}/refs/{kind}", params)
         return each_once(rows, set(), identity=lambda row: row.get("name"))

@@ -100,12 +100,12 @@ def credible_wait(seconds: float) -> float:
 def whole_number(text: str) -> int | None:
     """Return the number of a header; None if it is anything but up to 18 ASCII digits, which ``str.isdigit`` does not ensure."""
     text = text.strip()
-    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
+    return int(text[:40]) if re.fullmatch(r"[0-9]+", text) else None
 
 
 def _http_date(text: str) -> datetime | None:
     try:
         date = email.utils.parsedate_to_datetime(text)
+        return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, by_next_without_gaps, each_once
+from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, by_next_without_gaps, each_once, own_id
 from airflow_provider_bitbucket.client.resource import Resource
 
 
@@ -19,6 +19,6 @@ class Workspaces(Resource):
     def members(self, workspace: str | None = None) -> Iterator[dict[str, Any]]:
         """Yield the memberships of a workspace; each has a ``user``. Costs one request for every 100 members."""
         rows = by_next_without_gaps(
-            self._client.get, f"{self._client.workspace_path(workspace)}/members", {"pagelen": LARGEST_PAGE}
+            self._client.get_page, f"{self._client.workspace_path(workspace)}/members", {"pagelen": LARGEST_PAGE}
         )
-        return each_once(rows, set(), identity=lambda row: (row.get("user") or {}).get("uuid"))
+        return each_once(rows, set(), identity=lambda row: own_id(user) if isinstance(user := row.get("user"), dict) else None)

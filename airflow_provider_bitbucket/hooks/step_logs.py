@@ -68,9 +68,10 @@ class StepLogs:
     def _tell_step(self, client: BitbucketClient, step: Mapping[str, Any]) -> None:
         from airflow_provider_bitbucket.client.malformed import text
         from airflow_provider_bitbucket.client.pipeline_state import step_result
+        from airflow_provider_bitbucket.client.text import one_line
 
-        uuid, result = text(step["uuid"]), step_result(step)
-        name = step.get("name") or uuid
+        uuid, result = text(step["uuid"]), one_line(step_result(step))
+        name = one_line(str(step.get("name") or uuid))
         over = (step.get("state") or {}).get("name") == "COMPLETED"
         if self._mode == "all" and result not in _WAITS:
             self._tell_log(client, uuid, name, over=over)
@@ -81,6 +82,7 @@ class StepLogs:
 
     def _tell_log(self, client: BitbucketClient, step: str, name: str, *, over: bool) -> None:
         from airflow_provider_bitbucket.client import BitbucketNotFoundError
+        from airflow_provider_bitbucket.client.text import lines
 
         text = self._texts.setdefault(step, _Text())
         if text.complete:
@@ -89,7 +91,7 @@ class StepLogs:
             part = client.pipelines.log(self._repository, self._pipeline, step, start=text.size, end=_MOST_BYTES - 1)
         except BitbucketNotFoundError:
             part = b""  # it has not started to log
-        for line in text.add(part, over=over):
+        for line in lines("".join(f"{one}\n" for one in text.add(part, over=over))):
             self._log.info("[%s] %s", name, line)
         if text.complete and text.size >= _MOST_BYTES:
             self._log.info("[%s] ... the rest is at %s/steps/%s", name, self._url, step)
@@ -111,4 +113,4 @@ class _Text:
         *lines, self._rest = (self._rest + self._decoder.decode(part, final=self.complete)).split("\n")
         if self.complete and self._rest:
             lines.append(self._rest)
-        return [line.rstrip("\r") for line in lines]
+        return lines

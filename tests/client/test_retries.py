@@ -143,14 +143,15 @@ def test_retry_after_is_read_in_every_form(headers: dict[str, str], seconds: flo
     assert retry_after(headers, datetime(2026, 11, 2, 8, tzinfo=UTC)) == seconds
 
 
-def test_the_wait_that_bitbucket_asks_for_can_be_longer_than_anybody_has_patience(
-    reader: BitbucketClient, server: WebServer
-) -> None:
+def test_a_wait_longer_than_the_callers_patience_is_refused_at_once(server: WebServer, time: Time) -> None:
+    policy = RetryPolicy(max_paced_seconds=3000)
+    reader = BitbucketClient(ApiToken("me@x.org", "secret"), "acme", server.api_url, retries=policy, clock=time.clock)
     server.answer("/2.0/thing", Answer("Rate limit", 429, {"Retry-After": "18000"}))
     with pytest.raises(bitbucket.BitbucketRateLimitError, match="Rate limit") as caught:
         reader.get("/thing")
-    assert caught.value.retry_after == 18000
+    assert caught.value.retry_after == 3600, "the limit is one of an hour: no longer wait is believed"
     assert len(server.asked) == 1
+    assert time.waits == []
 
 
 def test_an_endless_outage_ends_in_a_clear_error(
