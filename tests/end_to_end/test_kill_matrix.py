@@ -2,7 +2,7 @@
 
 Bitbucket holds the request at which a case is killed, and the test kills when that request has come in, so nothing depends on
 timing. All cases run side by side in their own repositories. Then their workers and triggerer end without a person's decision:
-the scheduler is killed with its workers, all of them get SIGTERM, the API server is away, workers and the triggerer are suspended
+the scheduler is killed with them, all of them get SIGTERM, the API server is away, workers and the triggerer are suspended
 until others have taken over, the triggerer is killed. At last a person ends some tasks, which stops their pipelines.
 """
 
@@ -149,11 +149,22 @@ class Matrix:
                 self.bitbucket.clear_faults(held_path(case))
         return self.killed.keys() == {case.name for case in CASES if case.held}
 
-    def kill_the_workers(self, signum: int) -> None:
-        """Send a signal to the scheduler and all its workers, and start it again when they are gone."""
+    def kill_the_scheduler(self) -> None:
+        """Kill the scheduler, and with it every worker; start it again."""
         self.note_killed(*BLOCKING)
-        self.airflow.kill("scheduler", signum)
+        self.airflow.kill("scheduler")
         self.airflow.start("scheduler")
+
+    def worker_processes(self) -> list[psutil.Process]:
+        """The processes of the tasks that wait in workers, each after the supervisor that started it."""
+        tasks = [psutil.Process(self.task(case)["pid"]) for case in BLOCKING]
+        return [process for task in tasks for process in (task.parent(), task) if process]
+
+    def terminate_the_workers(self) -> None:
+        """Send SIGTERM to all processes of the workers, as the end of a service or of a pod does."""
+        self.note_killed(*BLOCKING)
+        for process in self.worker_processes():
+            process.terminate()
 
     def take_the_api_server_away(self) -> None:
         """Take the API server away until every worker has ended its task for it."""
@@ -170,8 +181,7 @@ class Matrix:
         deferred = [case for case in CASES if case.deferrable]
         triggerers = lambda: {self.task(case)["triggerer_job"]["id"] for case in deferred}  # noqa: E731 - it is short
         first = triggerers()
-        tasks = [psutil.Process(self.task(case)["pid"]) for case in BLOCKING]
-        suspended = [process for task in tasks for process in (task.parent(), task) if process]
+        suspended = self.worker_processes()
         self.airflow.signal("triggerer", signal.SIGSTOP)
         for process in suspended:
             process.suspend()
@@ -183,7 +193,9 @@ class Matrix:
             process.resume()
         dropped = lambda: all("another triggerer waits" in self.log(case) for case in deferred)  # noqa: E731 - as above
         wait_until(dropped, seconds=60, what="the first triggerer has dropped its triggers")
-        wait_until(lambda: not any(task.is_running() for task in tasks), seconds=60, what="the suspended tasks have ended")
+        wait_until(
+            lambda: not any(task.is_running() for task in suspended[1::2]), seconds=60, what="the suspended tasks have ended"
+        )
 
     def decide(self, case: Case) -> None:
         """Let a person end the task of a case."""
@@ -240,8 +252,8 @@ def matrix(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> Matrix:
     wait_until(matrix.kill_those_held, seconds=90, what="all tasks were killed", every=0.2)
     matrix.wait_until_settled()
     for end in (
-        lambda: matrix.kill_the_workers(signal.SIGKILL),
-        lambda: matrix.kill_the_workers(signal.SIGTERM),
+        matrix.kill_the_scheduler,
+        matrix.terminate_the_workers,
         matrix.take_the_api_server_away,
         matrix.suspend_workers_and_triggerer,
     ):
