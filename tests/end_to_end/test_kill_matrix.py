@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -205,10 +206,14 @@ class Matrix:
             method, f"/dags/{case.dag}{path.format(run=run)}", {**body, **({"dag_run_id": run} if case.name == "cleared" else {})}
         )
 
-    def log(self, case: Case) -> str:
-        """The logs of all tries of a task."""
-        tries = range(1, self.task(case)["try_number"] + 1)
-        return "\n".join(self.airflow.log(case.dag, self.runs[case.name], "run", number) for number in tries)
+    def log(self, case: Case, number: int | None = None) -> str:
+        """The log of a try of a task, by default of all; empty for a try that did not get as far as its log."""
+        numbers = [number] if number else range(1, self.task(case)["try_number"] + 1)
+        logs = []
+        for attempt in numbers:
+            with suppress(RuntimeError):
+                logs.append(self.airflow.log(case.dag, self.runs[case.name], "run", attempt))
+        return "\n".join(logs)
 
     def note_killed(self, *cases: Case) -> None:
         """Note in which try the tasks of some cases are killed."""
@@ -229,10 +234,7 @@ class Matrix:
             return False
         if task["try_number"] <= self.killed.get(case.name, 0):
             return False
-        try:  # an XCom may be that of an earlier try
-            return "Pipeline #" in self.airflow.log(case.dag, self.runs[case.name], "run", task["try_number"])
-        except RuntimeError:
-            return False
+        return "Pipeline #" in self.log(case, task["try_number"])  # an XCom may be that of an earlier try
 
     def states(self) -> str:
         """How the tasks stand, for the message of a failure."""
