@@ -135,9 +135,10 @@ class LocalAirflow:
 
     def kill(self, component: str, signum: int = signal.SIGKILL) -> None:
         """Send a signal to a component and all its children, and wait until it is gone."""
-        process = self.processes.pop(component)
+        process = self.processes[component]
         _signal_all(process, signum)
         process.wait(timeout=30)
+        del self.processes[component]  # not before, so that stop() ends one that does not go
 
     def signal(self, component: str, signum: int) -> None:
         """Send a signal to a component and all its children."""

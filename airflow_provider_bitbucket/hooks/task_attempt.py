@@ -15,8 +15,9 @@ from airflow_provider_bitbucket.hooks.pipeline_start import StartRecord
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-#: States that end a task while its process or trigger is still there. ``restarting``: cleared while it was running.
-_ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed", "restarting"})
+# Airflow gives a task that was cleared while it was running to a new try at once; one whose run was deleted does not exist.
+_CLEARED = frozenset({"restarting", "removed"})
+_ENDED = frozenset({"success", "failed", "skipped", "upstream_failed"})
 
 
 @dataclass(frozen=True)
@@ -82,16 +83,18 @@ class TaskAttempt:
         ti = self._context["ti"]
         try:
             state = task_state(ti, ti.get_task_states)
-            if state in _ENDED:
+            if state in _CLEARED:
                 return KillDecision(True, f"Airflow reports the task as {state}.")
-            if state != "running":
-                return KillDecision(False, f"Airflow reports the task as {state or 'reset'}: it continues elsewhere.")
-            if ti.max_tries and ti.try_number <= ti.max_tries:
-                return KillDecision(False, "The task is still to run, and its next try continues with the pipeline.")
             if not self.is_current():
                 return KillDecision(False, "Another try of the task has taken over.")
         except Exception as error:
             return _unanswered(error)
+        if state in _ENDED:
+            return KillDecision(True, f"Airflow reports the task as {state}.")
+        if state != "running":
+            return KillDecision(False, f"Airflow reports the task as {state or 'reset'}: it continues elsewhere.")
+        if ti.max_tries and ti.try_number <= ti.max_tries:
+            return KillDecision(False, "The task is still to run, and its next try continues with the pipeline.")
         return KillDecision(True, "It was the last try: no other continues with the pipeline.")
 
     def is_current(self) -> bool:

@@ -2,7 +2,7 @@
 
 Bitbucket holds the request at which a case is killed, and the test kills when that request has come in, so nothing depends on
 timing. All cases run side by side in their own repositories. Then their workers and triggerer end without a person's decision:
-the scheduler is killed with its workers, all of them get SIGTERM, the API server is away, workers and the triggerer are suspended
+the scheduler is killed with them, all of them get SIGTERM, the API server is away, workers and the triggerer are suspended
 until others have taken over, the triggerer is killed. At last a person ends some tasks, which stops their pipelines.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,11 +150,22 @@ class Matrix:
                 self.bitbucket.clear_faults(held_path(case))
         return self.killed.keys() == {case.name for case in CASES if case.held}
 
-    def kill_the_workers(self, signum: int) -> None:
-        """Send a signal to the scheduler and all its workers, and start it again when they are gone."""
+    def kill_the_scheduler(self) -> None:
+        """Kill the scheduler, and with it every worker; start it again."""
         self.note_killed(*BLOCKING)
-        self.airflow.kill("scheduler", signum)
+        self.airflow.kill("scheduler")
         self.airflow.start("scheduler")
+
+    def worker_processes(self) -> list[psutil.Process]:
+        """The processes of the tasks that wait in workers, each after the supervisor that started it."""
+        tasks = [psutil.Process(self.task(case)["pid"]) for case in BLOCKING]
+        return [process for task in tasks for process in (task.parent(), task) if process]
+
+    def terminate_the_workers(self) -> None:
+        """Send SIGTERM to all processes of the workers, as the end of a service or of a pod does."""
+        self.note_killed(*BLOCKING)
+        for process in self.worker_processes():
+            process.terminate()
 
     def take_the_api_server_away(self) -> None:
         """Take the API server away until every worker has ended its task for it."""
@@ -170,8 +182,7 @@ class Matrix:
         deferred = [case for case in CASES if case.deferrable]
         triggerers = lambda: {self.task(case)["triggerer_job"]["id"] for case in deferred}  # noqa: E731 - it is short
         first = triggerers()
-        tasks = [psutil.Process(self.task(case)["pid"]) for case in BLOCKING]
-        suspended = [process for task in tasks for process in (task.parent(), task) if process]
+        suspended = self.worker_processes()
         self.airflow.signal("triggerer", signal.SIGSTOP)
         for process in suspended:
             process.suspend()
@@ -183,7 +194,9 @@ class Matrix:
             process.resume()
         dropped = lambda: all("another triggerer waits" in self.log(case) for case in deferred)  # noqa: E731 - as above
         wait_until(dropped, seconds=60, what="the first triggerer has dropped its triggers")
-        wait_until(lambda: not any(task.is_running() for task in tasks), seconds=60, what="the suspended tasks have ended")
+        wait_until(
+            lambda: not any(task.is_running() for task in suspended[1::2]), seconds=60, what="the suspended tasks have ended"
+        )
 
     def decide(self, case: Case) -> None:
         """Let a person end the task of a case."""
@@ -193,10 +206,14 @@ class Matrix:
             method, f"/dags/{case.dag}{path.format(run=run)}", {**body, **({"dag_run_id": run} if case.name == "cleared" else {})}
         )
 
-    def log(self, case: Case) -> str:
-        """The logs of all tries of a task."""
-        tries = range(1, self.task(case)["try_number"] + 1)
-        return "\n".join(self.airflow.log(case.dag, self.runs[case.name], "run", number) for number in tries)
+    def log(self, case: Case, number: int | None = None) -> str:
+        """The log of a try of a task, by default of all; empty for a try that did not get as far as its log."""
+        numbers = [number] if number else range(1, self.task(case)["try_number"] + 1)
+        logs = []
+        for attempt in numbers:
+            with suppress(RuntimeError):
+                logs.append(self.airflow.log(case.dag, self.runs[case.name], "run", attempt))
+        return "\n".join(logs)
 
     def note_killed(self, *cases: Case) -> None:
         """Note in which try the tasks of some cases are killed."""
@@ -211,16 +228,13 @@ class Matrix:
             raise TimeoutError(f"{error}; {self.states()}") from None
 
     def settled(self, case: Case) -> bool:
-        """Whether the task knows its pipeline and waits for it, in a later try than the one that was killed."""
+        """Whether the task waits for its pipeline, in a later try than the one that was killed."""
         task = self.task(case)
         if task["state"] != ("deferred" if case.deferrable else "running"):
             return False
         if task["try_number"] <= self.killed.get(case.name, 0):
             return False
-        try:
-            return bool(self.airflow.xcom(case.dag, self.runs[case.name], "run", "pipeline_uuid"))
-        except RuntimeError:
-            return False
+        return "Pipeline #" in self.log(case, task["try_number"])  # an XCom may be that of an earlier try
 
     def states(self) -> str:
         """How the tasks stand, for the message of a failure."""
@@ -240,8 +254,8 @@ def matrix(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> Matrix:
     wait_until(matrix.kill_those_held, seconds=90, what="all tasks were killed", every=0.2)
     matrix.wait_until_settled()
     for end in (
-        lambda: matrix.kill_the_workers(signal.SIGKILL),
-        lambda: matrix.kill_the_workers(signal.SIGTERM),
+        matrix.kill_the_scheduler,
+        matrix.terminate_the_workers,
         matrix.take_the_api_server_away,
         matrix.suspend_workers_and_triggerer,
     ):

@@ -88,17 +88,24 @@ def test_a_running_task_leaves_its_pipeline_to_the_next_try_if_there_is_one(in_t
     assert ("last try" in decision.reason) is (retries == 0)
 
 
-def test_the_last_try_leaves_the_pipeline_to_a_later_one_that_has_taken_over(in_task: InTask) -> None:
-    """A task that lost its scheduler is run again without a retry, as another instance of the same task."""
+@pytest.mark.parametrize("state", ["running", "failed", "success", "up_for_retry", None])
+def test_a_try_that_a_later_one_has_replaced_leaves_the_pipeline_to_it(in_task: InTask, state: str | None) -> None:
+    """Also the last try: a task that lost its scheduler is run again without a retry, as another instance of the same task."""
 
     def replaced(context: Any) -> tuple[bool, KillDecision]:
-        with instance(context, id=uuid.uuid4(), state="running"):
+        with instance(context, id=uuid.uuid4(), state=state):
             attempt = TaskAttempt(context)
             return attempt.is_current(), attempt.decide()
 
-    current, decision = in_task(replaced)
-    assert not current
-    assert not decision.stop
+    assert in_task(replaced) == (False, KillDecision(False, "Another try of the task has taken over."))
+
+
+def test_a_clear_replaces_a_try_at_once_and_stops_its_pipeline(in_task: InTask) -> None:
+    def cleared(context: Any) -> KillDecision:
+        with instance(context, id=uuid.uuid4(), state="restarting"):
+            return TaskAttempt(context).decide()
+
+    assert in_task(cleared) == KillDecision(True, "Airflow reports the task as restarting.")
 
 
 def test_the_pipeline_of_a_deleted_run_is_stopped(in_task: InTask) -> None:

@@ -17,7 +17,7 @@ def once(deferrable: bool) -> None:
         deferrable=deferrable,
         poll_interval=2,
         timeout=1800,
-        retries=20,
+        retries=99,
         retry_delay=timedelta(0),
     )
 
