@@ -110,12 +110,12 @@ def _dataset(name: str, **options: Any) -> Subject:
 
 
 def _check_rows(dataset: Dataset, frame: pd.DataFrame) -> None:
-    key = list(dataset.schema.key)
+    key, required = list(dataset.schema.key), list(dataset.schema.required)
     assert list(frame.columns) == dataset.schema.names
     assert {column.name: str(frame.dtypes[column.name]) for column in dataset.schema} == {
         column.name: column.dtype for column in dataset.schema
     }
-    assert not frame[key].isna().any(axis=None), f"{dataset.name}: a row without its key {key}"
+    assert not frame[required].isna().any(axis=None), f"{dataset.name}: a row without its key {required}"
     assert not frame.duplicated(key).any(), f"{dataset.name}: a key comes twice"
 
 
