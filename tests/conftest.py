@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_bitbucket.client import budget
 
-pytest_plugins = ["airflow_provider_bitbucket.emulator.pytest_plugin", "tests.airflow_home", "tests.postgres"]
+pytest_plugins = ["airflow_provider_bitbucket.testing", "tests.airflow_home", "tests.postgres"]
 
 END_TO_END = "tests/end_to_end/"
 

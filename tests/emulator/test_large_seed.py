@@ -6,11 +6,11 @@ from collections import Counter
 
 import pytest
 
-from airflow_provider_bitbucket.emulator.clock import Clock
-from airflow_provider_bitbucket.emulator.pull_request_timeline import feed
-from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
-from airflow_provider_bitbucket.emulator.seeds import plant
-from airflow_provider_bitbucket.emulator.state import PullRequest, State
+from bitbucket_cloud_emulator.clock import Clock
+from bitbucket_cloud_emulator.pull_request_timeline import feed
+from bitbucket_cloud_emulator.pytest_plugin import NOW
+from bitbucket_cloud_emulator.seeds import plant
+from bitbucket_cloud_emulator.state import PullRequest, State
 
 
 def large(**sizes: int) -> State:

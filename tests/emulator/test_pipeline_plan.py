@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_bitbucket.emulator.pipeline_plan import (
+from bitbucket_cloud_emulator.pipeline_plan import (
     block,
     finish,
     look_at_deployment,
@@ -17,7 +17,7 @@ from airflow_provider_bitbucket.emulator.pipeline_plan import (
     release,
     stop,
 )
-from airflow_provider_bitbucket.emulator.state import Deployment, Environment, Pipeline, Step
+from bitbucket_cloud_emulator.state import Deployment, Environment, Pipeline, Step
 
 START = datetime(2026, 11, 2, 8, tzinfo=UTC)
 TARGET = {"type": "pipeline_ref_target", "commit": {"type": "commit", "hash": "a" * 40}, "selector": {"type": "default"}}

@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.emulator.clock import Clock
-from airflow_provider_bitbucket.emulator.pipeline_json import visible_deployments
-from airflow_provider_bitbucket.emulator.pipeline_plan import look_at_pipeline
-from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
-from airflow_provider_bitbucket.emulator.seeds import plant
-from airflow_provider_bitbucket.emulator.state import Activity, PullRequest, State
+from bitbucket_cloud_emulator import BitbucketEmulator
+from bitbucket_cloud_emulator.clock import Clock
+from bitbucket_cloud_emulator.pipeline_json import visible_deployments
+from bitbucket_cloud_emulator.pipeline_plan import look_at_pipeline
+from bitbucket_cloud_emulator.pytest_plugin import NOW
+from bitbucket_cloud_emulator.seeds import plant
+from bitbucket_cloud_emulator.state import Activity, PullRequest, State
 from tests.openapi import OpenApi
 
 REPOSITORIES = ["api", "web", "mobile", "data-platform", "infrastructure", "docs"]

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
 from demo.local_airflow import LocalAirflow, wait_until
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -94,7 +95,7 @@ def bitbucket() -> Iterator[BitbucketEmulator]:
 @pytest.fixture(scope="module")
 def airflow(bitbucket: BitbucketEmulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
     """A running Airflow, connected, that soon notices who is dead."""
-    env = {"AIRFLOW_CONN_BITBUCKET_DEFAULT": bitbucket.connection_json(), **QUICKLY}
+    env = {"AIRFLOW_CONN_BITBUCKET_DEFAULT": connection_json(bitbucket), **QUICKLY}
     with LocalAirflow(tmp_path_factory.mktemp("airflow"), Path(__file__).parent / "dags", env) as running:
         yield running
 

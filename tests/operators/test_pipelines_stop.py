@@ -11,13 +11,13 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowTaskTimeout
 
 from airflow_provider_bitbucket.client import BitbucketNotFoundError
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.exceptions import (
     BitbucketPipelineFailedError,
     BitbucketPipelineNotStoppedError,
     BitbucketPipelinePausedError,
 )
 from airflow_provider_bitbucket.operators.pipelines import BitbucketStopPipelineOperator
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.airflow_home import TaskRun
 from tests.operators.tries import Record, Tries
 from tests.operators.waiting import LOOK, START, STOP, Trigger, asked, both_modes, meanwhile, pipeline, until

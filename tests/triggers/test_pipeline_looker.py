@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitbucket.client import NO_RETRIES, ApiToken, BitbucketClient, BitbucketError, PipelineOutcome
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.triggers.pipelines import PipelineLooker, _is_telling
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.client.web_server import WebServer
 from tests.triggers.waits import LIST, ONE, asked, start
 
