@@ -44,7 +44,7 @@ def serve(waits: int, repositories: int) -> None:
     """Be a Bitbucket with running pipelines; end them at random instants when a line comes in."""
     from airflow_provider_bitbucket.testing import connection_json
     from bitbucket_cloud_emulator import BitbucketEmulator
-    from bitbucket_cloud_emulator.pipeline_plan import finish
+    from bitbucket_cloud_emulator.pipelines.plan import finish
     from tests.triggers.waits import start
 
     with BitbucketEmulator("empty", speed=1) as bitbucket:

@@ -9,8 +9,8 @@ import sys
 import threading
 from datetime import datetime
 
+from bitbucket_cloud_emulator.emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.seeds import SEEDS
-from bitbucket_cloud_emulator.server import BitbucketEmulator
 
 
 def main(arguments: list[str] | None = None) -> int:

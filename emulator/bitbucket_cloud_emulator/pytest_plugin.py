@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:  # every pytest run imports this module: the server and FastAPI are imported on first use
-    from bitbucket_cloud_emulator.server import BitbucketEmulator
+    from bitbucket_cloud_emulator.emulator import BitbucketEmulator
 
 NOW = datetime(2026, 11, 2, 8, tzinfo=UTC)
 """Start of the fixtures' emulated clock."""
@@ -18,7 +18,7 @@ NOW = datetime(2026, 11, 2, 8, tzinfo=UTC)
 @pytest.fixture
 def bitbucket_emulator() -> Iterator[BitbucketEmulator]:
     """A new emulator with workspace ``acme`` and repository ``api``. Its clock stands still until a test moves it."""
-    from bitbucket_cloud_emulator.server import BitbucketEmulator
+    from bitbucket_cloud_emulator.emulator import BitbucketEmulator
 
     with BitbucketEmulator(seed="empty", speed=0, now=NOW) as bitbucket:
         yield bitbucket
@@ -27,7 +27,7 @@ def bitbucket_emulator() -> Iterator[BitbucketEmulator]:
 @pytest.fixture(scope="session")
 def bitbucket_demo() -> Iterator[BitbucketEmulator]:
     """Three months of a small company, shared by all tests and therefore read-only. Its clock stands still."""
-    from bitbucket_cloud_emulator.server import BitbucketEmulator
+    from bitbucket_cloud_emulator.emulator import BitbucketEmulator
 
     with BitbucketEmulator(seed="demo", speed=0, now=NOW) as bitbucket:
         yield bitbucket

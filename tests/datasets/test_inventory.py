@@ -10,7 +10,7 @@ from airflow_provider_bitbucket.client import BitbucketNotFoundError
 from airflow_provider_bitbucket.datasets import branches, environments, members, repositories
 from airflow_provider_bitbucket.datasets.extract import Dataset
 from bitbucket_cloud_emulator import BitbucketEmulator
-from bitbucket_cloud_emulator.history import add_commit
+from bitbucket_cloud_emulator.commits.graph import add_commit
 from bitbucket_cloud_emulator.pytest_plugin import NOW
 from tests.stories import after, client_of, deploy, frame_of, requested
 

@@ -7,9 +7,9 @@ import re
 import pytest
 
 from bitbucket_cloud_emulator import BitbucketEmulator
-from bitbucket_cloud_emulator.http import API, route_template
+from bitbucket_cloud_emulator.app import ROUTERS
+from bitbucket_cloud_emulator.core.http import API, route_template
 from bitbucket_cloud_emulator.pytest_plugin import NOW
-from bitbucket_cloud_emulator.routes import ROUTERS
 from tests.emulator.tour import Exchange, Tour
 from tests.openapi import OpenApi
 from tests.openapi_deviations import DEVIATIONS, STATUS_DEVIATIONS, UNDOCUMENTED_ROUTES

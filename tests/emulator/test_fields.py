@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bitbucket_cloud_emulator.fields import Fields
+from bitbucket_cloud_emulator.core.fields import Fields
 
 PAGE = {
     "values": [

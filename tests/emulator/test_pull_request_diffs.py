@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bitbucket_cloud_emulator import BitbucketEmulator
-from bitbucket_cloud_emulator.diffs import conflicts, diff, diffstat, replay
+from bitbucket_cloud_emulator.commits.diffs import conflicts, diff, diffstat, replay
 from tests.emulator.conftest import Call
 from tests.emulator.pull_requests import API, PULLS, change, events, story, values
 

@@ -15,7 +15,7 @@ from airflow.sdk.execution_time.context import OutletEventAccessors
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
 from airflow_provider_bitbucket.testing import connection_json
 from bitbucket_cloud_emulator import BitbucketEmulator
-from bitbucket_cloud_emulator.history import add_commit
+from bitbucket_cloud_emulator.commits.graph import add_commit
 from tests.stories import client_of, open_pull_request, set_status
 
 Run = Callable[[], pd.DataFrame]

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger, PipelineEvent
 from bitbucket_cloud_emulator import BitbucketEmulator
-from bitbucket_cloud_emulator.pipeline_start import start_pipeline
+from bitbucket_cloud_emulator.pipelines.service import start_pipeline
 from bitbucket_cloud_emulator.seeds.common import add_repository
 
 LATER = 1e12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from bitbucket_cloud_emulator.state import State
+from bitbucket_cloud_emulator.core.store import State
 
 SEEDS = ("empty", "demo", "large")
 

@@ -6,8 +6,13 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from bitbucket_cloud_emulator.auth import ALL_SCOPES
-from bitbucket_cloud_emulator.state import Commit, Consumer, Credential, Repository, State, User, Workspace
+from bitbucket_cloud_emulator.commits.models import Commit
+from bitbucket_cloud_emulator.core.auth import ALL_SCOPES
+from bitbucket_cloud_emulator.core.store import State
+from bitbucket_cloud_emulator.oauth.models import Consumer
+from bitbucket_cloud_emulator.repositories.models import Repository
+from bitbucket_cloud_emulator.users.models import Credential, User
+from bitbucket_cloud_emulator.workspaces.models import Workspace
 
 #: What an OAuth consumer is granted, in the legacy names that consumers have.
 CONSUMER_SCOPES = frozenset({"account", "team", "repository:write", "pullrequest:write", "pipeline:write", "webhook"})

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bitbucket_cloud_emulator.history import add_commit
-from bitbucket_cloud_emulator.pipeline_plan import settle_statuses
-from bitbucket_cloud_emulator.pipeline_yaml import FILE_NAME
+from bitbucket_cloud_emulator.commits.graph import add_commit
+from bitbucket_cloud_emulator.core.store import State
+from bitbucket_cloud_emulator.pipelines.definition import FILE_NAME
+from bitbucket_cloud_emulator.pipelines.plan import settle_statuses
+from bitbucket_cloud_emulator.repositories.models import Repository
 from bitbucket_cloud_emulator.seeds.common import add_workspace, join
 from bitbucket_cloud_emulator.seeds.demo_definitions import DEFINITIONS, scripts
 from bitbucket_cloud_emulator.seeds.demo_people import hire
 from bitbucket_cloud_emulator.seeds.demo_pipelines import RELEASES, Builds, nightlies, open_environments, releases
 from bitbucket_cloud_emulator.seeds.demo_pull_requests import hotfixes, pull_request
 from bitbucket_cloud_emulator.seeds.demo_story import WEEKS, Story
-from bitbucket_cloud_emulator.state import Repository, State, User, Workspace
+from bitbucket_cloud_emulator.users.models import User
+from bitbucket_cloud_emulator.workspaces.models import Workspace
 
 #: slug -> name, language, description, how many pull requests.
 REPOSITORIES: dict[str, tuple[str, str, str, int]] = {

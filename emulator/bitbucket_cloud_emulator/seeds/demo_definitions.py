@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from bitbucket_cloud_emulator.pipelines.models import PipelineScript
 from bitbucket_cloud_emulator.seeds.demo_texts import FLAKE, MIGRATION
-from bitbucket_cloud_emulator.state import PipelineScript
 
 _BRANCHES = """image: atlassian/default-image:5
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from bitbucket_cloud_emulator.core.store import State
 from bitbucket_cloud_emulator.seeds.common import add_user
-from bitbucket_cloud_emulator.state import State, User
+from bitbucket_cloud_emulator.users.models import User
 
 HOURS_A_DAY = 8
 

@@ -6,13 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bitbucket_cloud_emulator.pipeline_plan import look_at_pipeline
-from bitbucket_cloud_emulator.pipeline_start import ensure_environment, pull_request_pushed, pushed, start_pipeline
+from bitbucket_cloud_emulator.deployments.service import ensure_environment
+from bitbucket_cloud_emulator.pipelines.models import Pipeline, Step
+from bitbucket_cloud_emulator.pipelines.plan import pipeline_at
+from bitbucket_cloud_emulator.pipelines.service import pull_request_pushed, pushed, start_pipeline
+from bitbucket_cloud_emulator.pull_requests.models import PullRequest
+from bitbucket_cloud_emulator.refs.models import Tag
+from bitbucket_cloud_emulator.repositories.models import Repository
 from bitbucket_cloud_emulator.seeds.demo_definitions import failing_case, passing_cases
 from bitbucket_cloud_emulator.seeds.demo_people import Person
 from bitbucket_cloud_emulator.seeds.demo_story import Life, Story, seconds_later
 from bitbucket_cloud_emulator.seeds.demo_texts import FAILURES
-from bitbucket_cloud_emulator.state import Pipeline, PullRequest, Repository, Step, Tag, User
+from bitbucket_cloud_emulator.users.models import User
 
 #: Seconds a step takes by its first word.
 _SECONDS = {"Lint": 35.0, "Build": 95.0, "Test": 190.0, "Deploy": 70.0, "Smoke": 25.0, "Full": 900.0}
@@ -87,9 +92,9 @@ class Builds:
                 step.test_cases = _CASES
             if fails and step is breaking:
                 _break(step)
-        last = look_at_pipeline(pipeline, self.story.end + timedelta(days=1))
+        last = pipeline_at(pipeline, self.story.end + timedelta(days=1))
         ended_on = last.completed_on or self.story.end
-        return Build(pipeline, look_at_pipeline(pipeline, self.story.end).result, ended_on)
+        return Build(pipeline, pipeline_at(pipeline, self.story.end).result, ended_on)
 
 
 def nightlies(story: Story, builds: Builds, slug: str) -> Life:

@@ -6,16 +6,19 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from bitbucket_cloud_emulator import pull_request_actions as actions
-from bitbucket_cloud_emulator import pull_request_merge as ending
-from bitbucket_cloud_emulator import pull_request_reviews as reviews
-from bitbucket_cloud_emulator.history import add_commit
+from bitbucket_cloud_emulator.commits.graph import add_commit
+from bitbucket_cloud_emulator.commits.models import Commit
+from bitbucket_cloud_emulator.pull_requests import merge as ending
+from bitbucket_cloud_emulator.pull_requests import reviews
+from bitbucket_cloud_emulator.pull_requests import service as actions
+from bitbucket_cloud_emulator.pull_requests.models import PullRequest
+from bitbucket_cloud_emulator.repositories.models import Repository
 from bitbucket_cloud_emulator.seeds import demo_texts as texts
 from bitbucket_cloud_emulator.seeds.demo_people import Person
 from bitbucket_cloud_emulator.seeds.demo_pipelines import Build, Builds, Hotfix
 from bitbucket_cloud_emulator.seeds.demo_story import Life, Story, seconds_later
 from bitbucket_cloud_emulator.seeds.demo_texts import Topic
-from bitbucket_cloud_emulator.state import Commit, PullRequest, Repository, User
+from bitbucket_cloud_emulator.users.models import User
 
 #: How pull requests of people fare, and how often.
 FATES = {"approved": 42, "commented": 24, "reworked": 16, "self-merged": 6, "declined": 8, "superseded": 1, "stale": 3}

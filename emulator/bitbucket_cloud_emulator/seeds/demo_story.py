@@ -9,9 +9,12 @@ from datetime import datetime, timedelta
 from itertools import count
 from random import Random
 
+from bitbucket_cloud_emulator.core.store import State
+from bitbucket_cloud_emulator.repositories.models import Repository
 from bitbucket_cloud_emulator.seeds.demo_people import Person
 from bitbucket_cloud_emulator.seeds.demo_texts import Topic, dependency_topics, topics
-from bitbucket_cloud_emulator.state import Repository, State, User, Workspace
+from bitbucket_cloud_emulator.users.models import User
+from bitbucket_cloud_emulator.workspaces.models import Workspace
 
 WEEKS = 13
 LEAVING_DAYS = 30

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from bitbucket_cloud_emulator.core.store import State
 from bitbucket_cloud_emulator.seeds.common import add_repository, add_user, add_workspace, join
-from bitbucket_cloud_emulator.state import State
 
 
 def plant(state: State) -> None:

@@ -10,12 +10,15 @@ import heapq
 from datetime import timedelta
 from typing import Any
 
-from bitbucket_cloud_emulator import pull_request_actions as actions
-from bitbucket_cloud_emulator.history import add_commit
-from bitbucket_cloud_emulator.pull_request_merge import decline, merge
-from bitbucket_cloud_emulator.pull_request_reviews import approve, comment
+from bitbucket_cloud_emulator.commits.graph import add_commit
+from bitbucket_cloud_emulator.core.store import State
+from bitbucket_cloud_emulator.pull_requests import service as actions
+from bitbucket_cloud_emulator.pull_requests.merge import decline, merge
+from bitbucket_cloud_emulator.pull_requests.models import PullRequest
+from bitbucket_cloud_emulator.pull_requests.reviews import approve, comment
+from bitbucket_cloud_emulator.repositories.models import Repository
 from bitbucket_cloud_emulator.seeds.common import add_repository, add_user, add_workspace, join
-from bitbucket_cloud_emulator.state import PullRequest, Repository, State, User
+from bitbucket_cloud_emulator.users.models import User
 
 _NAMES = ["Ada", "Bo", "Cleo", "Dana", "Emil", "Finn", "Gina", "Hugo", "Iris", "Jan", "Kim", "Lea"]
 _SPAN = timedelta(days=365)

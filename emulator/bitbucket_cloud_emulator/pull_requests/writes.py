@@ -1,0 +1,172 @@
+"""Opening, changing, reviewing and ending pull requests."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+from urllib.parse import unquote
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import Response
+
+from bitbucket_cloud_emulator.core.errors import ApiError, json_response
+from bitbucket_cloud_emulator.core.fields import Fields
+from bitbucket_cloud_emulator.core.http import json_body
+from bitbucket_cloud_emulator.core.store import State
+from bitbucket_cloud_emulator.core.wire import braces
+from bitbucket_cloud_emulator.pull_requests import reviews
+from bitbucket_cloud_emulator.pull_requests import service as actions
+from bitbucket_cloud_emulator.pull_requests.merge import decline, merge
+from bitbucket_cloud_emulator.pull_requests.models import MergeTask
+from bitbucket_cloud_emulator.pull_requests.target import (
+    ONE,
+    REPOSITORY,
+    InRepository,
+    Reading,
+    Undoing,
+    Writing,
+    deleted,
+    in_repository,
+)
+from bitbucket_cloud_emulator.pull_requests.timeline import refusal
+from bitbucket_cloud_emulator.pull_requests.views import extras, full_json, participant_json
+from bitbucket_cloud_emulator.refs.pushes import branch_pushed, pull_request_opened
+from bitbucket_cloud_emulator.repositories.service import find_repository
+from bitbucket_cloud_emulator.users.models import User
+
+#: How long an asynchronous merge stays PENDING.
+MERGE_TAKES = timedelta(seconds=1)
+
+router = APIRouter(prefix=REPOSITORY)
+
+
+@router.post("/pullrequests")
+async def create(
+    here: Annotated[InRepository, Depends(in_repository("read:pullrequest", "write:pullrequest"))],
+) -> Response:
+    """Open a pull request. Default reviewers are not added; an open one between the same branches is overwritten."""
+    body = await json_body(here.request, "title", "source.branch.name")
+    source = body["source"]
+    fork = (source.get("repository") or {}).get("full_name")
+    made = actions.create(
+        here.state,
+        here.repository,
+        author=here.user,
+        title=body["title"],
+        description=body.get("description", ""),
+        source_branch=source["branch"]["name"],
+        destination_branch=_branch(body.get("destination")),
+        source_repository=find_repository(here.request, *fork.split("/", 1)) if fork else None,
+        reviewers=_reviewers(here.state, body.get("reviewers", [])),
+        draft=body.get("draft", False),
+        close_source_branch=body.get("close_source_branch", False),
+    )
+    pull_request_opened(here.state, here.repository, made, here.user)
+    location = f"{here.base}{here.request.url.path}/{made.id}"
+    return here.answer(made, status=201, headers={"Location": location})
+
+
+@router.put(ONE)
+async def update(on: Writing) -> Response:
+    """Change what is sent and leave the rest; an empty list of reviewers takes them away."""
+    body = await json_body(on.request)
+    actions.edit(
+        on.state,
+        on.repository,
+        on.pr,
+        on.user,
+        title=body.get("title"),
+        description=body.get("description"),
+        reviewers=_reviewers(on.state, body["reviewers"]) if "reviewers" in body else None,
+        destination_branch=_branch(body.get("destination")),
+        draft=body.get("draft"),
+        close_source_branch=body.get("close_source_branch"),
+    )
+    return on.answer(on.pr)
+
+
+@router.post(f"{ONE}/merge")
+async def merge_it(on: Writing) -> Response:
+    """Merge; with ``async=true`` the answer is where to ask how it went."""
+    body = await json_body(on.request)
+    later = on.request.query_params.get("async") == "true"
+    task_id, task = on.state.uuid(), MergeTask(on.pr, on.state.clock.now() + MERGE_TAKES)
+    try:
+        merge(
+            on.state,
+            on.repository,
+            on.pr,
+            on.user,
+            strategy=body.get("merge_strategy"),
+            message=body.get("message"),
+            close_source_branch=body.get("close_source_branch"),
+        )
+        branch_pushed(on.state, on.repository, on.pr.destination_branch, on.user)
+    except ApiError as error:
+        if not later:
+            raise
+        task.error = error
+    if not later:
+        return on.answer(on.pr, ended=True)
+    on.state.merge_tasks[task_id] = task
+    location = f"{on.base}{on.request.url.path}/task-status/{braces(task_id)}"
+    return Response(status_code=202, headers={"Location": location})
+
+
+@router.get(f"{ONE}/merge/task-status/{{task_id}}")
+async def task_status(on: Reading, task_id: str) -> Response:
+    """How an asynchronous merge went. A task that does not exist is PENDING for ever."""
+    task = on.state.merge_tasks.get(unquote(task_id))
+    if task is None or task.pull_request is not on.pr or on.state.clock.now() < task.due:
+        return json_response({"task_status": "PENDING"})
+    if task.error:
+        raise task.error
+    shows = extras(Fields(None), listed=False, closed_on=True)
+    result = full_json(on.repository, on.pr, on.base, shows, ended=True)
+    return json_response({"task_status": "SUCCESS", "merge_result": result})
+
+
+@router.post(f"{ONE}/decline")
+async def decline_it(on: Writing) -> Response:
+    """Decline, maybe with a reason."""
+    reason = (await json_body(on.request)).get("message") or ""
+    return on.answer(decline(on.state, on.repository, on.pr, on.user, reason=reason), ended=True)
+
+
+@router.post(f"{ONE}/approve")
+async def approve(on: Writing) -> Response:
+    """Approve, also one's own and a merged one."""
+    return json_response(participant_json(reviews.approve(on.state, on.repository, on.pr, on.user), on.base))
+
+
+@router.delete(f"{ONE}/approve")
+async def unapprove(on: Undoing) -> Response:
+    """Take an approval back."""
+    reviews.unapprove(on.state, on.repository, on.pr, on.user)
+    return deleted()
+
+
+@router.post(f"{ONE}/request-changes")
+async def request_changes(on: Writing) -> Response:
+    """Ask for changes; it replaces an approval."""
+    return json_response(participant_json(reviews.request_changes(on.state, on.repository, on.pr, on.user), on.base))
+
+
+@router.delete(f"{ONE}/request-changes")
+async def withdraw_request(on: Undoing) -> Response:
+    """Take a request for changes back."""
+    reviews.withdraw_request(on.state, on.repository, on.pr, on.user)
+    return deleted()
+
+
+def _branch(endpoint: dict[str, Any] | None) -> str | None:
+    return ((endpoint or {}).get("branch") or {}).get("name")
+
+
+def _reviewers(state: State, wanted: list[dict[str, Any]]) -> list[User]:
+    """Find reviewers by uuid or account id. A nickname is refused, as is everybody who is not known; nobody is added then."""
+    by_account = {user.account_id: user for user in state.users.values() if user.account_id}
+    found = [state.users.get(one.get("uuid", "")) or by_account.get(one.get("account_id", "")) for one in wanted]
+    if None in found:
+        raise refusal("reviewers", "Malformed reviewers list")
+    return [user for user in found if user]
