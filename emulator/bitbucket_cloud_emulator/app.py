@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import BaseRoute
 
 from bitbucket_cloud_emulator import web
 from bitbucket_cloud_emulator.commits import routes as commits
@@ -86,12 +90,20 @@ def create_app(state: State) -> Surroundings:
     app.state.faults = []
     for router in ROUTERS:
         # Not include_router: it would make every route anew, which takes longer than all else that starting does.
-        app.router.routes.extend(router.routes)
+        app.router.routes.extend(map(_with_optional_slash, router.routes))
     app.exception_handler(ApiError)(_api_error)
     app.exception_handler(Moved)(_moved)
     app.exception_handler(HTTPException)(_no_route)
     app.exception_handler(RequestValidationError)(_bad_parameters)
     return Surroundings(app)
+
+
+def _with_optional_slash(route: BaseRoute) -> BaseRoute:
+    """Accept a trailing slash on a route; a parameter that takes the rest of the path does not take the slash."""
+    if isinstance(route, APIRoute):
+        pattern = route.path_regex.pattern.removesuffix("$").removesuffix("/?")
+        route.path_regex = re.compile(pattern.removesuffix(".*)") + (".*?)/?$" if pattern.endswith(".*)") else "/?$"))
+    return route
 
 
 async def _api_error(_: Request, error: ApiError) -> Response:

@@ -286,3 +286,17 @@ def test_the_demo_is_at_hand_for_users_of_the_fixture(bitbucket_demo: BitbucketE
     slugs = [repository.slug for repository in bitbucket_demo.state.repositories()]
     assert slugs == REPOSITORIES
     assert bitbucket_demo.state.workspaces["acme"].repositories["docs"].pipelines_enabled is False
+
+
+def test_there_is_a_demo_in_which_no_author_is_null() -> None:
+    with BitbucketEmulator("demo-without-nulls", speed=0, now=NOW) as bitbucket:
+        api = f"{bitbucket.api_url}/repositories/acme/api"
+
+        def rows(path: str) -> list[dict[str, Any]]:
+            answer = requests.get(f"{api}/{path}", auth=bitbucket.api_token, timeout=10)
+            found: list[dict[str, Any]] = answer.json()["values"]
+            return found
+
+        assert all(one["author"]["user"] for one in rows("commits?pagelen=100"))
+        assert all(one["author"] for one in rows("pullrequests?state=ALL&pagelen=50"))
+        assert all(one["creator"] for one in rows("pipelines?pagelen=100"))

@@ -55,7 +55,7 @@ def test_it_listens_to_other_machines_only_when_told() -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ({"seed": "none"}, "empty, demo, large"),
+        ({"seed": "none"}, "empty, demo, demo-without-nulls, large"),
         ({"seed": "empty", "pull_requests": 5}, "pull_requests"),
     ],
 )

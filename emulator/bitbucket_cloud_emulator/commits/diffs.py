@@ -50,6 +50,11 @@ def imagined_diff(rows: Sequence[Mapping[str, Any]]) -> str:
     return text
 
 
+def imagined_file(row: Mapping[str, Any]) -> bytes:
+    """Return a file with the added lines of an :func:`imagined_diff`."""
+    return "".join(f"line {number} as it is\n" for number in range(1, row["lines_added"] + 1)).encode()
+
+
 def conflicts(base: Tree, ours: Tree, theirs: Tree) -> list[str]:
     """Return the paths that both sides changed, each in its own way. Files are not looked into: same file, conflict."""
     return [path for path in sorted({*base, *ours, *theirs}) if len({base.get(path), ours.get(path), theirs.get(path)}) == 3]

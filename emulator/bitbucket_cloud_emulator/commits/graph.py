@@ -80,11 +80,13 @@ def is_ancestor(repository: Repository, older: str, newer: str) -> bool:
 
 
 def resolve(repository: Repository, name: str) -> Commit:
-    """Return the commit behind a branch, tag, full or short hash.
+    """Return the commit of a branch, a tag, ``HEAD`` (the main branch), a full or a short hash.
 
     :raises ApiError: 404 with the name under ``data.shas``
     """
     full = repository.branches.get(name) or (repository.tags[name].hash if name in repository.tags else name)
+    if full == "HEAD":
+        full = repository.branches.get(repository.mainbranch or "", full)
     if full in repository.commits:
         return repository.commits[full]
     if len(name) >= 7:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bitbucket_cloud_emulator.pipelines.models import Pipeline
-from bitbucket_cloud_emulator.users.models import User
+from bitbucket_cloud_emulator.users.models import Participant, User
 
 
 @dataclass(eq=False)
@@ -20,6 +20,7 @@ class Commit:
     date: datetime
     message: str
     files: dict[str, bytes] = field(default_factory=dict)
+    participants: dict[str, Participant] = field(default_factory=dict)  # by user uuid: who approved it
 
 
 @dataclass(eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -10,11 +11,13 @@ from fastapi.responses import Response
 from bitbucket_cloud_emulator.commits.graph import ancestors, newest_first, resolve
 from bitbucket_cloud_emulator.commits.models import Commit
 from bitbucket_cloud_emulator.commits.views import commit_json
-from bitbucket_cloud_emulator.core.errors import json_response
-from bitbucket_cloud_emulator.core.http import API, origin, requires
+from bitbucket_cloud_emulator.core.errors import ApiError, json_response
+from bitbucket_cloud_emulator.core.http import API, current_state, origin, requires
 from bitbucket_cloud_emulator.core.paging import page
 from bitbucket_cloud_emulator.repositories.models import Repository
 from bitbucket_cloud_emulator.repositories.service import find_repository
+from bitbucket_cloud_emulator.users.models import Credential, Participant
+from bitbucket_cloud_emulator.users.views import participant_json
 
 router = APIRouter(prefix=f"{API}/repositories/{{workspace}}/{{repo_slug}}")
 
@@ -45,6 +48,44 @@ async def commit(request: Request, workspace: str, repo_slug: str, commit: str) 
     """A commit by full or short hash."""
     repository = find_repository(request, workspace, repo_slug, html_404=True)
     return json_response(commit_json(repository, resolve(repository, commit), origin(request), single=True))
+
+
+@router.post("/commit/{commit}/approve")
+async def approve(
+    request: Request,
+    workspace: str,
+    repo_slug: str,
+    commit: str,
+    credential: Annotated[Credential, Depends(requires("read:repository", "write:repository"))],
+) -> Response:
+    """Approve a commit."""
+    found = resolve(find_repository(request, workspace, repo_slug), commit)
+    now, user = current_state(request).clock.now(), credential.user
+    participant = Participant(user, "PARTICIPANT", approved=True, state="approved", participated_on=now)
+    found.participants[user.uuid] = participant
+    return json_response(participant_json(participant, origin(request)))
+
+
+@router.delete("/commit/{commit}/approve")
+async def unapprove(
+    request: Request,
+    workspace: str,
+    repo_slug: str,
+    commit: str,
+    credential: Annotated[Credential, Depends(requires("write:repository"))],
+) -> Response:
+    """Withdraw the approval of a commit."""
+    found = resolve(find_repository(request, workspace, repo_slug), commit)
+    if found.participants.pop(credential.user.uuid, None) is None:
+        raise ApiError(404, "You haven't approved this commit.")
+    return Response(status_code=204, media_type="text/html")
+
+
+@router.get("/commit/{commit}/comments", dependencies=READ)
+async def comments(request: Request, workspace: str, repo_slug: str, commit: str) -> Response:
+    """Comments of a commit. They cannot be written yet, so there are none."""
+    resolve(find_repository(request, workspace, repo_slug), commit)
+    return page(request, [], dict)
 
 
 def _reached(repository: Repository, names: Iterable[str]) -> set[str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
+from bitbucket_cloud_emulator.commits.bodies import NewStatus, StatusUpdate
 from bitbucket_cloud_emulator.commits.graph import resolve
 from bitbucket_cloud_emulator.commits.models import BuildStatus
+from bitbucket_cloud_emulator.core.bodies import Model, read_body, validate
 from bitbucket_cloud_emulator.core.errors import ApiError, json_response
 from bitbucket_cloud_emulator.core.http import API, current_state, origin, requires
 from bitbucket_cloud_emulator.core.paging import page
@@ -21,8 +24,6 @@ from bitbucket_cloud_emulator.repositories.views import repository_json
 router = APIRouter(prefix=f"{API}/repositories/{{workspace}}/{{repo_slug}}/commit/{{commit}}/statuses")
 
 READ = [Depends(requires("read:repository"))]
-_STATES = ("SUCCESSFUL", "FAILED", "INPROGRESS", "STOPPED")
-_LONGEST_KEY = 40
 
 
 @router.get("", dependencies=READ)
@@ -39,20 +40,14 @@ async def statuses(request: Request, workspace: str, repo_slug: str, commit: str
 async def set_status(request: Request, workspace: str, repo_slug: str, commit: str) -> Response:
     """Set a build status; a key that exists is overwritten and answered with 200."""
     repository = find_repository(request, workspace, repo_slug)
-    body = await _body(request)
+    body = await _read(request, NewStatus)
     full = resolve(repository, commit).hash
-    if missing := [name for name in ("key", "state", "url") if not body.get(name)]:
-        raise ApiError(
-            400, f"{missing[0]}: This field is required.", fields={name: ["This field is required."] for name in missing}
-        )
-    key = str(body["key"])
-    if len(key) > _LONGEST_KEY:
-        problem = f"Ensure this value has at most {_LONGEST_KEY} characters (it has {len(key)})."
-        raise ApiError(400, f"key: {problem}", fields={"key": [problem]})
-    known = repository.statuses.get((full, key))
-    return json_response(
-        status_json(repository, _write(request, repository, full, key, body, known), origin(request)), 200 if known else 201
-    )
+    now = current_state(request).clock.now()
+    known = repository.statuses.get((full, body.key))
+    status = known or BuildStatus(body.key, body.state, body.url, full, now, now)
+    repository.statuses[(full, body.key)] = status
+    _change(status, body, now)
+    return json_response(status_json(repository, status, origin(request)), 200 if known else 201)
 
 
 @router.get("/build/{key}", dependencies=READ)
@@ -67,8 +62,8 @@ async def update_status(request: Request, workspace: str, repo_slug: str, commit
     """Change a build status."""
     repository = find_repository(request, workspace, repo_slug)
     known = _known(request, repository, commit, key)
-    written = _write(request, repository, known.hash, key, await _body(request), known)
-    return json_response(status_json(repository, written, origin(request)))
+    _change(known, await _read(request, StatusUpdate), current_state(request).clock.now())
+    return json_response(status_json(repository, known, origin(request)))
 
 
 def statuses_of(request: Request, repository: Repository, full: str) -> list[BuildStatus]:
@@ -102,19 +97,10 @@ def status_json(repository: Repository, status: BuildStatus, base: str) -> dict[
     }
 
 
-def _write(
-    request: Request, repository: Repository, full: str, key: str, body: dict[str, Any], known: BuildStatus | None
-) -> BuildStatus:
-    if (state := body.get("state", known.state if known else None)) not in _STATES:
-        raise ApiError(400, f"state: '{state}' is not a valid choice.", fields={"state": [f"'{state}' is not a valid choice."]})
-    now = current_state(request).clock.now()
-    made = known or BuildStatus(key, str(state), "", full, now, now)
-    made.state, made.updated_on = str(state), now
-    for name in ("url", "name", "description", "refname"):
-        if name in body:
-            setattr(made, name, body[name])
-    repository.statuses[(full, key)] = made
-    return made
+def _change(status: BuildStatus, body: StatusUpdate, at: datetime) -> None:
+    status.updated_on = at
+    for name, value in body.sent().items():
+        setattr(status, name, value)
 
 
 def _known(request: Request, repository: Repository, commit: str, key: str) -> BuildStatus:
@@ -125,8 +111,8 @@ def _known(request: Request, repository: Repository, commit: str, key: str) -> B
     return repository.statuses[(full, key)]
 
 
-async def _body(request: Request) -> dict[str, Any]:
-    if request.headers.get("Content-Type", "").startswith("application/json"):
-        body: dict[str, Any] = await request.json()
-        return body
-    return dict(await request.form())
+async def _read(request: Request, model: type[Model]) -> Model:
+    """Return the body: JSON or a form."""
+    if "form" in request.headers.get("Content-Type", ""):
+        return validate(dict(await request.form()), model)
+    return await read_body(request, model)

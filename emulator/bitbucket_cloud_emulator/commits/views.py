@@ -10,7 +10,7 @@ from bitbucket_cloud_emulator.core.http import API
 from bitbucket_cloud_emulator.core.wire import iso_commit
 from bitbucket_cloud_emulator.repositories.models import Repository
 from bitbucket_cloud_emulator.repositories.views import repository_json
-from bitbucket_cloud_emulator.users.views import account_json
+from bitbucket_cloud_emulator.users.views import account_json, participant_json
 
 
 def commit_json(repository: Repository, commit: Commit, base: str, *, single: bool = False) -> dict[str, Any]:
@@ -43,9 +43,17 @@ def commit_json(repository: Repository, commit: Commit, base: str, *, single: bo
             "patch": {"href": f"{api}/patch/{commit.hash}"},
         },
         "parents": [
-            {"type": "commit", "hash": parent, "links": {"self": {"href": f"{api}/commit/{parent}"}}} for parent in commit.parents
+            {
+                "type": "commit",
+                "hash": parent,
+                "links": {
+                    "self": {"href": f"{api}/commit/{parent}"},
+                    "html": {"href": f"{base}/{repository.full_name}/commits/{parent}"},
+                },
+            }
+            for parent in commit.parents
         ],
         "rendered": {"message": text},
         "repository": repository_json(repository, base),
     }
-    return {**shown, "participants": []} if single else shown
+    return {**shown, "participants": [participant_json(one, base) for one in commit.participants.values()]} if single else shown

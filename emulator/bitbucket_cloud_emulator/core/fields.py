@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from bitbucket_cloud_emulator.core.errors import ApiError
+
 Tree = dict[str, Any]
+
+MAX_DEPTH = 50
+"""Longest path; a longer one is refused."""
 
 
 class Fields:
@@ -40,7 +45,10 @@ def _tree(paths: Iterable[str]) -> Tree:
     root: Tree = {}
     for path in paths:
         node = root
-        for name in path.split("."):
+        names = path.split(".")
+        if len(names) > MAX_DEPTH:
+            raise ApiError(400, f"Invalid fields: a path is longer than {MAX_DEPTH} names")
+        for name in names:
             node = node.setdefault(name, {})
     return root
 

@@ -44,7 +44,7 @@ def web_page(title: str, body: str, status: int = 200) -> Response:
     return HTMLResponse(
         '<!DOCTYPE html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f"<title>{html.escape(title)}</title><style>{_STYLE}</style><h1>{html.escape(title)}</h1>{body}"
-        '<p class="note">This is the embedded Bitbucket of airflow-provider-bitbucket, not bitbucket.org. '
+        '<p class="note">This is bitbucket-cloud-emulator, not bitbucket.org. '
         '<a href="/">All repositories</a></p></html>',
         status,
     )

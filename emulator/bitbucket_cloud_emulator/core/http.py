@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
@@ -10,6 +9,7 @@ from typing import Any, cast
 from fastapi import Request
 
 from bitbucket_cloud_emulator.core import auth
+from bitbucket_cloud_emulator.core.bodies import json_object
 from bitbucket_cloud_emulator.core.errors import ApiError
 from bitbucket_cloud_emulator.core.store import State
 from bitbucket_cloud_emulator.users.models import Credential
@@ -47,22 +47,14 @@ def requires(*scopes: str) -> Callable[[Request], Coroutine[Any, Any, Credential
 
 
 async def json_body(request: Request, *needed: str) -> dict[str, Any]:
-    """Return the JSON object that was sent; an empty body is an empty object.
+    """Return the JSON object in a request to the control interface.
 
-    :param needed: dotted names that must be in it
+    :param needed: names of required fields
     :raises ApiError: 400
     """
-    try:
-        body = json.loads(await request.body() or b"{}")
-    except ValueError:
-        raise ApiError(400, "Invalid JSON") from None
-    if not isinstance(body, dict):
-        raise ApiError(400, "Invalid JSON: expected an object")
+    body = await json_object(request)
     for name in needed:
-        found: Any = body
-        for part in name.split("."):
-            found = found.get(part) if isinstance(found, dict) else None
-        if found in (None, ""):
+        if body.get(name) in (None, ""):
             raise ApiError(400, f"{name}: This field is required.", fields={name: ["This field is required."]})
     return body
 

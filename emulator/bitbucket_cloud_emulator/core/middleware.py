@@ -183,7 +183,7 @@ def _without_secured(body: str) -> str:
 
     try:
         return json.dumps(json.loads(body, object_hook=hide))
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""  # nobody can tell what in it is secret
 
 

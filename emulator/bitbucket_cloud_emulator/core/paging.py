@@ -15,6 +15,7 @@ from bitbucket_cloud_emulator.core import query
 from bitbucket_cloud_emulator.core.errors import ApiError, json_response
 from bitbucket_cloud_emulator.core.fields import Fields
 from bitbucket_cloud_emulator.core.http import origin
+from bitbucket_cloud_emulator.core.wire import number as number_of
 
 T = TypeVar("T")
 
@@ -71,10 +72,10 @@ def page(
         body["size"] = len(chosen)
     if start + size < len(chosen):
         body["next"] = _link(request, style, number + 1, size, next_drops)
-    if with_size:
+    if with_size or style == "opaque":
         body["page"] = number
-        if number > 1:
-            body["previous"] = _link(request, style, number - 1, size, next_drops)
+    if with_size and number > 1:
+        body["previous"] = _link(request, style, number - 1, size, next_drops)
     return json_response(fields.apply(body), compact=compact)
 
 
@@ -84,37 +85,43 @@ def sorted_by(items: Sequence[T], sort: str, allowed: Collection[str] | None, ge
     if allowed is not None and path not in allowed:
         raise ApiError(400, f"Invalid sort attribute provided '{path}'")
     keyed = [(get(item, path), item) for item in items]
-    present = sorted((one for one in keyed if one[0] is not None), key=itemgetter(0), reverse=sort.startswith("-"))
+    try:
+        present = sorted((one for one in keyed if one[0] is not None), key=itemgetter(0), reverse=sort.startswith("-"))
+    except TypeError:  # objects, or values of several types
+        raise ApiError(400, f"Invalid sort attribute provided '{path}'") from None
     return [item for _, item in present] + [item for key, item in keyed if key is None]
 
 
 def _page_size(text: str | None, default: int, maximum: int, refuse_larger: bool) -> int:
     if text is None:
         return min(default, maximum)
-    if not text.isdecimal() or int(text) < 1 or (int(text) > maximum and refuse_larger):
+    size = number_of(text)
+    if not size or (size > maximum and refuse_larger):
         raise ApiError(400, "Invalid pagelen")
-    return min(int(text), maximum)
+    return min(size, maximum)
 
 
 def _page_number(request: Request, style: str) -> int:
-    text = request.query_params.get(STYLES[style])
+    """Return the number of the page; a plain number is accepted in every style."""
+    params = request.query_params
+    text = params.get("page", params.get(STYLES[style]))
     if text is None:
         return 1
-    if style != "number":
+    if style != "number" and not text.isdecimal():
         try:
             text = base64.urlsafe_b64decode(text.encode() + b"=" * (-len(text) % 4)).decode().rpartition("p")[2]
         except ValueError:
             raise ApiError(400, "Invalid page") from None
-    if not text.isdecimal() or int(text) < 1:
+    number = number_of(text)
+    if not number:
         raise ApiError(400, "Invalid page")
-    return int(text)
+    return number
 
 
 def _link(request: Request, style: str, number: int, size: int, dropped: Collection[str]) -> str:
     name = STYLES[style]
-    kept = [
-        (key, value) for key, value in request.query_params.multi_items() if key not in (name, "pagelen") and key not in dropped
-    ]
+    replaced = {name, "page", "pagelen", *dropped}
+    kept = [(key, value) for key, value in request.query_params.multi_items() if key not in replaced]
     # Opaque, but not random: the same state gives the same bytes.
     token = str(number) if style == "number" else base64.urlsafe_b64encode(f"{style}-p{number}".encode()).decode().rstrip("=")
     return f"{origin(request)}{request.url.path}?{urlencode([*kept, ('pagelen', size), (name, token)])}"

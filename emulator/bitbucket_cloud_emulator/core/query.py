@@ -11,6 +11,9 @@ from typing import Any
 
 from bitbucket_cloud_emulator.core.errors import ApiError
 
+MAX_DEPTH = 50
+"""Deepest nesting of brackets; a deeper query is refused."""
+
 Lookup = Callable[[Any, str], Any]
 Condition = Callable[[Any, Lookup], bool]
 
@@ -37,6 +40,7 @@ class _Parser:
     allowed: Collection[str] | None
     tokens: list[tuple[str, str]]
     at: int = 0
+    depth: int = 0
 
     def peek(self) -> tuple[str, str]:
         return self.tokens[self.at] if self.at < len(self.tokens) else ("end", "")
@@ -66,9 +70,13 @@ class _Parser:
     def one(self) -> Condition:
         kind, text = self.next()
         if text == "(":
+            self.depth += 1
+            if self.depth > MAX_DEPTH:
+                raise ApiError(400, f"Invalid query: nested deeper than {MAX_DEPTH} levels")
             inner = self.any_of()
             if self.next()[1] != ")":
                 raise self.fail()
+            self.depth -= 1
             return inner
         if kind != "word":
             raise self.fail()
@@ -103,7 +111,10 @@ class _Parser:
             if moment := _moment(text):
                 return moment
         elif kind == "number":
-            return float(text) if "." in text else int(text)
+            if "." in text:
+                return float(text)
+            if len(text) <= 19:  # 64 bits
+                return int(text)
         elif kind == "word" and text.lower() in _WORDS:
             return _WORDS[text.lower()]
         raise self.fail()

@@ -22,6 +22,11 @@ def iso_pipelines(moment: datetime) -> str:
     return f"{text}Z"
 
 
+def number(text: str) -> int | None:
+    """Return a non-negative decimal integer of at most 18 digits, None for any other text."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else None
+
+
 def braces(uuid: str) -> str:
     """Return a uuid percent-encoded, as it stands in links."""
     return uuid.replace("{", "%7B").replace("}", "%7D")

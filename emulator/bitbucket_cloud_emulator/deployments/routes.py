@@ -20,7 +20,6 @@ router = APIRouter(prefix=API)
 
 
 @router.get(DEPLOYMENTS, dependencies=READ)
-@router.get(f"{DEPLOYMENTS}/", dependencies=READ)
 async def list_deployments(request: Request, workspace: str, repo_slug: str) -> Response:
     """Newest first. ``q`` is ignored, and there is nothing to sort by."""
     repository = find_repository(request, workspace, repo_slug)
@@ -43,7 +42,6 @@ async def get_deployment(request: Request, workspace: str, repo_slug: str, deplo
 
 
 @router.get(ENVIRONMENTS, dependencies=READ)
-@router.get(f"{ENVIRONMENTS}/", dependencies=READ)
 async def list_environments(request: Request, workspace: str, repo_slug: str) -> Response:
     """By rank: test, staging, production."""
     repository = find_repository(request, workspace, repo_slug)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
+from bitbucket_cloud_emulator.core.bodies import Body, parse_json
 from bitbucket_cloud_emulator.core.errors import ApiError, json_response
 from bitbucket_cloud_emulator.core.http import API, origin, requires
 from bitbucket_cloud_emulator.core.paging import page
@@ -21,6 +21,10 @@ CONFIG = "/repositories/{workspace}/{repo_slug}/pipelines_config"
 ADMIN = [Depends(requires("admin:repository"))]
 
 router = APIRouter(prefix=API)
+
+
+class _Config(Body):
+    enabled: bool
 
 
 @router.get(CONFIG, dependencies=ADMIN)
@@ -38,14 +42,13 @@ async def put_config(request: Request, workspace: str, repo_slug: str) -> Respon
     content = await request.body()
     repository = find_repository(request, workspace, repo_slug)
     try:
-        repository.pipelines_enabled = bool(json.loads(content)["enabled"])
-    except (ValueError, TypeError, KeyError):
+        repository.pipelines_enabled = _Config.model_validate(parse_json(content)).enabled
+    except ValueError:  # pydantic's error is one
         raise ApiError(400, "Request entity cannot be processed", key="unexpected.response.body", style="pipelines") from None
     return json_response(_config_json(request, repository), compact=True)
 
 
 @router.get(f"{CONFIG}/variables", dependencies=READ)
-@router.get(f"{CONFIG}/variables/", dependencies=READ)
 async def list_variables(request: Request, workspace: str, repo_slug: str) -> Response:
     """The repository's variables; secured ones without their value."""
     repository = find_repository(request, workspace, repo_slug)
@@ -53,7 +56,6 @@ async def list_variables(request: Request, workspace: str, repo_slug: str) -> Re
 
 
 @router.get(f"{CONFIG}/schedules", dependencies=READ)
-@router.get(f"{CONFIG}/schedules/", dependencies=READ)
 async def list_schedules(request: Request, workspace: str, repo_slug: str) -> Response:
     """The repository's schedules."""
     repository = find_repository(request, workspace, repo_slug)

@@ -69,7 +69,7 @@ def log_response(request: Request, content: bytes) -> Response:
     :param content: the whole log
     """
     headers = {"Accept-Ranges": "bytes"}
-    wanted = re.fullmatch(r"bytes=(\d*)-(\d*)", request.headers.get("Range", ""))
+    wanted = re.fullmatch(r"bytes=(\d{0,18})-(\d{0,18})", request.headers.get("Range", ""))
     if wanted is None or wanted[0] == "bytes=-":
         return Response(content, 200, headers, "application/octet-stream")
     size = len(content)

@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from bitbucket_cloud_emulator.core.errors import ApiError
+from bitbucket_cloud_emulator.core.wire import number
+from bitbucket_cloud_emulator.pipelines.bodies import CommitTarget, PipelineBody, PullRequestTarget, RefTarget, Selector
 from bitbucket_cloud_emulator.pipelines.definition import NOTHING, DefinitionError, Definitions, parse
 from bitbucket_cloud_emulator.pipelines.service import definition_at, find_script, pull_request_target
 from bitbucket_cloud_emulator.repositories.models import Repository
-
-REF_TYPES = ("branch", "tag", "named_branch", "bookmark")
-SELECTOR_TYPES = ("default", "branches", "tags", "bookmarks", "custom", "pull-requests")
 
 
 def refuse(status: int, detail: str, key: str | None = None) -> ApiError:
@@ -47,55 +48,49 @@ def from_query(params: Mapping[str, str]) -> dict[str, Any]:
         *path, last = name.split(".")
         for part in path:
             place = place.setdefault(part, {})
+            if not isinstance(place, dict):  # a value and something below it
+                raise invalid_properties()
         place[last] = value
     if variables:
         body["variables"] = [variables[index] for index in sorted(variables, key=int)]
     return body
 
 
-def read_variables(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the variables of a request.
+def read_request(body: Any) -> PipelineBody:
+    """Return a request to start a pipeline.
 
-    :raises ApiError: 400 when they are no list of keys and values, both strings
+    :param body: its JSON
+    :raises ApiError: 400 if it is malformed
     """
-    variables = body.get("variables") or []
-    if not isinstance(variables, list):
-        raise invalid_properties()
-    for variable in variables:
-        if not isinstance(variable, dict) or not all(isinstance(variable.get(key), str) for key in ("key", "value")):
-            raise invalid_properties()
-    return variables
+    try:
+        return PipelineBody.model_validate(body)
+    except ValidationError:
+        raise invalid_properties() from None
 
 
-def resolve_target(repository: Repository, body: Any, on_demand: bytes | None) -> dict[str, Any]:
+def resolve_target(repository: Repository, body: PipelineBody, on_demand: bytes | None) -> dict[str, Any]:
     """Return the target of a request with the full hash of its commit and its selector.
 
-    :param repository: where
-    :param body: the JSON that was sent
-    :param on_demand: the definition that came with the request instead of the commit's
-    :raises ApiError: 400 or 404 with the sentence Bitbucket says
+    :param repository: the repository of the pipeline
+    :param body: the request
+    :param on_demand: the definition that was sent with the request; it replaces the commit's
+    :raises ApiError: 400 or 404 in Bitbucket's words
     """
-    wanted = body.get("target") if isinstance(body, dict) else None
-    if not isinstance(wanted, dict):
-        raise invalid_properties()
-    selector = _read_selector(wanted.get("selector"))
-    kind = wanted.get("type")
-    if kind == "pipeline_ref_target":
-        target, ref = _ref_target(repository, wanted)
-    elif kind == "pipeline_commit_target" and selector:
-        target, ref = {"type": kind, "commit": _commit(repository, wanted)}, ("custom", "")
-    elif kind == "pipeline_pullrequest_target":
-        target, ref = _pull_request_target(repository, wanted)
-    else:
-        raise invalid_properties()
-    target["selector"] = _resolve_selector(repository, target["commit"]["hash"], selector, ref, on_demand)
+    wanted = body.target
+    ref: tuple[str, str]
+    match wanted:
+        case RefTarget():
+            target, ref = _ref_target(repository, wanted)
+        case CommitTarget():
+            target, ref = {"type": wanted.type, "commit": _commit(repository, wanted.commit.hash)}, ("custom", "")
+        case PullRequestTarget():
+            target, ref = _pull_request_target(repository, wanted)
+    target["selector"] = _resolve_selector(repository, target["commit"]["hash"], _selector(wanted.selector), ref, on_demand)
     return target
 
 
-def _ref_target(repository: Repository, wanted: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, str]]:
-    kind, name = wanted.get("ref_type"), wanted.get("ref_name")
-    if kind not in REF_TYPES or not isinstance(name, str):
-        raise invalid_properties()
+def _ref_target(repository: Repository, wanted: RefTarget) -> tuple[dict[str, Any], tuple[str, str]]:
+    kind, name = wanted.ref_type, wanted.ref_name
     if kind == "tag":
         tag = repository.tags.get(name)
         head = tag.hash if tag else None
@@ -103,43 +98,33 @@ def _ref_target(repository: Repository, wanted: dict[str, Any]) -> tuple[dict[st
         head = repository.branches.get(name)
     if head is None:
         raise refuse(404, f"Could not find last reference for {'tag' if kind == 'tag' else 'branch'} {name}")
-    commit = _commit(repository, wanted) if wanted.get("commit") else {"type": "commit", "hash": head}
-    target = {"type": wanted["type"], "ref_type": kind, "ref_name": name, "commit": commit}
+    commit = _commit(repository, wanted.commit.hash) if wanted.commit else {"type": "commit", "hash": head}
+    target = {"type": wanted.type, "ref_type": kind, "ref_name": name, "commit": commit}
     return target, ("tags" if kind == "tag" else "branches", name)
 
 
-def _pull_request_target(repository: Repository, wanted: dict[str, Any]) -> tuple[dict[str, Any], tuple[str, str]]:
-    names = ("source", "destination", "destination_commit", "commit", "pullrequest")
-    if not all(wanted.get(name) for name in names) or not isinstance(wanted["pullrequest"], dict):
-        raise invalid_properties()
-    number = str(wanted["pullrequest"].get("id"))
-    pull_request = repository.pull_requests.get(int(number)) if number.isdigit() else None
+def _pull_request_target(repository: Repository, wanted: PullRequestTarget) -> tuple[dict[str, Any], tuple[str, str]]:
+    identifier = str(wanted.pullrequest.id)
+    pull_request = repository.pull_requests.get(number(identifier) or 0)
     if pull_request is None:
-        raise refuse(404, f"Could not find pull request {number}")
-    target = {**pull_request_target(pull_request), "commit": _commit(repository, wanted)}
+        raise refuse(404, f"Could not find pull request {identifier}")
+    target = {**pull_request_target(pull_request), "commit": _commit(repository, wanted.commit.hash)}
     return target, ("pull-requests", pull_request.source_branch)
 
 
-def _commit(repository: Repository, wanted: dict[str, Any]) -> dict[str, str]:
-    commit = wanted.get("commit")
-    hash_ = commit.get("hash") if isinstance(commit, dict) else None
-    if not isinstance(hash_, str) or not re.fullmatch(r"[0-9a-f]{7,40}", hash_):
-        raise invalid_properties()
-    found = next((full for full in repository.commits if full.startswith(hash_)), None)
+def _commit(repository: Repository, prefix: str) -> dict[str, str]:
+    found = next((full for full in repository.commits if full.startswith(prefix)), None)
     if found is None:
         raise refuse(404, "Could not find the revision")
     return {"type": "commit", "hash": found}
 
 
-def _read_selector(selector: Any) -> dict[str, str] | None:
-    if not selector:
+def _selector(selector: Selector | None) -> dict[str, str] | None:
+    if selector is None:
         return None
-    if not isinstance(selector, dict) or selector.get("type") not in SELECTOR_TYPES:
+    if selector.type != "default" and selector.pattern is None:
         raise invalid_properties()
-    pattern = selector.get("pattern")
-    if selector["type"] != "default" and not isinstance(pattern, str):
-        raise invalid_properties()
-    return {"type": selector["type"], **({"pattern": pattern} if pattern else {})}
+    return {"type": selector.type, **({"pattern": selector.pattern} if selector.pattern else {})}
 
 
 def _resolve_selector(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
+from bitbucket_cloud_emulator.core.bodies import parse_json
 from bitbucket_cloud_emulator.core.errors import ApiError, json_response
 from bitbucket_cloud_emulator.core.fields import Fields
 from bitbucket_cloud_emulator.core.http import API, current_state, origin, requires
@@ -20,7 +20,7 @@ from bitbucket_cloud_emulator.pipelines.request import (
     from_query,
     invalid_properties,
     invalid_sort,
-    read_variables,
+    read_request,
     refuse,
     resolve_target,
 )
@@ -43,7 +43,6 @@ router = APIRouter(prefix=API)
 
 
 @router.get(PIPELINES, dependencies=READ)
-@router.get(f"{PIPELINES}/", dependencies=READ)
 async def list_pipelines(request: Request, workspace: str, repo_slug: str) -> Response:
     """Oldest first unless sorted; ``q`` is ignored; ``next`` loses ``sort`` (a switch)."""
     state, repository = current_state(request), find_repository(request, workspace, repo_slug)
@@ -65,7 +64,6 @@ async def list_pipelines(request: Request, workspace: str, repo_slug: str) -> Re
 
 
 @router.post(PIPELINES)
-@router.post(f"{PIPELINES}/")
 async def create_pipeline(
     request: Request,
     workspace: str,
@@ -79,11 +77,10 @@ async def create_pipeline(
     if not repository.pipelines_enabled:
         raise refuse(400, f"Pipelines is not enabled for repository {repository.uuid}", "result-service.pipeline.disabled")
     on_demand = content if "yaml" in request.headers.get("Content-Type", "") else None
-    body = from_query(request.query_params) if on_demand else _read_json(content)
+    body = read_request(from_query(request.query_params) if on_demand else _read_json(content))
     target = resolve_target(repository, body, on_demand)
-    variables = read_variables(body)
     pipeline = start_pipeline(state, repository, target, trigger="MANUAL", creator=credential.user, definition=on_demand)
-    pipeline.variables = variables
+    pipeline.variables = [variable.sent() for variable in body.variables or []]
     base = origin(request)
     location = f"{base}{API}/repositories/{repository.full_name}/pipelines/{quote(pipeline.uuid)}"
     shown = pipeline_json(repository, pipeline, base, pipeline.created_on)
@@ -91,7 +88,6 @@ async def create_pipeline(
 
 
 @router.get(ONE, dependencies=READ)
-@router.get(f"{ONE}/", dependencies=READ)
 async def get_pipeline(request: Request, workspace: str, repo_slug: str, pipeline_uuid: str) -> Response:
     """Look at a pipeline, by uuid or build number."""
     repository = find_repository(request, workspace, repo_slug)
@@ -135,7 +131,7 @@ def find_pipeline(repository: Repository, identifier: str) -> Pipeline:
     for pipeline in repository.pipelines:
         if identifier in (pipeline.uuid, str(pipeline.build_number)):
             return pipeline
-    kind = "build number" if identifier.isdigit() else "UUID"
+    kind = "build number" if identifier.isdecimal() else "UUID"
     raise refuse(
         404,
         f"Pipeline with {kind} '{identifier}' not found in repository {repository.uuid}",
@@ -152,7 +148,7 @@ def refuse_missing_slash(request: Request) -> None:
 
 def _read_json(content: bytes) -> Any:
     try:
-        return json.loads(content)
+        return parse_json(content)
     except ValueError:
         raise invalid_properties() from None
 

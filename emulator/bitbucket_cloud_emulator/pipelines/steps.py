@@ -28,7 +28,6 @@ storage_router = APIRouter()
 
 
 @router.get(STEPS, dependencies=READ)
-@router.get(f"{STEPS}/", dependencies=READ)
 async def list_steps(request: Request) -> Response:
     """All steps whatever page is asked for; none before the definition is read."""
     _, view = _look(request)
@@ -38,7 +37,6 @@ async def list_steps(request: Request) -> Response:
 
 
 @router.get(STEP, dependencies=READ)
-@router.get(f"{STEP}/", dependencies=READ)
 async def get_step(request: Request) -> Response:
     """Look at a step."""
     _, view = _look(request)

@@ -150,7 +150,7 @@ def _state_json(view: PipelineView, base: str) -> dict[str, Any]:
         return {**state, "stage": {"name": view.stage, "type": f"{kind}_{view.stage.lower()}"}}
     result: dict[str, Any] = {"name": view.result, "type": f"{kind}_{str(view.result).lower()}"}
     if view.result == "STOPPED":
-        result["terminator"] = account_json(view.pipeline.stopped_by, base)
+        result["terminator"] = account_json(view.pipeline.stopped_by or view.pipeline.creator, base)
     if view.result == "ERROR" and view.pipeline.error:
         result["error"] = {"type": "pipeline_error", **view.pipeline.error}
     return {**state, "result": result}

@@ -7,10 +7,11 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from bitbucket_cloud_emulator.core.bodies import Model, json_object, validate
 from bitbucket_cloud_emulator.core.errors import ApiError, json_response
-from bitbucket_cloud_emulator.core.http import json_body
 from bitbucket_cloud_emulator.core.paging import page
-from bitbucket_cloud_emulator.pull_requests import reviews
+from bitbucket_cloud_emulator.core.wire import number
+from bitbucket_cloud_emulator.pull_requests import bodies, reviews
 from bitbucket_cloud_emulator.pull_requests.models import Comment, Task
 from bitbucket_cloud_emulator.pull_requests.target import (
     ONE,
@@ -39,16 +40,16 @@ async def comments(on: Reading) -> Response:
 @router.post(_COMMENTS)
 async def add_comment(on: Reading) -> Response:
     """Comment."""
-    body = await _checked(on, "content", "inline", "parent", "pending")
+    body = await _read(on, bodies.CommentBody)
     made = reviews.comment(
         on.state,
         on.repository,
         on.pr,
         on.user,
-        _text(body),
-        inline=body.get("inline"),
-        parent=(body.get("parent") or {}).get("id"),
-        pending=body.get("pending", False),
+        _text(body.content),
+        inline=body.inline.record() if body.inline else None,
+        parent=body.parent.id if body.parent else None,
+        pending=body.pending,
     )
     shown = _shown(on, made)
     return json_response(shown, 201, {"Location": shown["links"]["self"]["href"]})
@@ -63,11 +64,12 @@ async def comment(on: Reading, comment_id: str) -> Response:
 @router.put(_COMMENT)
 async def edit_comment(on: Reading, comment_id: str) -> Response:
     """Change the text, or publish a pending comment."""
-    body = await _checked(on, "content", "inline", "parent", "pending")
+    body = await _read(on, bodies.CommentBody)
     found, now = _comment(on, comment_id), on.state.clock.now()
-    if "content" in body:
-        reviews.edit_comment(on.pr, found, _text(body), now)
-    if found.pending and body.get("pending") is False:
+    text = _text(body.content) if "content" in body.model_fields_set else None
+    if text is not None:
+        reviews.edit_comment(on.pr, found, text, now)
+    if found.pending and "pending" in body.model_fields_set and not body.pending:
         reviews.publish(on.repository, on.pr, found, now)
     return json_response(_shown(on, found))
 
@@ -106,11 +108,11 @@ async def tasks(on: Reading) -> Response:
 @router.post(_TASKS)
 async def add_task(on: Reading) -> Response:
     """Add a task, maybe to a comment."""
-    body = await _checked(on, "content", "comment", "pending")
-    below = (body.get("comment") or {}).get("id")
-    if below is not None:
-        _comment(on, str(below))
-    made = reviews.add_task(on.state, on.pr, on.user, _text(body), comment=below, pending=body.get("pending", False))
+    body = await _read(on, bodies.TaskBody)
+    parent = body.comment.id if body.comment else None
+    if parent is not None:
+        _comment(on, str(parent))
+    made = reviews.add_task(on.state, on.pr, on.user, _text(body.content), comment=parent, pending=body.pending)
     shown = _shown_task(on, made)
     return json_response(shown, 201, {"Location": shown["links"]["self"]["href"]})
 
@@ -124,12 +126,12 @@ async def task(on: Reading, task_id: str) -> Response:
 @router.put(_TASK)
 async def update_task(on: Reading, task_id: str) -> Response:
     """Change the text, or say that it is done, or not yet."""
-    body = await _checked(on, "content", "state")
+    body = await _read(on, bodies.TaskUpdate)
     found = _task(on, task_id)
-    if "content" in body:
-        found.raw = _text(body)
-    if body.get("state") in ("RESOLVED", "UNRESOLVED"):
-        reviews.settle_task(on.state, on.pr, found, on.user, done=body["state"] == "RESOLVED")
+    if "content" in body.model_fields_set:
+        found.raw = _text(body.content)
+    if body.state:
+        reviews.settle_task(on.state, on.pr, found, on.user, done=body.state == "RESOLVED")
     return json_response(_shown_task(on, found))
 
 
@@ -148,30 +150,29 @@ def _shown_task(on: OnPullRequest, task: Task) -> dict[str, Any]:
     return task_json(on.repository, on.pr, task, on.base)
 
 
-async def _checked(on: OnPullRequest, *known: str) -> dict[str, Any]:
-    """Return the body. Keys that do not belong there are refused, even ``type``."""
-    body = await json_body(on.request)
-    if extra := sorted(set(body) - set(known)):
+async def _read(on: OnPullRequest, model: type[Model]) -> Model:
+    """Return the body. Unknown keys are refused, even ``type``."""
+    body = await json_object(on.request)
+    if extra := sorted(set(body) - set(model.model_fields)):
         raise ApiError(400, "Bad request", fields=dict.fromkeys(extra, "extra keys not allowed"))
-    return body
+    return validate(body, model)
 
 
-def _text(body: dict[str, Any]) -> str:
-    text = (body.get("content") or {}).get("raw")
-    if not isinstance(text, str) or not text:
+def _text(content: bodies.Content | None) -> str:
+    if content is None or not content.raw:
         raise ApiError(400, "Bad request", fields={"content": "required key not provided"})
-    return text
+    return content.raw
 
 
 def _comment(on: OnPullRequest, comment_id: str) -> Comment:
-    found = on.pr.comments.get(int(comment_id)) if comment_id.isdecimal() else None
+    found = on.pr.comments.get(number(comment_id) or 0)
     if found is None or (found.pending and found.user is not on.user):
         raise ApiError(404, comment_id)  # no more is said
     return found
 
 
 def _task(on: OnPullRequest, task_id: str) -> Task:
-    found = on.pr.tasks.get(int(task_id)) if task_id.isdecimal() else None
+    found = on.pr.tasks.get(number(task_id) or 0)
     if found is None:
         raise ApiError(404, f"Task {task_id} not found")
     return found

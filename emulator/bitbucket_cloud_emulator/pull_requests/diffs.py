@@ -14,6 +14,7 @@ from bitbucket_cloud_emulator.commits.models import Commit
 from bitbucket_cloud_emulator.core.errors import ApiError
 from bitbucket_cloud_emulator.core.http import API
 from bitbucket_cloud_emulator.core.paging import page
+from bitbucket_cloud_emulator.core.wire import number
 from bitbucket_cloud_emulator.pull_requests.merge import collisions
 from bitbucket_cloud_emulator.pull_requests.models import PullRequest
 from bitbucket_cloud_emulator.pull_requests.target import ONE, REPOSITORY, InRepository, Reading, in_repository
@@ -130,8 +131,8 @@ def _between(here: InRepository, spec: str) -> tuple[list[Commit], Commit | None
 
 
 def _pull_request(here: InRepository) -> PullRequest | None:
-    number = here.request.query_params.get("from_pullrequest_id", "")
-    return here.repository.pull_requests.get(int(number)) if number.isdecimal() else None
+    wanted = here.request.query_params.get("from_pullrequest_id", "")
+    return here.repository.pull_requests.get(number(wanted) or 0)
 
 
 def _below(path: str, wanted: list[str]) -> bool:

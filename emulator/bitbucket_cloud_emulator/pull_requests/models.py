@@ -6,19 +6,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from bitbucket_cloud_emulator.users.models import User
+from bitbucket_cloud_emulator.users.models import Participant, User
 
 if TYPE_CHECKING:
     from bitbucket_cloud_emulator.repositories.models import Repository
-
-
-@dataclass(eq=False)
-class Participant:
-    user: User
-    role: str  # PARTICIPANT | REVIEWER
-    approved: bool = False
-    state: str | None = None  # approved | changes_requested | None
-    participated_on: datetime | None = None
 
 
 @dataclass(eq=False)

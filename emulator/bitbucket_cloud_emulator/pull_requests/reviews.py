@@ -10,10 +10,10 @@ from typing import Any
 
 from bitbucket_cloud_emulator.core.errors import ApiError
 from bitbucket_cloud_emulator.core.store import State
-from bitbucket_cloud_emulator.pull_requests.models import Activity, Comment, Participant, PullRequest, Task
+from bitbucket_cloud_emulator.pull_requests.models import Activity, Comment, PullRequest, Task
 from bitbucket_cloud_emulator.pull_requests.timeline import closed, log, refusal, take_part, touch
 from bitbucket_cloud_emulator.repositories.models import Repository
-from bitbucket_cloud_emulator.users.models import User
+from bitbucket_cloud_emulator.users.models import Participant, User
 
 #: A comment that nobody edited has an ``updated_on`` that is off by microseconds (recorded on the live API, 2024-09).
 COMMENT_WRITTEN = timedelta(microseconds=82)

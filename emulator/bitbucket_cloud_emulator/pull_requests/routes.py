@@ -43,7 +43,6 @@ Entry = tuple[Repository, PullRequest]
 
 
 @router.get(f"{REPOSITORY}/pullrequests")
-@router.get(f"{REPOSITORY}/pullrequests/")  # as atlassian-python-api asks for it
 async def pull_requests(here: Annotated[InRepository, Depends(in_repository(READ))]) -> Response:
     """Pull requests, newest first; the open ones unless ``state`` or ``q`` say otherwise."""
     return _page(here.request, [(here.repository, pr) for pr in reversed(here.repository.pull_requests.values())])

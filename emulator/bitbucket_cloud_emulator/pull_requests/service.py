@@ -17,10 +17,10 @@ from bitbucket_cloud_emulator.commits.graph import Divergence, divergence
 from bitbucket_cloud_emulator.commits.models import Commit
 from bitbucket_cloud_emulator.core.errors import ApiError
 from bitbucket_cloud_emulator.core.store import State
-from bitbucket_cloud_emulator.pull_requests.models import Participant, PullRequest
+from bitbucket_cloud_emulator.pull_requests.models import PullRequest
 from bitbucket_cloud_emulator.pull_requests.timeline import log_update, refusal, take_part
 from bitbucket_cloud_emulator.repositories.models import Repository
-from bitbucket_cloud_emulator.users.models import User
+from bitbucket_cloud_emulator.users.models import Participant, User
 
 #: Opening writes two ``update`` entries this far apart (recorded on the live API, 2024-09).
 OPENING_TAKES = timedelta(milliseconds=100)

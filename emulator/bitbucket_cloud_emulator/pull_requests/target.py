@@ -13,6 +13,7 @@ from bitbucket_cloud_emulator.core.errors import ApiError, json_response
 from bitbucket_cloud_emulator.core.fields import Fields
 from bitbucket_cloud_emulator.core.http import API, current_state, origin, requires
 from bitbucket_cloud_emulator.core.store import State
+from bitbucket_cloud_emulator.core.wire import number
 from bitbucket_cloud_emulator.pull_requests.models import PullRequest
 from bitbucket_cloud_emulator.pull_requests.views import extras, full_json
 from bitbucket_cloud_emulator.repositories.models import Repository
@@ -75,7 +76,7 @@ def on_pull_request(*scopes: str, html_404: bool = False) -> Callable[..., Corou
 
     async def find(request: Request, workspace: str, repo_slug: str, pull_request_id: str) -> OnPullRequest:
         place = await find_place(request, workspace, repo_slug)
-        known = place.repository.pull_requests.get(int(pull_request_id)) if pull_request_id.isdecimal() else None
+        known = place.repository.pull_requests.get(number(pull_request_id) or 0)
         if known is None:
             raise ApiError(404, "Not Found", style="text")
         return OnPullRequest(place.request, place.state, place.user, place.repository, place.base, known)

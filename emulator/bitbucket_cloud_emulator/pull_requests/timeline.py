@@ -7,9 +7,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from bitbucket_cloud_emulator.core.errors import ApiError
-from bitbucket_cloud_emulator.pull_requests.models import Activity, Participant, PullRequest
+from bitbucket_cloud_emulator.pull_requests.models import Activity, PullRequest
 from bitbucket_cloud_emulator.repositories.models import Repository
-from bitbucket_cloud_emulator.users.models import User
+from bitbucket_cloud_emulator.users.models import Participant, User
 
 Feed = list[tuple[PullRequest, Activity]]
 _feeds: WeakKeyDictionary[Repository, tuple[int, Feed]] = WeakKeyDictionary()

@@ -9,11 +9,11 @@ from bitbucket_cloud_emulator.commits.views import commit_json
 from bitbucket_cloud_emulator.core.fields import Fields
 from bitbucket_cloud_emulator.core.http import API
 from bitbucket_cloud_emulator.core.wire import iso_commit, iso_main, rendered
-from bitbucket_cloud_emulator.pull_requests.models import Activity, Comment, Participant, PullRequest, Task
+from bitbucket_cloud_emulator.pull_requests.models import Activity, Comment, PullRequest, Task
 from bitbucket_cloud_emulator.repositories.models import Repository
 from bitbucket_cloud_emulator.repositories.views import repository_json
 from bitbucket_cloud_emulator.users.models import User
-from bitbucket_cloud_emulator.users.views import account_json
+from bitbucket_cloud_emulator.users.views import account_json, participant_json
 
 _SHORT = 12
 _CALLS = ("commits", "approve", "request-changes", "comments", "activity", "merge", "decline", "statuses")
@@ -118,18 +118,6 @@ def short_json(repository: Repository, pr: PullRequest, base: str) -> dict[str, 
     own = f"{base}{API}/repositories/{repository.full_name}/pullrequests/{pr.id}"
     links = {"self": {"href": own}, "html": {"href": _page(repository, pr, base)}}
     return {"type": "pullrequest", "id": pr.id, "title": pr.title, "draft": pr.draft, "links": links}
-
-
-def participant_json(participant: Participant, base: str) -> dict[str, Any]:
-    """A participant; a reviewer who has done nothing yet has no time."""
-    return {
-        "type": "participant",
-        "user": account_json(participant.user, base),
-        "role": participant.role,
-        "approved": participant.approved,
-        "state": participant.state,
-        "participated_on": iso_main(participant.participated_on) if participant.participated_on else None,
-    }
 
 
 def comment_json(repository: Repository, pr: PullRequest, comment: Comment, base: str) -> dict[str, Any]:

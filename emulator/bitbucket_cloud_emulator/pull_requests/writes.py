@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 
+from bitbucket_cloud_emulator.core.bodies import read_body
 from bitbucket_cloud_emulator.core.errors import ApiError, json_response
 from bitbucket_cloud_emulator.core.fields import Fields
-from bitbucket_cloud_emulator.core.http import json_body
 from bitbucket_cloud_emulator.core.store import State
 from bitbucket_cloud_emulator.core.wire import braces
-from bitbucket_cloud_emulator.pull_requests import reviews
+from bitbucket_cloud_emulator.pull_requests import bodies, reviews
 from bitbucket_cloud_emulator.pull_requests import service as actions
 from bitbucket_cloud_emulator.pull_requests.merge import decline, merge
 from bitbucket_cloud_emulator.pull_requests.models import MergeTask
@@ -29,10 +29,11 @@ from bitbucket_cloud_emulator.pull_requests.target import (
     in_repository,
 )
 from bitbucket_cloud_emulator.pull_requests.timeline import refusal
-from bitbucket_cloud_emulator.pull_requests.views import extras, full_json, participant_json
+from bitbucket_cloud_emulator.pull_requests.views import extras, full_json
 from bitbucket_cloud_emulator.refs.pushes import branch_pushed, pull_request_opened
 from bitbucket_cloud_emulator.repositories.service import find_repository
 from bitbucket_cloud_emulator.users.models import User
+from bitbucket_cloud_emulator.users.views import participant_json
 
 #: How long an asynchronous merge stays PENDING.
 MERGE_TAKES = timedelta(seconds=1)
@@ -45,21 +46,20 @@ async def create(
     here: Annotated[InRepository, Depends(in_repository("read:pullrequest", "write:pullrequest"))],
 ) -> Response:
     """Open a pull request. Default reviewers are not added; an open one between the same branches is overwritten."""
-    body = await json_body(here.request, "title", "source.branch.name")
-    source = body["source"]
-    fork = (source.get("repository") or {}).get("full_name")
+    body = await read_body(here.request, bodies.Create)
+    fork = body.source.repository
     made = actions.create(
         here.state,
         here.repository,
         author=here.user,
-        title=body["title"],
-        description=body.get("description", ""),
-        source_branch=source["branch"]["name"],
-        destination_branch=_branch(body.get("destination")),
-        source_repository=find_repository(here.request, *fork.split("/", 1)) if fork else None,
-        reviewers=_reviewers(here.state, body.get("reviewers", [])),
-        draft=body.get("draft", False),
-        close_source_branch=body.get("close_source_branch", False),
+        title=body.title,
+        description=body.description or "",
+        source_branch=body.source.branch.name,
+        destination_branch=_branch(body.destination),
+        source_repository=find_repository(here.request, *fork.full_name.split("/")) if fork else None,
+        reviewers=_reviewers(here.state, body.reviewers),
+        draft=body.draft,
+        close_source_branch=body.close_source_branch,
     )
     pull_request_opened(here.state, here.repository, made, here.user)
     location = f"{here.base}{here.request.url.path}/{made.id}"
@@ -69,18 +69,18 @@ async def create(
 @router.put(ONE)
 async def update(on: Writing) -> Response:
     """Change what is sent and leave the rest; an empty list of reviewers takes them away."""
-    body = await json_body(on.request)
+    body = await read_body(on.request, bodies.Update)
     actions.edit(
         on.state,
         on.repository,
         on.pr,
         on.user,
-        title=body.get("title"),
-        description=body.get("description"),
-        reviewers=_reviewers(on.state, body["reviewers"]) if "reviewers" in body else None,
-        destination_branch=_branch(body.get("destination")),
-        draft=body.get("draft"),
-        close_source_branch=body.get("close_source_branch"),
+        title=body.title,
+        description=body.description,
+        reviewers=None if body.reviewers is None else _reviewers(on.state, body.reviewers),
+        destination_branch=_branch(body.destination),
+        draft=body.draft,
+        close_source_branch=body.close_source_branch,
     )
     return on.answer(on.pr)
 
@@ -88,7 +88,7 @@ async def update(on: Writing) -> Response:
 @router.post(f"{ONE}/merge")
 async def merge_it(on: Writing) -> Response:
     """Merge; with ``async=true`` the answer is where to ask how it went."""
-    body = await json_body(on.request)
+    body = await read_body(on.request, bodies.Merge)
     later = on.request.query_params.get("async") == "true"
     task_id, task = on.state.uuid(), MergeTask(on.pr, on.state.clock.now() + MERGE_TAKES)
     try:
@@ -97,9 +97,9 @@ async def merge_it(on: Writing) -> Response:
             on.repository,
             on.pr,
             on.user,
-            strategy=body.get("merge_strategy"),
-            message=body.get("message"),
-            close_source_branch=body.get("close_source_branch"),
+            strategy=body.merge_strategy,
+            message=body.message,
+            close_source_branch=body.close_source_branch,
         )
         branch_pushed(on.state, on.repository, on.pr.destination_branch, on.user)
     except ApiError as error:
@@ -129,7 +129,7 @@ async def task_status(on: Reading, task_id: str) -> Response:
 @router.post(f"{ONE}/decline")
 async def decline_it(on: Writing) -> Response:
     """Decline, maybe with a reason."""
-    reason = (await json_body(on.request)).get("message") or ""
+    reason = (await read_body(on.request, bodies.Decline)).message or ""
     return on.answer(decline(on.state, on.repository, on.pr, on.user, reason=reason), ended=True)
 
 
@@ -159,14 +159,14 @@ async def withdraw_request(on: Undoing) -> Response:
     return deleted()
 
 
-def _branch(endpoint: dict[str, Any] | None) -> str | None:
-    return ((endpoint or {}).get("branch") or {}).get("name")
+def _branch(destination: bodies.Destination | None) -> str | None:
+    return destination.branch.name if destination and destination.branch else None
 
 
-def _reviewers(state: State, wanted: list[dict[str, Any]]) -> list[User]:
-    """Find reviewers by uuid or account id. A nickname is refused, as is everybody who is not known; nobody is added then."""
+def _reviewers(state: State, wanted: list[bodies.Reviewer]) -> list[User]:
+    """Find reviewers by uuid or account id. One that is unknown, or named by nickname only, refuses the whole list."""
     by_account = {user.account_id: user for user in state.users.values() if user.account_id}
-    found = [state.users.get(one.get("uuid", "")) or by_account.get(one.get("account_id", "")) for one in wanted]
+    found = [state.users.get(one.uuid) or by_account.get(one.account_id) for one in wanted]
     if None in found:
         raise refusal("reviewers", "Malformed reviewers list")
     return [user for user in found if user]

@@ -10,9 +10,11 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from bitbucket_cloud_emulator.commits.graph import resolve
+from bitbucket_cloud_emulator.core.bodies import read_body
 from bitbucket_cloud_emulator.core.errors import ApiError, json_response
-from bitbucket_cloud_emulator.core.http import API, current_state, json_body, origin, requires
+from bitbucket_cloud_emulator.core.http import API, current_state, origin, requires
 from bitbucket_cloud_emulator.core.paging import page
+from bitbucket_cloud_emulator.refs.bodies import NewBranch, NewTag
 from bitbucket_cloud_emulator.refs.models import Tag
 from bitbucket_cloud_emulator.refs.views import branch_json, tag_json
 from bitbucket_cloud_emulator.repositories.models import Repository
@@ -68,11 +70,11 @@ async def tag(request: Request, workspace: str, repo_slug: str, name: str) -> Re
 @router.post("/branches", dependencies=READ_WRITE)
 async def create_branch(request: Request, workspace: str, repo_slug: str) -> Response:
     """Create a branch on a commit."""
-    repository, body = find_repository(request, workspace, repo_slug), await json_body(request, "name", "target.hash")
-    if body["name"] in repository.branches:
-        raise ApiError(400, f'Branch "{body["name"]}" already exists.', data={"key": "BRANCH_ALREADY_EXISTS"})
-    repository.branches[body["name"]] = resolve(repository, body["target"]["hash"]).hash
-    return json_response(branch_json(repository, body["name"], origin(request)), 201)
+    repository, body = find_repository(request, workspace, repo_slug), await read_body(request, NewBranch)
+    if body.name in repository.branches:
+        raise ApiError(400, f'Branch "{body.name}" already exists.', data={"key": "BRANCH_ALREADY_EXISTS"})
+    repository.branches[body.name] = resolve(repository, body.target.hash).hash
+    return json_response(branch_json(repository, body.name, origin(request)), 201)
 
 
 @router.post("/tags")
@@ -83,12 +85,12 @@ async def create_tag(
     credential: Annotated[Credential, Depends(requires("read:repository", "write:repository"))],
 ) -> Response:
     """Create a tag on a commit; with a message it is an annotated one."""
-    repository, body = find_repository(request, workspace, repo_slug), await json_body(request, "name", "target.hash")
-    if body["name"] in repository.tags:
-        raise ApiError(400, f'tag "{body["name"]}" already exists')
-    made = Tag(body["name"], resolve(repository, body["target"]["hash"]).hash)
-    if message := body.get("message"):
-        made.message, made.date, made.tagger = message, current_state(request).clock.now(), credential.user
+    repository, body = find_repository(request, workspace, repo_slug), await read_body(request, NewTag)
+    if body.name in repository.tags:
+        raise ApiError(400, f'tag "{body.name}" already exists')
+    made = Tag(body.name, resolve(repository, body.target.hash).hash)
+    if body.message:
+        made.message, made.date, made.tagger = body.message, current_state(request).clock.now(), credential.user
     repository.tags[made.name] = made
     return json_response(tag_json(repository, made, origin(request)), 201)
 

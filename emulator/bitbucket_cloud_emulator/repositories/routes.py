@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import re
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
+from bitbucket_cloud_emulator.core.bodies import read_body
 from bitbucket_cloud_emulator.core.errors import ApiError, json_response
-from bitbucket_cloud_emulator.core.http import API, current_state, json_body, origin, requires
+from bitbucket_cloud_emulator.core.http import API, current_state, origin, requires
 from bitbucket_cloud_emulator.core.paging import page
+from bitbucket_cloud_emulator.repositories.bodies import RepositoryBody
 from bitbucket_cloud_emulator.repositories.models import Repository
 from bitbucket_cloud_emulator.repositories.service import NAME_TAKEN, find_repository, rename
 from bitbucket_cloud_emulator.repositories.views import full_json
@@ -20,6 +23,7 @@ from bitbucket_cloud_emulator.workspaces.service import find_workspace
 router = APIRouter(prefix=API)
 
 READ = [Depends(requires("read:repository"))]
+READ_HOOKS = [Depends(requires("read:webhook"))]
 ADMIN = [Depends(requires("admin:repository"))]
 DELETE = [Depends(requires("delete:repository"))]
 
@@ -45,41 +49,42 @@ async def repository(request: Request, workspace: str, repo_slug: str) -> Respon
     return json_response(full_json(find_repository(request, workspace, repo_slug), origin(request)))
 
 
+@router.get("/repositories/{workspace}/{repo_slug}/forks", dependencies=READ)
+@router.get("/repositories/{workspace}/{repo_slug}/watchers", dependencies=READ)
+@router.get("/repositories/{workspace}/{repo_slug}/downloads", dependencies=READ)
+@router.get("/repositories/{workspace}/{repo_slug}/hooks", dependencies=READ_HOOKS)
+async def linked_lists(request: Request, workspace: str, repo_slug: str) -> Response:
+    """Lists that a repository links to. What they list cannot be created yet, so they are empty."""
+    find_repository(request, workspace, repo_slug)
+    return page(request, [], dict)
+
+
 @router.post("/repositories/{workspace}/{repo_slug}", dependencies=ADMIN)
 async def create(request: Request, workspace: str, repo_slug: str) -> Response:
     """Create an empty repository."""
-    owner, state = find_workspace(request, workspace), current_state(request)
-    slug = repo_slug.lower()
-    if slug in owner.repositories:
-        raise ApiError(
-            400,
-            "Repository with this Slug and Owner already exists.",
-            fields=NAME_TAKEN,
-        )
-    body = await json_body(request)
-    now = state.clock.now()
-    made = Repository(
-        owner, slug, repo_slug, state.uuid(), _project(owner, body), now, now, mainbranch=None, pipelines_enabled=None
-    )
-    owner.repositories[slug] = made
-    _change(made, body)
+    owner = find_workspace(request, workspace)
+    if repo_slug.lower() in owner.repositories:
+        raise ApiError(400, "Repository with this Slug and Owner already exists.", fields=NAME_TAKEN)
+    made = await _create(request, owner, repo_slug)
     return json_response(full_json(made, origin(request)))
 
 
 @router.put("/repositories/{workspace}/{repo_slug}", dependencies=ADMIN)
 async def update(request: Request, workspace: str, repo_slug: str) -> Response:
     """Change a repository, or create it; another name is another slug, and the old one redirects."""
-    owner = find_workspace(request, workspace)
-    if repo_slug not in owner.repositories:
-        created = await create(request, workspace, repo_slug)
-        created.status_code = 201
-        return created
-    found, body, base = owner.repositories[repo_slug], await json_body(request), origin(request)
-    found.project = _project(owner, body, found)
+    owner, base = find_workspace(request, workspace), origin(request)
+    found = owner.repositories.get(repo_slug.lower())
+    if found is None:
+        return json_response(full_json(await _create(request, owner, repo_slug), base), 201)
+    body = await read_body(request, RepositoryBody)
+    project = _project(owner, body, found)
+    if "name" in body.model_fields_set:
+        slug = re.sub(r"[^a-z0-9._-]+", "-", body.name.lower())
+        if slug != found.slug:
+            rename(found, slug)
+    found.project = project
     _change(found, body)
     found.updated_on = current_state(request).clock.now()
-    if (new := body.get("name", "").lower().replace(" ", "-")) not in ("", found.slug):
-        rename(found, new)
     location = {"Location": f"{base}{API}/repositories/{found.full_name}"}
     return json_response(full_json(found, base), headers=location)
 
@@ -92,20 +97,30 @@ async def delete(request: Request, workspace: str, repo_slug: str) -> Response:
     return Response(status_code=204, media_type="text/html")
 
 
-def _project(workspace: Workspace, body: dict[str, Any], current: Repository | None = None) -> dict[str, str]:
-    """Return the project that is asked for; by default the present one, or the workspace's oldest."""
+async def _create(request: Request, owner: Workspace, name: str) -> Repository:
+    body, state = await read_body(request, RepositoryBody), current_state(request)
+    now, project = state.clock.now(), _project(owner, body)
+    made = Repository(owner, name.lower(), name, state.uuid(), project, now, now, mainbranch=None, pipelines_enabled=None)
+    owner.repositories[made.slug] = made
+    _change(made, body)
+    return made
+
+
+def _project(workspace: Workspace, body: RepositoryBody, current: Repository | None = None) -> dict[str, str]:
+    """Return the requested project; by default the current one, or the workspace's oldest."""
     known = workspace.projects()
-    key = body.get("project", {}).get("key")
-    if key is None and current:
-        return current.project
-    if key is None and known:
-        return next(iter(known.values()))
-    if key not in known and known:
+    if "project" not in body.model_fields_set:
+        if current:
+            return current.project
+        if known:
+            return next(iter(known.values()))
+    key = body.project.key
+    if known and key not in known:
         raise ApiError(400, f"project: Project {key} not found", fields={"project": [f"Project {key} not found"]})
-    return known.get(key, {"key": key or "PROJ", "name": key or "Project", "uuid": workspace.uuid})
+    return known.get(key, {"key": key, "name": key, "uuid": workspace.uuid})
 
 
-def _change(repository: Repository, body: dict[str, Any]) -> None:
-    for name in ("name", "description", "language", "is_private"):
-        if name in body:
-            setattr(repository, name, body[name])
+def _change(repository: Repository, body: RepositoryBody) -> None:
+    for name, value in body.sent().items():
+        if name != "project":
+            setattr(repository, name, value)

@@ -8,6 +8,7 @@ from typing import Any
 from bitbucket_cloud_emulator.core.http import API
 from bitbucket_cloud_emulator.core.wire import iso_main
 from bitbucket_cloud_emulator.repositories.models import Repository
+from bitbucket_cloud_emulator.workspaces.views import owner_json, project_json, workspace_json
 
 
 def repository_json(repository: Repository, base: str) -> dict[str, Any]:
@@ -49,13 +50,6 @@ def full_json(repository: Repository, base: str) -> dict[str, Any]:
             {"name": "ssh", "href": f"git@bitbucket.org:{repository.full_name}.git"},
         ],
     }
-    owner = {
-        "display_name": workspace.name,
-        "links": {"html": {"href": f"{base}/{workspace.slug}/"}},
-        "type": "team",
-        "uuid": workspace.uuid,
-        "username": f"{workspace.slug}-team",  # not the slug: who takes it for one goes wrong
-    }
     main = repository.mainbranch
     return {
         **short,
@@ -64,20 +58,10 @@ def full_json(repository: Repository, base: str) -> dict[str, Any]:
         "description": repository.description,
         "scm": "git",
         "website": None,
-        "owner": owner,
-        "workspace": {
-            "type": "workspace",
-            "uuid": workspace.uuid,
-            "name": workspace.name,
-            "slug": workspace.slug,
-            "links": {"self": {"href": f"{base}{API}/workspaces/{workspace.slug}"}},
-        },
+        "owner": owner_json(workspace, base),
+        "workspace": workspace_json(workspace, base),
         "is_private": repository.is_private,
-        "project": {
-            "type": "project",
-            **repository.project,
-            "links": {"html": {"href": f"{base}/{workspace.slug}/workspace/projects/{repository.project['key']}"}},
-        },
+        "project": project_json(workspace, repository.project, base),
         "fork_policy": "no_public_forks",
         "created_on": iso_main(repository.created_on),
         "updated_on": iso_main(repository.updated_on),

@@ -6,7 +6,7 @@ from importlib import import_module
 
 from bitbucket_cloud_emulator.core.store import State
 
-SEEDS = ("empty", "demo", "large")
+SEEDS = ("empty", "demo", "demo-without-nulls", "large")
 
 
 def plant(state: State, name: str, **sizes: int) -> None:
@@ -21,4 +21,4 @@ def plant(state: State, name: str, **sizes: int) -> None:
         raise ValueError(f"seed is {name!r}; expected one of {', '.join(SEEDS)}")
     if sizes and name != "large":
         raise ValueError(f"seed {name!r} has one size; {', '.join(sizes)} is for 'large'")
-    import_module(f"bitbucket_cloud_emulator.seeds.{name}").plant(state, **sizes)
+    import_module(f"bitbucket_cloud_emulator.seeds.{name.replace('-', '_')}").plant(state, **sizes)

@@ -34,7 +34,13 @@ REPOSITORIES: dict[str, tuple[str, str, str, int]] = {
 
 
 def plant(state: State) -> None:
-    """Plant the seed."""
+    """Plant the seed; one person leaves the company at the end, and their account is deleted."""
+    workspace, people, _ = plant_company(state)
+    _leave(state, workspace, people[-1])
+
+
+def plant_company(state: State) -> tuple[Workspace, list[User], User]:
+    """Plant three months in which everybody stays; return the workspace, the people and the bot."""
     end = state.clock.start
     first = end - timedelta(weeks=WEEKS)
     people, bot = hire(state, first, end)
@@ -52,10 +58,10 @@ def plant(state: State) -> None:
         story.begin(first, nightlies(story, builds, slug))
         story.begin(first, releases(story, builds, slug, hotfixes(story, builds)))
     story.tell()
-    _leave(state, workspace, people[-1].user)
     workspace.repositories["api"].scripts = scripts()
     for repository in workspace.repositories.values():
         settle_statuses(repository, end)
+    return workspace, [one.user for one in people], bot
 
 
 def _create(state: State, workspace: Workspace, slug: str, owner: User) -> Repository:

@@ -16,7 +16,7 @@ from bitbucket_cloud_emulator.core.http import API, current_state, origin, requi
 from bitbucket_cloud_emulator.core.paging import page
 from bitbucket_cloud_emulator.refs.pushes import branch_pushed
 from bitbucket_cloud_emulator.repositories.service import find_repository
-from bitbucket_cloud_emulator.source.service import parent_commit
+from bitbucket_cloud_emulator.source.service import imagined_content, parent_commit
 from bitbucket_cloud_emulator.source.views import entry_json
 from bitbucket_cloud_emulator.users.models import Credential
 
@@ -49,6 +49,8 @@ async def read(request: Request, workspace: str, repo_slug: str, commit: str, pa
         return Response(at.files[path], media_type=kind)
     folder = f"{path.rstrip('/')}/" if path.strip("/") else ""
     below = sorted({folder + name[len(folder) :].split("/")[0] for name in at.files if name.startswith(folder)})
+    if not below and (content := imagined_content(repository, path)) is not None:
+        return Response(content, media_type="text/plain")
     if not below:
         raise ApiError(404, f"No such file or directory: {path}")
     return page(request, below, lambda name: entry_json(at, name, base), style="opaque", with_size=False)

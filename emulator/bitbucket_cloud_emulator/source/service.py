@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bitbucket_cloud_emulator.commits.graph import resolve
+from bitbucket_cloud_emulator.commits.diffs import imagined_file
+from bitbucket_cloud_emulator.commits.graph import parting, resolve
 from bitbucket_cloud_emulator.commits.models import Commit
 from bitbucket_cloud_emulator.core.errors import ApiError
 from bitbucket_cloud_emulator.repositories.models import Repository
@@ -21,3 +22,18 @@ def parent_commit(repository: Repository, branch: str, parents: str) -> Commit |
     if head and wanted.hash != head:
         raise ApiError(409, f"{parents} is not the head of {branch} any more")
     return wanted
+
+
+def imagined_content(repository: Repository, path: str) -> bytes | None:
+    """Return the content of a file that only the diffstats of seeded pull requests have, None if none has it.
+
+    Seeds draw diffstats without writing trees, and links of diffstats lead to files.
+    """
+    for pr in repository.pull_requests.values():
+        base = parting(repository, [repository.commits[sha] for sha in pr.commits])
+        trees = (repository.commits[pr.source_hash].files, base.files if base else {})
+        if not any(path in tree for tree in trees):
+            for row in pr.diffstat:
+                if path in (row["path"], row.get("old_path")):
+                    return imagined_file(row)
+    return None

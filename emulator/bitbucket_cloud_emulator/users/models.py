@@ -32,3 +32,14 @@ class Credential:
     expires_on: datetime | None = None
     revoked: bool = False
     consumer: str | None = None  # key of the OAuth consumer it was given to, which its requests count against
+
+
+@dataclass(eq=False)
+class Participant:
+    """A user's part in a review."""
+
+    user: User
+    role: str  # PARTICIPANT | REVIEWER
+    approved: bool = False
+    state: str | None = None  # approved | changes_requested | None
+    participated_on: datetime | None = None

@@ -7,7 +7,7 @@ from typing import Any
 
 from bitbucket_cloud_emulator.core.http import API
 from bitbucket_cloud_emulator.core.wire import braces, iso_main
-from bitbucket_cloud_emulator.users.models import User
+from bitbucket_cloud_emulator.users.models import Participant, User
 
 
 def account_json(user: User | None, base: str) -> dict[str, Any] | None:
@@ -45,4 +45,16 @@ def user_json(user: User, base: str) -> dict[str, Any]:
         "is_staff": False,
         "location": None,
         "has_2fa_enabled": None,
+    }
+
+
+def participant_json(participant: Participant, base: str) -> dict[str, Any]:
+    """A participant; a reviewer who has done nothing yet has no time."""
+    return {
+        "type": "participant",
+        "user": account_json(participant.user, base),
+        "role": participant.role,
+        "approved": participant.approved,
+        "state": participant.state,
+        "participated_on": iso_main(participant.participated_on) if participant.participated_on else None,
     }

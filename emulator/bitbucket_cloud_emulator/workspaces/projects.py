@@ -13,6 +13,7 @@ from bitbucket_cloud_emulator.core.paging import page
 from bitbucket_cloud_emulator.core.wire import iso_main
 from bitbucket_cloud_emulator.workspaces.models import Workspace
 from bitbucket_cloud_emulator.workspaces.service import find_workspace
+from bitbucket_cloud_emulator.workspaces.views import owner_json, project_json, workspace_json
 
 router = APIRouter(prefix=f"{API}/workspaces/{{workspace}}/projects")
 
@@ -38,19 +39,12 @@ async def project(request: Request, workspace: str, project_key: str) -> Respons
 
 def _json(workspace: Workspace, project: dict[str, str], base: str) -> dict[str, Any]:
     return {
-        "type": "project",
-        "uuid": project["uuid"],
-        "key": project["key"],
-        "name": project["name"],
+        **project_json(workspace, project, base),
         "description": "",
         "is_private": True,
         "has_publicly_visible_repos": False,
         "created_on": iso_main(workspace.created_on),
         "updated_on": iso_main(workspace.created_on),
-        "owner": {"type": "team", "uuid": workspace.uuid, "display_name": workspace.name, "username": f"{workspace.slug}-team"},
-        "workspace": {"type": "workspace", "uuid": workspace.uuid, "name": workspace.name, "slug": workspace.slug},
-        "links": {
-            "html": {"href": f"{base}/{workspace.slug}/workspace/projects/{project['key']}"},
-            "avatar": {"href": f"{base}/{workspace.slug}/workspace/projects/{project['key']}/avatar/32"},
-        },
+        "owner": owner_json(workspace, base),
+        "workspace": workspace_json(workspace, base),
     }

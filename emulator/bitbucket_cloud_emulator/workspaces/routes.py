@@ -58,8 +58,8 @@ async def my_permission(
 
 @router.get("/workspaces/{workspace}", dependencies=READ_WORKSPACE)
 async def workspace(request: Request, workspace: str) -> Response:
-    """A workspace."""
-    found = find_workspace(request, workspace)
+    """A workspace by slug or uuid."""
+    found = find_workspace(request, workspace, by_uuid=True)
     base = origin(request)
     short = workspace_json(found, base)
     itself = short["links"]["self"]["href"]

@@ -32,3 +32,35 @@ def workspace_json(workspace: Workspace, base: str) -> dict[str, Any]:
             "avatar": {"href": f"{base}/workspaces/{workspace.slug}/avatar/"},
         },
     }
+
+
+def owner_json(workspace: Workspace, base: str) -> dict[str, Any]:
+    """The account of a workspace, as the owner of its repositories and projects."""
+    encoded = braces(workspace.uuid)
+    return {
+        "display_name": workspace.name,
+        "links": {
+            "self": {"href": f"{base}{API}/workspaces/{encoded}"},
+            "avatar": {"href": f"{base}/account/{encoded}/avatar/32/"},
+            "html": {"href": f"{base}/{encoded}/"},
+        },
+        "type": "team",
+        "uuid": workspace.uuid,
+        "username": f"{workspace.slug}-team",  # differs from the slug, as recorded
+    }
+
+
+def project_json(workspace: Workspace, project: dict[str, str], base: str) -> dict[str, Any]:
+    """A project as part of another object."""
+    page = f"{base}/{workspace.slug}/workspace/projects/{project['key']}"
+    return {
+        "type": "project",
+        "key": project["key"],
+        "uuid": project["uuid"],
+        "name": project["name"],
+        "links": {
+            "self": {"href": f"{base}{API}/workspaces/{workspace.slug}/projects/{project['key']}"},
+            "html": {"href": page},
+            "avatar": {"href": f"{page}/avatar/32"},
+        },
+    }
