@@ -46,15 +46,15 @@ WRITES: dict[str, tuple[str, dict[str, Any]]] = {
     f"{API}/pullrequests/1/comments/538893001": ("PUT", {"content": {"raw": "Why?"}, "pending": False}),
     f"{API}/pullrequests/1/tasks": ("POST", {"content": {"raw": "Do it"}, "comment": {"id": 1}, "pending": False}),
     f"{API}/pullrequests/1/tasks/1": ("PUT", {"content": {"raw": "Do it"}, "state": "RESOLVED"}),
-    API: ("PUT", {"name": "api", "description": "d", "language": "go", "is_private": True, "project": {"key": "ACME"}}),
+    API: ("PUT", {"description": "d", "language": "go", "is_private": True, "project": {"key": "ACME"}}),
     "/repositories/acme/new": ("POST", {"name": "new", "description": "d", "project": {"key": "ACME"}}),
     f"{API}/refs/branches": ("POST", BRANCH),
     f"{API}/refs/tags": ("POST", {**BRANCH, "message": "v1"}),
-    f"{API}/commit/HEAD/statuses/build": (
+    f"{API}/commit/base/statuses/build": (
         "POST",
         {"key": "k", "state": "FAILED", "url": "https://x", "name": "n", "description": "d", "refname": "main"},
     ),
-    f"{API}/commit/HEAD/statuses/build/known": ("PUT", {"state": "FAILED", "url": "https://x", "name": "n", "description": "d"}),
+    f"{API}/commit/base/statuses/build/known": ("PUT", {"state": "FAILED", "url": "https://x", "name": "n", "description": "d"}),
     f"{API}/pipelines_config": ("PUT", {"enabled": True}),
     f"{API}/pipelines": (
         "POST",
@@ -66,7 +66,7 @@ WRITES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 READS = (API, "/repositories/acme", f"{API}/refs", f"{API}/pipelines", f"{API}/pullrequests?state=ALL", f"{API}/pullrequests/1",
          f"{API}/pullrequests/1/comments", f"{API}/pullrequests/1/tasks", f"{API}/pullrequests/activity",
-         f"{API}/commit/HEAD/statuses", f"{API}/pipelines_config/variables", f"{API}/pullrequests/1/merge/task-status/x",
+         f"{API}/commit/base/statuses", f"{API}/pipelines_config/variables", f"{API}/pullrequests/1/merge/task-status/x",
          "/workspaces/acme/projects")  # fmt: skip
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4)
@@ -78,9 +78,10 @@ ANYTHING = st.recursive(
 @pytest.fixture(scope="module")
 def bitbucket() -> Iterator[BitbucketEmulator]:
     with BitbucketEmulator("empty", speed=0, now=NOW) as emulator:
+        send(emulator, "POST", f"{API}/refs/tags", {"name": "base", "target": {"hash": "HEAD"}})
         emulator.control("POST", "pullrequests/acme/api", {"title": "Add search", "events": [{"do": "comment", "text": "Why?"}]})
         send(emulator, "POST", f"{API}/pullrequests/1/tasks", {"content": {"raw": "Test it"}})
-        send(emulator, "POST", f"{API}/commit/HEAD/statuses/build", {"key": "known", "state": "FAILED", "url": "https://x"})
+        send(emulator, "POST", f"{API}/commit/base/statuses/build", {"key": "known", "state": "FAILED", "url": "https://x"})
         yield emulator
 
 

@@ -17,8 +17,8 @@ class StatusUpdate(Body):
 
     state: State = "INPROGRESS"
     url: _Required = ""
-    name: str = ""
-    description: str = ""
+    name: str | None = None
+    description: str | None = None
     refname: str | None = None
 
 

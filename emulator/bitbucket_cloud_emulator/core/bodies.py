@@ -20,8 +20,9 @@ class Body(BaseModel):
     model_config = ConfigDict(strict=True)
 
     def sent(self) -> dict[str, Any]:
-        """Return the fields that were sent."""
-        return {name: getattr(self, name) for name in self.model_fields_set}
+        """Return the fields that were sent; clients send null for what they do not set."""
+        values = {name: getattr(self, name) for name in self.model_fields_set}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 def parse_json(content: bytes) -> Any:

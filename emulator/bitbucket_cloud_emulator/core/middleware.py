@@ -157,6 +157,8 @@ class Surroundings:
             if request.headers.get("If-None-Match") == tag:
                 start, content = {**start, "status": 304}, b""
         headers = [(name, value) for name, value in start["headers"] if name != b"content-length" or start["status"] != 304]
+        if not any(name == b"content-type" for name, _ in headers):
+            extra["Content-Type"] = "text/html; charset=utf-8"  # on empty answers too; bitbucket.js fails without it
         headers += [(name.lower().encode(), value.encode()) for name, value in extra.items()]
         return {**start, "headers": headers}, content
 

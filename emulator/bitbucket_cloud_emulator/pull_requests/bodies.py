@@ -34,15 +34,15 @@ class Reviewer(Body):
 
 
 class Create(Body):
-    """A new pull request."""
+    """A new pull request; clients send null for what they do not set."""
 
     title: Annotated[str, Field(min_length=1)]
     source: Source
     destination: Destination | None = None
     description: str | None = None
-    reviewers: list[Reviewer] = []
-    draft: bool = False
-    close_source_branch: bool = False
+    reviewers: list[Reviewer] | None = None
+    draft: bool | None = None
+    close_source_branch: bool | None = None
 
 
 class Update(Body):

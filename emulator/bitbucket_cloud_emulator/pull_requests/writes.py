@@ -57,9 +57,9 @@ async def create(
         source_branch=body.source.branch.name,
         destination_branch=_branch(body.destination),
         source_repository=find_repository(here.request, *fork.full_name.split("/")) if fork else None,
-        reviewers=_reviewers(here.state, body.reviewers),
-        draft=body.draft,
-        close_source_branch=body.close_source_branch,
+        reviewers=_reviewers(here.state, body.reviewers or []),
+        draft=bool(body.draft),
+        close_source_branch=bool(body.close_source_branch),
     )
     pull_request_opened(here.state, here.repository, made, here.user)
     location = f"{here.base}{here.request.url.path}/{made.id}"

@@ -17,7 +17,7 @@ class RepositoryBody(Body):
     """A repository, new or changed; what is not sent is left as it is."""
 
     name: Annotated[str, Field(min_length=1, max_length=62)] = ""
-    description: str = ""
-    language: str = ""
+    description: str | None = None
+    language: str | None = None
     is_private: bool = True
     project: _Project = Field(default_factory=lambda: _Project(key="PROJ"))
