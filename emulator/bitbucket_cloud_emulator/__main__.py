@@ -1,4 +1,4 @@
-"""``python -m bitbucket_cloud_emulator``: serve the embedded Bitbucket until Ctrl-C."""
+"""``python -m bitbucket_cloud_emulator``: serve the emulator until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m bitbucket_cloud_emulator", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--allow-remote", action="store_true", help="allow a --host that others can reach; they can change all")
+    parser.add_argument("--allow-remote", action="store_true", help="allow a --host that other machines can reach")
     parser.add_argument("--port", type=int, default=8070, help="port, 0 for a free one (default: %(default)s)")
-    parser.add_argument("--seed", default="demo", choices=SEEDS, help="what is in it (default: %(default)s)")
+    parser.add_argument("--seed", default="demo", choices=SEEDS, help="initial state (default: %(default)s)")
     parser.add_argument("--speed", type=float, default=1.0, help="emulated seconds a second (default: %(default)s)")
     parser.add_argument("--now", type=datetime.fromisoformat, help="emulated start, such as 2026-11-02T08:00:00+00:00")
     parser.add_argument("--pull-requests", type=int, help="how many, for --seed large")
@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(str(error))
     except OSError as error:
         print(
-            f"Can not listen on {options.host}:{options.port}: {os.strerror(error.errno or 0)}. Choose another --port.",
+            f"Cannot listen on {options.host}:{options.port}: {os.strerror(error.errno or 0)}. Choose another --port.",
             file=sys.stderr,
         )
         return 1

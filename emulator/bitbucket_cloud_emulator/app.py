@@ -17,7 +17,7 @@ from bitbucket_cloud_emulator.commits import statuses as commit_statuses
 from bitbucket_cloud_emulator.core import control, removed
 from bitbucket_cloud_emulator.core.errors import ApiError, Moved
 from bitbucket_cloud_emulator.core.http import API
-from bitbucket_cloud_emulator.core.middleware import Surroundings, Traffic
+from bitbucket_cloud_emulator.core.middleware import Middleware, Traffic
 from bitbucket_cloud_emulator.core.store import State
 from bitbucket_cloud_emulator.deployments import routes as deployments
 from bitbucket_cloud_emulator.oauth import consent as oauth_consent
@@ -78,13 +78,13 @@ ROUTERS: tuple[APIRouter, ...] = (
 _NO_API = "There is no API hosted at this URL.\n\nFor information about our API's, please refer to the documentation."
 
 
-def create_app(state: State) -> Surroundings:
-    """Return the application that serves a state, with its surroundings.
+def create_app(state: State) -> Middleware:
+    """Return the application that serves a state, in its middleware.
 
     The FastAPI application inside is its ``app``; ``app.state`` has ``bitbucket`` (the :class:`State`), ``traffic``
     and ``faults``.
     """
-    app = FastAPI(title="Embedded Bitbucket Cloud", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app = FastAPI(title="bitbucket-cloud-emulator", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.bitbucket = state
     app.state.traffic = Traffic()
     app.state.faults = []
@@ -95,7 +95,7 @@ def create_app(state: State) -> Surroundings:
     app.exception_handler(Moved)(_moved)
     app.exception_handler(HTTPException)(_no_route)
     app.exception_handler(RequestValidationError)(_bad_parameters)
-    return Surroundings(app)
+    return Middleware(app)
 
 
 def _with_optional_slash(route: BaseRoute) -> BaseRoute:

@@ -20,7 +20,7 @@ from bitbucket_cloud_emulator.oauth.browser import log_in
 
 
 class BitbucketEmulator:
-    """An embedded Bitbucket Cloud on this machine, as a context manager::
+    """An emulator of Bitbucket Cloud in this process, as a context manager::
 
         with BitbucketEmulator(seed="demo") as bitbucket:
             client = BitbucketClient(ApiToken(*bitbucket.api_token), "acme", bitbucket.api_url)
@@ -28,9 +28,9 @@ class BitbucketEmulator:
     :param seed: ``empty`` (one repository), ``demo`` (three months of a small company) or ``large``
     :param host: address to listen on, of this machine only: there are well-known credentials in it
     :param port: port, 0 for a free one
-    :param speed: emulated seconds a second; 0 stands still
-    :param now: the instant it starts at; the present when not given
-    :param allow_remote: listen on an address that others can reach; anybody who does can read and change everything
+    :param speed: emulated seconds per second; 0 stops the clock
+    :param now: start of the emulated clock; the current time by default
+    :param allow_remote: listen on an address that others can reach; anyone with network access can read and change everything
     :param sizes: how large, such as ``pull_requests=5000`` for ``large``
     """
 
@@ -70,14 +70,14 @@ class BitbucketEmulator:
         self.stop()
 
     def start(self) -> BitbucketEmulator:
-        """Plant the seed (once) and listen; returns when requests are answered.
+        """Plant the seed (once) and listen; return when requests are answered.
 
         :raises OSError: the port is taken
         """
         from bitbucket_cloud_emulator.app import create_app
         from bitbucket_cloud_emulator.seeds import plant
 
-        listener = socket.create_server((self.host, self.port))  # first, so that a taken port is told at once
+        listener = socket.create_server((self.host, self.port))  # first, so that a taken port fails at once
         try:
             if not self.state.workspaces:
                 plant(self.state, self.seed, **self._sizes)
@@ -87,7 +87,7 @@ class BitbucketEmulator:
         self.port = listener.getsockname()[1]
         config = uvicorn.Config(
             create_app(self.state),
-            log_config=None,  # logging belongs to the process we are in
+            log_config=None,  # logging is configured by the embedding process
             log_level="critical",  # the application logs what fails in it
             access_log=False,
             lifespan="off",
@@ -104,7 +104,7 @@ class BitbucketEmulator:
         return self
 
     def stop(self) -> None:
-        """Stop answering and cut open connections. What it knows is kept: :meth:`start` goes on, on the same port."""
+        """Stop and abort open connections. The state is kept: :meth:`start` resumes on the same port."""
         if self._server is not None and self._thread is not None:
             self._server.stop()
             self._thread.join()
@@ -126,11 +126,11 @@ class BitbucketEmulator:
         return {one.user.nickname: (one.login, one.secret) for one in self.state.credentials if one.login and not one.revoked}
 
     def login(self, user: str | None = None, scopes: Iterable[str] | None = None) -> dict[str, Any]:
-        """Log somebody in through :attr:`oauth_consumer`, consent and code exchange over HTTP, and return the token answer.
+        """Log a user in through :attr:`oauth_consumer`, consent and code exchange over HTTP, and return the token response.
 
         :param user: nickname; the owner of the workspace when not given
         :param scopes: legacy scopes to ask for, such as ``pipeline:write``; all that the consumer has when not given
-        :raises ValueError: the emulator refused; says why
+        :raises ValueError: the emulator refused, with its reason
         """
         return log_in(self.host, self.port, self.oauth_consumer, user=user, scopes=scopes)
 
@@ -144,11 +144,11 @@ class BitbucketEmulator:
         return int(self.control("DELETE", f"logins?{urlencode({'user': user})}" if user else "logins")["revoked"])
 
     def expire_access_tokens(self) -> int:
-        """Let all access tokens of all OAuth consumers lapse now and return how many; refresh tokens stay good."""
+        """Expire all access tokens of all OAuth consumers now and return how many; refresh tokens stay valid."""
         return int(self.control("POST", "logins/expire", {})["expired"])
 
     def grants(self) -> dict[str, int]:
-        """Return how often each OAuth grant was asked for, with status, such as ``{"refresh_token 200": 3}``."""
+        """Return the number of requests per OAuth grant and status, such as ``{"refresh_token 200": 3}``."""
         grants: dict[str, int] = self.control("GET", "requests")["grants"]
         return grants
 
@@ -164,7 +164,7 @@ class BitbucketEmulator:
     def control(self, method: str, path: str, body: Any = None) -> Any:
         """Call the control interface below ``/_emulator/`` and return its JSON.
 
-        :raises urllib.error.HTTPError: the emulator refused; its body says why
+        :raises urllib.error.HTTPError: the emulator refused; the body has the reason
         """
         request = urllib.request.Request(  # noqa: S310 - our own server on this machine
             f"{self.url}/_emulator/{path}",
@@ -176,12 +176,12 @@ class BitbucketEmulator:
             return json.loads(answer.read())
 
     def requests(self) -> dict[str, int]:
-        """Return how often each route was asked, such as ``{"GET /repositories/{workspace}": 3}``."""
+        """Return the number of requests per route, such as ``{"GET /repositories/{workspace}": 3}``."""
         counts: dict[str, int] = self.control("GET", "requests")["counts"]
         return counts
 
     def reset_requests(self) -> None:
-        """Start counting anew."""
+        """Reset the request counts."""
         self.control("DELETE", "requests")
 
     def fault(self, kind: str, **options: Any) -> None:
@@ -195,14 +195,14 @@ class BitbucketEmulator:
         self.control("POST", "faults", {"kind": kind, **options})
 
     def clear_faults(self, path: str | None = None) -> None:
-        """Switch faults off; what they hold up goes on.
+        """Switch faults off; delayed requests continue.
 
         :param path: only those with this ``path``, as given to :meth:`fault`
         """
         self.control("DELETE", f"faults?{urlencode({'path': path})}" if path else "faults")
 
     def clock(self, **change: Any) -> datetime:
-        """Change the clock by ``speed=``, ``set=`` (an instant) or ``advance=`` (seconds) and return the emulated time."""
+        """Change the clock by ``speed=``, ``set=`` (a time) or ``advance=`` (seconds) and return the emulated time."""
         change = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in change.items()}
         return datetime.fromisoformat(self.control("POST", "clock", change)["now"])
 
@@ -225,11 +225,11 @@ class BitbucketEmulator:
         :param kind: ``api_token``, ``repo_access_token``, ``project_access_token``, ``workspace_access_token`` or ``oauth2``
         :param secret: the token
         :param fields: ``login`` (of an API token), ``scopes`` (all by default), ``workspace``, ``repository``, ``user``
-            (nickname; by default a bot of its own) and ``expires_on`` (an instant)
+            (nickname; by default a bot of its own) and ``expires_on`` (a time)
         """
         fields = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in fields.items()}
         self.control("POST", "credentials", {"kind": kind, "secret": secret, **fields})
 
     def revoke(self, secret: str) -> None:
-        """Revoke a credential, as its owner would at Atlassian."""
+        """Revoke a credential, as its owner can at Atlassian."""
         self.control("DELETE", f"credentials/{quote(secret, safe='')}")

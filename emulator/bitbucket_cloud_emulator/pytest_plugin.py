@@ -17,7 +17,7 @@ NOW = datetime(2026, 11, 2, 8, tzinfo=UTC)
 
 @pytest.fixture
 def bitbucket_emulator() -> Iterator[BitbucketEmulator]:
-    """A new emulator with workspace ``acme`` and repository ``api``. Its clock stands still until a test moves it."""
+    """A new emulator with workspace ``acme`` and repository ``api``. Its clock is stopped until a test advances it."""
     from bitbucket_cloud_emulator.emulator import BitbucketEmulator
 
     with BitbucketEmulator(seed="empty", speed=0, now=NOW) as bitbucket:
@@ -26,7 +26,7 @@ def bitbucket_emulator() -> Iterator[BitbucketEmulator]:
 
 @pytest.fixture(scope="session")
 def bitbucket_demo() -> Iterator[BitbucketEmulator]:
-    """Three months of a small company, shared by all tests and therefore read-only. Its clock stands still."""
+    """Three months of a small company, shared by all tests and therefore read-only. Its clock is stopped."""
     from bitbucket_cloud_emulator.emulator import BitbucketEmulator
 
     with BitbucketEmulator(seed="demo", speed=0, now=NOW) as bitbucket:

@@ -133,7 +133,7 @@ async def pull_request(request: Request, workspace: str, repo_slug: str, number:
     return web_page(
         f"#{one.id} {one.title}",
         f"<p><b>{one.state}</b> &middot; {branches}</p><p>{html.escape(one.description)}</p>"
-        f"{table(('when', 'what', 'who'), rows)}",
+        f"{table(('date', 'event', 'user'), rows)}",
     )
 
 

@@ -110,7 +110,7 @@ def test_a_port_that_is_taken_is_said_in_one_line(capsys: pytest.CaptureFixture[
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert main(["--port", str(port), "--seed", "empty"]) == 1
-    assert capsys.readouterr().err == f"Can not listen on 127.0.0.1:{port}: Address already in use. Choose another --port.\n"
+    assert capsys.readouterr().err == f"Cannot listen on 127.0.0.1:{port}: Address already in use. Choose another --port.\n"
 
 
 @pytest.mark.parametrize(

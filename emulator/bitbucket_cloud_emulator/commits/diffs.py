@@ -1,4 +1,4 @@
-"""What changed between two trees: rows of a diffstat, text of a diff, and whether two changes collide."""
+"""Differences between two trees: diffstat, diff and conflicts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def diff(before: Tree, after: Tree) -> str:
 
 
 def imagined_diff(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return a diff with as many lines as a diffstat says, for changes whose trees nobody wrote."""
+    """Return a diff with the line counts of a diffstat, for changes without trees."""
     text = ""
     for row in rows:
         new, old = row["path"], row.get("old_path") or row["path"]
@@ -56,7 +56,7 @@ def imagined_file(row: Mapping[str, Any]) -> bytes:
 
 
 def conflicts(base: Tree, ours: Tree, theirs: Tree) -> list[str]:
-    """Return the paths that both sides changed, each in its own way. Files are not looked into: same file, conflict."""
+    """Return the paths that both sides changed differently. Files are compared as wholes."""
     return [path for path in sorted({*base, *ours, *theirs}) if len({base.get(path), ours.get(path), theirs.get(path)}) == 3]
 
 

@@ -1,6 +1,6 @@
-"""The commit graph: make commits, and see what a branch adds to another and where the two parted.
+"""The commit graph: add commits, resolve names, compare branches.
 
-A commit carries its whole tree (path -> content). A commit made without files stands for a tree that nobody looks into.
+A commit carries its whole tree (path -> content). A commit made without files has the tree of its parent.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def add_commit(
     tree = repository.commits[parents[0]].files if parents else {}
     if files:
         tree = {path: content for path, content in {**tree, **files}.items() if content is not None}
-    raw = f"{author.display_name} <{author.nickname}@example.com>" if author else "Somebody <somebody@example.com>"
+    raw = f"{author.display_name} <{author.nickname}@example.com>" if author else "Unknown <unknown@example.com>"
     # git keeps whole seconds.
     date = (at or state.clock.now()).replace(microsecond=0)
     commit = Commit(state.hash(), parents, author, raw, date, message, tree)
@@ -52,7 +52,7 @@ def add_commit(
 
 @dataclass(frozen=True)
 class Divergence:
-    """What a source has that a destination has not, newest first, and the commit where they parted (None: they never met)."""
+    """The commits of a source that a destination lacks, newest first, and their merge base (None: unrelated histories)."""
 
     own: list[Commit]
     base: Commit | None
@@ -68,14 +68,14 @@ def divergence(repository: Repository, source: str, destination: str) -> Diverge
 
 
 def parting(repository: Repository, own: list[Commit]) -> Commit | None:
-    """Return where a branch that consists of these commits (newest first) last met the rest of the history."""
+    """Return the merge base of a branch that consists of these commits (newest first)."""
     mine = {commit.hash for commit in own}
     outside = (parent for commit in own for parent in commit.parents if parent not in mine)
     return next((repository.commits[parent] for parent in outside if parent in repository.commits), None)
 
 
 def is_ancestor(repository: Repository, older: str, newer: str) -> bool:
-    """Say whether a commit is part of another's history."""
+    """Return whether a commit is an ancestor of another."""
     return older in ancestors(repository, [newer])
 
 

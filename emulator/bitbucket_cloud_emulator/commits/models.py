@@ -20,7 +20,7 @@ class Commit:
     date: datetime
     message: str
     files: dict[str, bytes] = field(default_factory=dict)
-    participants: dict[str, Participant] = field(default_factory=dict)  # by user uuid: who approved it
+    participants: dict[str, Participant] = field(default_factory=dict)  # by user uuid: its approvals
 
 
 @dataclass(eq=False)

@@ -83,7 +83,7 @@ async def unapprove(
 
 @router.get("/commit/{commit}/comments", dependencies=READ)
 async def comments(request: Request, workspace: str, repo_slug: str, commit: str) -> Response:
-    """Comments of a commit. They cannot be written yet, so there are none."""
+    """Comments of a commit; none, because they cannot be written."""
     resolve(find_repository(request, workspace, repo_slug), commit)
     return page(request, [], dict)
 

@@ -1,4 +1,4 @@
-"""Who asks and what they may do: Basic and Bearer, scopes in both spellings, rate limits."""
+"""Authentication by Basic and Bearer, scopes in both spellings, rate limits."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ ALL_SCOPES = frozenset(
     for thing in things.split()
 )
 
-#: What can be sent, in the words of ``X-Credential-Type``.
+#: Kinds of credentials: values of ``X-Credential-Type``.
 CREDENTIAL_KINDS = ("api_token", "repo_access_token", "project_access_token", "workspace_access_token", "oauth2")
 
-#: API-token scopes that a legacy OAuth scope stands for, with those it implies (developer.atlassian.com, scopes).
+#: API-token scopes of a legacy OAuth scope, implied ones included (developer.atlassian.com, scopes).
 _LEGACY = {
     "account": "read:user read:workspace",
     "account:write": "read:user read:workspace",
@@ -52,7 +52,7 @@ _LEGACY = {
     "team": "read:workspace",
 }
 
-#: Scopes that a legacy scope brings along, those of the whole chain (developer.atlassian.com, scopes).
+#: Legacy scopes that a legacy scope includes, transitively (developer.atlassian.com, scopes).
 _INCLUDED = {
     "account": "email",
     "account:write": "account email",
@@ -75,7 +75,7 @@ _ANONYMOUS_LIMIT = 60
 
 def authenticate(state: State, request: Request) -> Credential:
     """Return the credential a request is signed with, or raise the 401 that Bitbucket would send."""
-    if "access_token" in request.query_params:  # since 2026-05-04; one in the body was never looked at here
+    if "access_token" in request.query_params:  # since 2026-05-04; one in the body is ignored
         raise ApiError(401, _HEADER_ONLY)
     header = request.headers.get("Authorization", "")
     scheme, _, value = header.partition(" ")
@@ -102,7 +102,7 @@ def authenticate(state: State, request: Request) -> Credential:
 
 
 def missing_scopes(credential: Credential, needed: Iterable[str]) -> set[str]:
-    """Return those of the needed API-token scopes that a credential does not hold."""
+    """Return the required API-token scopes that a credential lacks."""
     held = set(credential.scopes)
     for scope in credential.scopes:
         held |= {f"{name}:bitbucket" for name in _LEGACY.get(scope, "").split()}
@@ -116,14 +116,14 @@ def with_included(scopes: Iterable[str]) -> frozenset[str]:
 
 
 def reaches(credential: Credential, repository: Repository) -> bool:
-    """Say whether a credential is good for a repository."""
+    """Return whether a credential has access to a repository."""
     if credential.workspace and credential.workspace != repository.workspace.slug:
         return False
     return not credential.repository or credential.repository == repository.slug
 
 
 def headers_for(state: State, request: Request) -> dict[str, str]:
-    """Return what Bitbucket tells of credentials with every answer."""
+    """Return the response headers about credentials and limits."""
     accepted = getattr(request.state, "accepted_scopes", ())
     headers = {"X-Accepted-OAuth-Scopes": ", ".join(f"{name}:bitbucket" for name in accepted)} if accepted else {}
     credential: Credential | None = getattr(request.state, "credential", None)
@@ -134,10 +134,10 @@ def headers_for(state: State, request: Request) -> dict[str, str]:
             "X-Credential-Type": "unauthenticated_identity",
             "X-Ratelimit-Limit": f"{_ANONYMOUS_LIMIT}, {_ANONYMOUS_LIMIT};w=3600",
             "X-Ratelimit-Remaining": str(left),
-            "X-Ratelimit-Reset": str(3600 - now.minute * 60 - now.second),  # seconds left, not an instant
+            "X-Ratelimit-Reset": str(3600 - now.minute * 60 - now.second),  # seconds left, not a timestamp
         }
     headers |= {"X-OAuth-Scopes": ", ".join(sorted(credential.scopes)), "X-Credential-Type": credential.kind}
-    if credential.kind.endswith("_access_token"):  # only these are told their limit
+    if credential.kind.endswith("_access_token"):  # only these get limit headers
         limit = state.settings.rate_limit or 1000
         used = len(_window(state, credential))
         headers |= {
@@ -166,7 +166,7 @@ def _same(known: str, given: str) -> bool:
 
 
 def count(state: State, credential: Credential | None) -> None:
-    """Count a request against the limit of who asks, None being nobody.
+    """Count a request against the limit of a credential; None: anonymous.
 
     :raises ApiError: 429 when limits are switched on and this one is used up
     """
@@ -178,7 +178,7 @@ def count(state: State, credential: Credential | None) -> None:
 
 
 def _window(state: State, credential: Credential | None) -> deque[datetime]:
-    """Return when was asked in the last emulated hour: by this access token, consumer (whoever logged in) or account."""
+    """Return the request times of the last emulated hour of an access token, a consumer (all its logins) or an account."""
     key = ""
     if credential:
         key = credential.secret if credential.kind.endswith("_access_token") else credential.consumer or credential.user.uuid
@@ -190,7 +190,7 @@ def _window(state: State, credential: Credential | None) -> deque[datetime]:
 
 
 def rate_limited(state: State, seconds: float) -> ApiError:
-    """Return the 429: 46 bytes of text, and how long only when that is switched on."""
+    """Return the 429: 46 bytes of text, with Retry-After only if that is switched on."""
     headers = {"Cache-Control": "no-cache, no-store"}
     if state.settings.retry_after == "seconds":
         headers["Retry-After"] = str(int(seconds) + 1)

@@ -1,4 +1,4 @@
-"""The emulator's time: it starts where it is told, runs as fast as it is told, and can be pushed forward."""
+"""The emulated clock, with a start, a speed, and jumps."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 
 class Clock:
-    """A clock that can be sped up, set and advanced; nothing else in the emulator asks for the time.
+    """A clock that can be sped up, set and advanced; the only source of time in the emulator.
 
-    :param start: the first instant; the present when not given
-    :param speed: emulated seconds per real second; 0 stands still until :meth:`advance` or :meth:`set`
+    :param start: start; the current time by default
+    :param speed: emulated seconds per real second; 0 stops it until :meth:`advance` or :meth:`set`
     """
 
     def __init__(self, start: datetime | None = None, speed: float = 1.0) -> None:
@@ -27,17 +27,17 @@ class Clock:
     @speed.setter
     def speed(self, value: float) -> None:
         if value < 0:
-            raise ValueError(f"speed is {value}; expected 0 (stand still) or more")
+            raise ValueError(f"speed is {value}; expected 0 (stopped) or more")
         self.set(self.now())
         self._speed = value
 
     def now(self) -> datetime:
-        """The emulated instant, in UTC."""
+        """The emulated time, in UTC."""
         return self._base + timedelta(seconds=(time.monotonic() - self._real) * self._speed)
 
-    def set(self, instant: datetime) -> None:
-        """Jump to an instant."""
-        self._base = instant.astimezone(UTC)
+    def set(self, time_point: datetime) -> None:
+        """Jump to a point in time."""
+        self._base = time_point.astimezone(UTC)
         self._real = time.monotonic()
 
     def advance(self, seconds: float) -> None:

@@ -34,7 +34,7 @@ async def requests(request: Request, recent: int = 0) -> dict[str, Any]:
 
 @router.delete("/requests")
 async def reset_requests(request: Request) -> dict[str, Any]:
-    """Start counting anew."""
+    """Reset the counts."""
     request.app.state.traffic.reset()
     return {"total": 0}
 
@@ -66,9 +66,9 @@ async def add_fault(request: Request) -> dict[str, Any]:
 
 @router.delete("/faults")
 async def clear_faults(request: Request, path: str | None = None) -> list[dict[str, Any]]:
-    """Switch faults off, all or those for a path; what they hold up goes on. Returns those that are left."""
+    """Switch faults off, all or those for a path; delayed requests continue. Return the remaining faults."""
     left = [fault for fault in request.app.state.faults if path is not None and fault.path != path]
-    request.app.state.faults = left  # another list: a request that is held up goes on through the old one
+    request.app.state.faults = left  # another list: a delayed request still iterates over the old one
     return [fault.shown() for fault in left]
 
 
@@ -81,7 +81,7 @@ async def clock(request: Request) -> dict[str, Any]:
 
 @router.post("/clock")
 async def change_clock(request: Request) -> dict[str, Any]:
-    """Change ``speed``, ``set`` an instant, or ``advance`` by seconds."""
+    """Change ``speed``, ``set`` a time, or ``advance`` by seconds."""
     state, body = current_state(request), await json_body(request)
     if unknown := set(body) - {"speed", "set", "advance"}:
         raise ApiError(400, f"Unknown clock settings {sorted(unknown)}; expected speed, set, advance")
@@ -117,7 +117,7 @@ async def change_settings(request: Request) -> dict[str, Any]:
 
 @router.get("/digest")
 async def digest(request: Request) -> dict[str, str]:
-    """A hash over everything the emulator knows: equal when seed, clock and requests were equal."""
+    """A hash of the whole state: equal for equal seed, clock and requests."""
     sha = hashlib.sha256()
     _feed(current_state(request).workspaces, sha, set())
     return {"sha256": sha.hexdigest()}

@@ -1,4 +1,4 @@
-"""Answers that are errors, in the four shapes in which Bitbucket sends them."""
+"""Error responses in the four formats that Bitbucket sends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 
 class ApiError(Exception):
-    """An answer that is an error.
+    """An error response.
 
     :param style: ``main`` (JSON envelope), ``pipelines`` (no type, generic message), ``text`` or ``html``
     """
@@ -67,7 +67,7 @@ def json_response(data: Any, status: int = 200, headers: dict[str, str] | None =
     """Return JSON with the spacing of the main service, or compact like the Pipelines service's."""
     separators = (",", ":") if compact else (", ", ": ")
     body = json.dumps(data, ensure_ascii=False, separators=separators)
-    # Half a character is on the wire as it came in: as an escape, which is how JSON can write it and UTF-8 can not.
+    # A lone surrogate is sent as an escape: JSON can write it, UTF-8 cannot.
     body = body.encode(errors="backslashreplace").decode()
     return Response(body, status, headers, "application/json; charset=utf-8")
 

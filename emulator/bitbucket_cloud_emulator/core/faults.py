@@ -1,4 +1,4 @@
-"""Faults that can be switched on: what a network and a busy Bitbucket do to a client on a bad day."""
+"""Faults of the network and of Bitbucket that can be switched on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KINDS = (
     "rate_limit",  # 429
     "server_error",  # ``status``, as HTML or JSON
     "reset",  # the connection is reset before anything happened
-    "latency",  # ``latency`` real seconds before the request is looked at
+    "latency",  # ``latency`` real seconds before the request is handled
     "late_answer",  # the request takes effect, and is answered ``latency`` real seconds later
     "lost_answer",  # the request takes effect, then the connection is reset
     "truncated",  # half of the body, then the connection is closed
@@ -27,7 +27,7 @@ class Fault:
 
     :param kind: one of :data:`KINDS`
     :param count: strikes so many times; None: until cleared
-    :param until: ... and no longer than until this emulated instant
+    :param until: end of the fault, in emulated time
     :param method: only this HTTP method
     :param path: regular expression searched in the path (without query); matches every path by default
     :param after: lets so many matching requests pass first
@@ -48,7 +48,7 @@ class Fault:
     struck: int = field(default=0)
 
     def strikes(self, method: str, path: str, clock: Clock) -> bool:
-        """Say whether a request is hit, and count it."""
+        """Return whether a request is hit, and count it."""
         if (self.method and self.method != method) or not re.search(self.path, path):
             return False
         if (self.until and clock.now() >= self.until) or (self.count is not None and self.struck >= self.count):

@@ -1,6 +1,6 @@
 """Partial responses: ``fields=a,b.c`` keeps only these, ``-a`` takes away, ``+a`` adds what is left out by default.
 
-``*`` stands for any name.
+``*`` matches any name.
 Source: developer.atlassian.com, REST intro, "Partial responses". Unknown paths are ignored.
 """
 
@@ -30,7 +30,7 @@ class Fields:
         self.only = _tree(part for part in parts if part[0] not in "+-")
 
     def wants(self, *path: str) -> bool:
-        """Say whether something left out by default is asked for, by ``+path`` or by name."""
+        """Return whether a field that is omitted by default is requested, by ``+path`` or by name."""
         return any(_reaches(tree, path) for tree in (self.added, self.only) if tree)
 
     def apply(self, body: Any) -> Any:

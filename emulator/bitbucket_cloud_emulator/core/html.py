@@ -1,4 +1,4 @@
-"""How a web page of the emulator looks."""
+"""HTML of the emulator's web pages."""
 
 from __future__ import annotations
 

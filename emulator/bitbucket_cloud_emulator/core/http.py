@@ -1,4 +1,4 @@
-"""What every handler needs: who asks, what may be asked, how answers and errors look on the wire."""
+"""Helpers of all routes: the state behind a request, required scopes, and JSON bodies of the control interface."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def origin(request: Request) -> str:
 
 
 def requires(*scopes: str) -> Callable[[Request], Coroutine[Any, Any, Credential]]:
-    """Make a dependency that signs the caller in and refuses credentials without these API-token scopes."""
+    """Make a dependency that authenticates the request and requires these API-token scopes."""
 
     async def check(request: Request) -> Credential:
         request.state.accepted_scopes = scopes

@@ -1,4 +1,4 @@
-"""The application: all routes, and around them what happens to every request (counting, faults, headers, errors)."""
+"""ASGI middleware around all routes: request counts, faults and common headers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _OWN_PATHS = ("/_emulator", "/_storage")
 
 
 class Traffic:
-    """What came in: counts per route, and the last requests for contract tests and debugging, without what signs them."""
+    """Request counts per route, and the last requests without their credentials."""
 
     def __init__(self) -> None:
         self.reset()
@@ -41,8 +41,8 @@ class Traffic:
         self.recent: deque[dict[str, Any]] = deque(maxlen=_KEPT_REQUESTS)
 
 
-class Surroundings:
-    """Counts, strikes with faults, and adds the headers that all answers carry."""
+class Middleware:
+    """Count requests, apply faults, and add the headers of all responses."""
 
     def __init__(self, app: FastAPI) -> None:
         self.app = app
@@ -60,11 +60,11 @@ class Surroundings:
         body = await _body_of(receive)
         entry["body"] = "" if scope["path"].startswith("/site/") else _without_secured(body.decode("utf-8", "replace"))
         fault = await self._fault(scope)
-        if fault and await self._struck(fault, scope, send, entry):
+        if fault and await self._answer_with_fault(fault, scope, send, entry):
             return
         start, content = await self._answer(scope, body)
         credential = scope.get("state", {}).get("credential")
-        traffic.by_credential[credential.user.nickname if credential else "nobody"] += 1
+        traffic.by_credential[credential.user.nickname if credential else "anonymous"] += 1
         entry["status"] = start["status"]
         if fault and fault.kind == "late_answer":
             await self._hold(fault)
@@ -89,7 +89,7 @@ class Surroundings:
         return None
 
     async def _hold(self, fault: Fault) -> None:
-        """Wait as long as a fault says, or until it is cleared."""
+        """Wait for the fault's latency, or until it is cleared."""
         until = time.monotonic() + fault.latency
         while (left := until - time.monotonic()) > 0 and self._is_on(fault):
             await asyncio.sleep(min(left, 0.05))
@@ -97,7 +97,7 @@ class Surroundings:
     def _is_on(self, fault: Fault) -> bool:
         return any(one is fault for one in self.app.state.faults)
 
-    async def _struck(self, fault: Fault, scope: Scope, send: Send, entry: dict[str, Any]) -> bool:
+    async def _answer_with_fault(self, fault: Fault, scope: Scope, send: Send, entry: dict[str, Any]) -> bool:
         """Answer in place of Bitbucket; False when the request has to take effect first."""
         if fault.kind in ("late_answer", "lost_answer", "truncated"):
             return False
@@ -186,7 +186,7 @@ def _without_secured(body: str) -> str:
     try:
         return json.dumps(json.loads(body, object_hook=hide))
     except (ValueError, RecursionError):
-        return ""  # nobody can tell what in it is secret
+        return ""  # malformed JSON may hide a secret
 
 
 async def _body_of(receive: Receive) -> bytes:

@@ -1,4 +1,4 @@
-"""Lists: filter, sort, cut into pages, in each of the styles that Bitbucket has."""
+"""Lists: filters, order and pages in each of Bitbucket's styles."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from bitbucket_cloud_emulator.core.wire import number as number_of
 
 T = TypeVar("T")
 
-#: How the parameter that leads to the next page is called and what stands in it.
+#: The parameter of the next page, by style.
 STYLES = {"number": "page", "opaque": "page", "ctx": "ctx"}
 
 
@@ -46,7 +46,7 @@ def page(
     :param default: page size when none is asked for
     :param maximum: largest page size; more is cut down, or refused with 400 when ``refuse_larger``
     :param style: ``number`` (``page=2``), ``opaque`` (letters) or ``ctx``
-    :param with_size: whether ``size`` and ``page`` are told
+    :param with_size: whether ``size`` and ``page`` are in the response
     :param q_fields: dotted paths ``q`` can filter; None: all; empty: ``q`` is ignored
     :param sort_fields: the same for ``sort``; empty: ignored
     :param lookup: value of an item at a dotted path, without rendering it
@@ -66,7 +66,7 @@ def page(
     start = (number - 1) * size
     shown = chosen[start : start + size]
     fields = Fields(params.get("fields"))
-    # In the order of the wire.
+    # Keys in Bitbucket's order.
     body: dict[str, Any] = {"values": [render(item) for item in shown], "pagelen": size}
     if with_size:
         body["size"] = len(chosen)

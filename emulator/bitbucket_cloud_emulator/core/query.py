@@ -1,4 +1,4 @@
-"""Bitbucket's query language: parse ``q`` and say whether an item fits. Source: REST introduction, "Filtering"."""
+"""Bitbucket's query language: parse ``q`` into a condition on items. Source: REST introduction, "Filtering"."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def _test(operator: str, wanted: Any) -> Callable[[Any], bool]:
         needle, contains = str(wanted).lower(), operator == "~"
         return lambda value: (needle in str(value or "").lower()) == contains
     compare, equality = _OPERATORS[operator], operator in ("=", "!=")
-    # Dates may be quoted, and stand for the same instant in any offset.
+    # Dates may be quoted, and any offset of the same time is equal.
     moment = _moment(wanted) if isinstance(wanted, str) else wanted if isinstance(wanted, datetime) else None
 
     def test(value: Any) -> bool:
@@ -200,7 +200,7 @@ def _test(operator: str, wanted: Any) -> Callable[[Any], bool]:
 
 
 def _moment(text: str) -> datetime | None:
-    """Read an ISO moment; an offset without colon is none, as on the live API."""
+    """Return an ISO timestamp, None if malformed; an offset needs a colon, as on the live API."""
     if not re.fullmatch(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?", text):
         return None
     try:

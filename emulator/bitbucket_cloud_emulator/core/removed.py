@@ -1,4 +1,4 @@
-"""What Atlassian has removed: answered 410 with the announcement (CHANGE-2770 of 2026-04-14, CHANGE-3071 of 2026-08-20)."""
+"""Routes that Atlassian removed: 410 with the announcement (CHANGE-2770 of 2026-04-14, CHANGE-3071 of 2026-08-20)."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ LOOPBACK = ("127.0.0.1", "localhost")
 
 
 class Server(uvicorn.Server):
-    """uvicorn that stops at once: it waits for no tick, and cuts connections as a machine that goes down does."""
+    """uvicorn that stops without waiting for its tick and aborts open connections."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -30,5 +30,5 @@ class Server(uvicorn.Server):
             connection.transport.abort()
 
     def stop(self) -> None:
-        """Ask the loop, from another thread, to end."""
+        """Stop the server from another thread."""
         self._loop.call_soon_threadsafe(self._stop.set)

@@ -6,19 +6,19 @@ import html
 from datetime import datetime
 
 
-def iso_main(moment: datetime) -> str:
+def iso_main(timestamp: datetime) -> str:
     """Microseconds and ``+00:00``: the main service."""
-    return moment.isoformat(timespec="microseconds")
+    return timestamp.isoformat(timespec="microseconds")
 
 
-def iso_commit(moment: datetime) -> str:
+def iso_commit(timestamp: datetime) -> str:
     """Whole seconds and ``+00:00``: commits."""
-    return moment.replace(microsecond=0).isoformat()
+    return timestamp.replace(microsecond=0).isoformat()
 
 
-def iso_pipelines(moment: datetime) -> str:
+def iso_pipelines(timestamp: datetime) -> str:
     """``Z`` and a fraction without trailing zeros: pipelines, deployments, hooks."""
-    text = moment.strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".")
+    text = timestamp.strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".")
     return f"{text}Z"
 
 
@@ -28,7 +28,7 @@ def number(text: str) -> int | None:
 
 
 def braces(uuid: str) -> str:
-    """Return a uuid percent-encoded, as it stands in links."""
+    """Return a uuid percent-encoded, as in links."""
     return uuid.replace("{", "%7B").replace("}", "%7D")
 
 

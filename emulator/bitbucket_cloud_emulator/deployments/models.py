@@ -32,7 +32,7 @@ class Deployment:
 
 @dataclass(frozen=True)
 class DeploymentView:
-    """A deployment at an instant; it exists since ``released_on``."""
+    """A deployment at a point in time; it exists since ``released_on``."""
 
     deployment: Deployment
     state: str  # UNDEPLOYED | IN_PROGRESS | COMPLETED

@@ -33,7 +33,7 @@ async def list_deployments(request: Request, workspace: str, repo_slug: str) -> 
 
 @router.get(DEPLOYMENTS + "/{deployment_uuid}", dependencies=READ)
 async def get_deployment(request: Request, workspace: str, repo_slug: str, deployment_uuid: str) -> Response:
-    """Look at a deployment."""
+    """A deployment."""
     repository = find_repository(request, workspace, repo_slug)
     for view in visible_deployments(repository, current_state(request).clock.now()):
         if view.deployment.uuid == deployment_uuid:
@@ -52,7 +52,7 @@ async def list_environments(request: Request, workspace: str, repo_slug: str) ->
 
 @router.get(ENVIRONMENTS + "/{environment_uuid}", dependencies=READ)
 async def get_environment(request: Request, workspace: str, repo_slug: str, environment_uuid: str) -> Response:
-    """Look at an environment."""
+    """An environment."""
     repository = find_repository(request, workspace, repo_slug)
     for environment in repository.environments:
         if environment.uuid == environment_uuid:

@@ -11,12 +11,12 @@ from bitbucket_cloud_emulator.repositories.models import Repository
 
 
 def deployment_at(deployment: Deployment, now: datetime) -> DeploymentView | None:
-    """Return what a deployment shows at an instant, None as long as it does not exist.
+    """Return the state of a deployment at a point in time, None if it does not exist yet.
 
     The deployments of a pipeline appear together, when the steps before the first one that deploys have succeeded.
 
     :param deployment: which one
-    :param now: the instant, aware
+    :param now: the time, aware
     """
     timeline = planned_steps(deployment.pipeline)
     first = next(index for index, planned in enumerate(timeline) if planned.step.environment)
@@ -32,7 +32,7 @@ def deployment_at(deployment: Deployment, now: datetime) -> DeploymentView | Non
 
 
 def visible_deployments(repository: Repository, now: datetime) -> list[DeploymentView]:
-    """Return the deployments that exist at an instant, newest release first."""
+    """Return the deployments that exist at a point in time, newest release first."""
     views = (deployment_at(deployment, now) for deployment in reversed(repository.deployments))
     return [view for view in views if view is not None]
 

@@ -1,4 +1,4 @@
-"""What a person at a browser and the application they come back to do to log in, for tests that have neither."""
+"""An OAuth login without a browser: consent and code exchange."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 def log_in(
     host: str, port: int, consumer: tuple[str, str], *, user: str | None = None, scopes: Iterable[str] | None = None
 ) -> dict[str, Any]:
-    """Grant a consumer access to somebody's account, exchange the code, and return the answer with the tokens.
+    """Grant a consumer access to an account, exchange the code, and return the answer with the tokens.
 
     :param host: where the emulator listens
     :param port: and on which port
     :param consumer: key and secret
     :param user: nickname; the owner of the workspace when not given
     :param scopes: what to ask for; all that the consumer has when not given
-    :raises ValueError: the emulator refused; says why
+    :raises ValueError: the emulator refused, with its reason
     """
     key, secret = consumer
     asked = {"client_id": key, "response_type": "code", **({} if scopes is None else {"scope": " ".join(scopes)})}
@@ -34,8 +34,8 @@ def log_in(
     sent_back, page = _post(host, port, f"{_AUTHORIZE}?{urlencode(asked)}", decision)
     answer = parse_qs(urlsplit(sent_back.getheader("Location", "")).query)
     if "code" not in answer:
-        told = re.search(r"<p>(.*?)</p>", page)
-        why = answer.get("error_description", [html.unescape(told[1]) if told else page])[0]
+        reason = re.search(r"<p>(.*?)</p>", page)
+        why = answer.get("error_description", [html.unescape(reason[1]) if reason else page])[0]
         raise ValueError(f"Login as {user or 'the owner'} was refused: {why}")
     basic = base64.b64encode(f"{key}:{secret}".encode()).decode()
     exchange = {"grant_type": "authorization_code", "code": answer["code"][0]}
@@ -49,7 +49,7 @@ def log_in(
 def _post(
     host: str, port: int, path: str, form: dict[str, str], headers: dict[str, str] | None = None
 ) -> tuple[http.client.HTTPResponse, str]:
-    """Send a form and follow no redirect: nobody needs to listen at the callback URL."""
+    """Send a form without following redirects: nothing listens at the callback URL."""
     connection = http.client.HTTPConnection(host, port, timeout=30)
     try:
         connection.request("POST", path, urlencode(form), {**_FORM, **(headers or {})})

@@ -1,4 +1,4 @@
-"""The page on which a person grants an OAuth consumer access to their account, and where it sends them then."""
+"""The consent page of an OAuth consumer and the redirect that follows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/site/oauth2/authorize")
 
 @dataclass(frozen=True)
 class _Asked:
-    """What a consumer asks for; the address of the page says it, and its form is sent to the same address."""
+    """A request for consent: the query of the page's address. The form is sent to the same address."""
 
     consumer: Consumer
     scopes: frozenset[str]
@@ -38,7 +38,7 @@ class _Asked:
 
 @router.get("")
 async def ask(request: Request) -> Response:
-    """Ask whoever is at the browser."""
+    """Show the consent page."""
     asked = _asked(request)
     if isinstance(asked, Response):
         return asked
@@ -51,7 +51,7 @@ async def ask(request: Request) -> Response:
     return web_page(
         "Confirm access to your account",
         f"<p><b>{name}</b> is requesting access to the following:</p><ul>{scopes}</ul>"
-        # Without action: back to this address, whose query says what is asked for.
+        # Without action: the form is sent to this address, whose query is the request.
         f'<form method="post"><p><label for="user">Signed in as</label> <select id="user" name="user">{people}</select></p>'
         '<p><button name="decision" value="grant">Grant access</button> <button name="decision" value="deny">Deny</button></p>'
         f"</form><p>You will be sent to <code>{html.escape(asked.redirect_uri or asked.consumer.callback_url or '')}</code></p>",
@@ -102,11 +102,11 @@ def _asked(request: Request) -> _Asked | Response:
 
 
 def _people(state: State) -> list[User]:
-    """Everybody who can sign in, the owner of the workspace first."""
+    """Return the people who can sign in, the owner of the workspace first."""
     members = (state.users[uuid] for workspace in state.workspaces.values() for uuid in workspace.members)
     return [one for one in dict.fromkeys(members) if one.type == "user"]
 
 
 def _refused(why: str) -> Response:
-    """A page, and no way back: the address to go to may be a stranger's."""
+    """An error page without a redirect: the redirect URI may belong to another site."""
     return web_page("Invalid request for access", f"<p>{html.escape(why)}</p>", 400)

@@ -1,4 +1,4 @@
-"""``/_emulator/consumers/`` and ``/_emulator/logins``: change OAuth consumers, see who logged in, end logins and tokens."""
+"""``/_emulator/consumers/`` and ``/_emulator/logins``: change OAuth consumers, list logins, revoke logins and expire tokens."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def change_consumer(request: Request, key: str) -> dict[str, Any]:
 
 @router.get("/logins")
 async def logins(request: Request) -> list[dict[str, Any]]:
-    """All logins of people, also those that ended, oldest first, without tokens."""
+    """All logins, revoked ones included, oldest first, without tokens."""
     return [
         {
             "consumer": one.consumer.key,
@@ -66,7 +66,7 @@ async def revoke_logins(request: Request, user: str | None = None) -> dict[str, 
 
 @router.post("/logins/expire")
 async def expire(request: Request) -> dict[str, int]:
-    """Let all access tokens of a ``consumer``, or of all, lapse now; refresh tokens stay good."""
+    """Expire all access tokens of a ``consumer``, or of all, now; refresh tokens stay valid."""
     state, body = current_state(request), await json_body(request)
     key = body.get("consumer")
     if key not in (None, *state.consumers):

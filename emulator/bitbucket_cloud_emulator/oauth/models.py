@@ -17,29 +17,29 @@ class Consumer:
     user: User  # the app_user it acts as; its display name is the consumer's
     scopes: frozenset[str]
     private: bool = True
-    callback_url: str | None = None  # what every redirect_uri must start with; None: nobody can log in
+    callback_url: str | None = None  # prefix of every redirect_uri; None: logins are impossible
 
 
 @dataclass(eq=False)
 class Code:
-    """What a consent gives: good once, for a short time, for this consumer and redirect URI only."""
+    """An authorization code: valid once, for a short time, for one consumer and redirect URI."""
 
     consumer: Consumer
     user: User
     scopes: frozenset[str]
     redirect_uri: str | None  # None: none was sent with the request for consent
-    lapses_on: datetime
+    expires_on: datetime
 
 
 @dataclass(eq=False)
 class Login:
-    """A person's consent and all the tokens that came of it."""
+    """A person's consent and all tokens issued for it."""
 
     consumer: Consumer
     user: User
     scopes: frozenset[str]
     refresh_token: str
-    lapses_on: datetime  # unless it is used before
+    expires_on: datetime  # unless it is used before
     rotated: set[str] = field(default_factory=set)  # refresh tokens that were used
     access_tokens: list[Credential] = field(default_factory=list)  # oldest first
     refreshes: int = 0

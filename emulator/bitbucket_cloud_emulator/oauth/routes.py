@@ -22,7 +22,7 @@ router = APIRouter(prefix="/site/oauth2")
 @router.post("/access_token")
 async def access_token(request: Request) -> Response:
     """Give a token for client credentials, an authorization code or a refresh token."""
-    # A JSON body is no form, so its grant is None, and that is what the error says.
+    # A JSON body is not a form: its grant is None, and the error names that.
     form = dict(await request.form()) if "form" in request.headers.get("Content-Type", "") else {}
     answer = _grant(current_state(request), request, {name: str(value) for name, value in form.items()})
     request.app.state.traffic.grants[f"{form.get('grant_type')} {answer.status_code}"] += 1

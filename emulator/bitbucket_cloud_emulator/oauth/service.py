@@ -1,4 +1,4 @@
-"""Logins of people through an OAuth consumer: the code a consent gives, the tokens it is exchanged for, and how they end.
+"""Logins through an OAuth consumer: authorization codes, the tokens they are exchanged for, and revocation.
 
 Source: developer.atlassian.com/cloud/bitbucket/oauth-2 with the rules since 2026-05-04 (CHANGE-3052).
 """
@@ -27,12 +27,12 @@ def consent(state: State, consumer: Consumer, user: User, scopes: frozenset[str]
 
 
 def redeem(state: State, consumer: Consumer, code: str, redirect_uri: str | None) -> Login | None:
-    """Exchange a code for a login with its first access token; None when the code is not good for that.
+    """Exchange a code for a login with its first access token; None if the code is not valid for it.
 
     :param redirect_uri: as it was sent; the one of the consent, which may be left out only if it was left out there
     """
     found = state.codes.get(code)
-    if found is None or found.consumer is not consumer or found.lapses_on <= state.clock.now():
+    if found is None or found.consumer is not consumer or found.expires_on <= state.clock.now():
         return None
     if redirect_uri != found.redirect_uri and (found.redirect_uri or redirect_uri != consumer.callback_url):
         return None
@@ -44,7 +44,7 @@ def redeem(state: State, consumer: Consumer, code: str, redirect_uri: str | None
 
 
 def refresh(state: State, consumer: Consumer, refresh_token: str) -> Login | None:
-    """Renew the login of a refresh token, which gets another access and refresh token; None when the token is not good.
+    """Renew the login of a refresh token, which gets another access and refresh token; None if the token is invalid.
 
     No request can come in between, so of two that send the same refresh token one wins.
     """
@@ -56,12 +56,12 @@ def refresh(state: State, consumer: Consumer, refresh_token: str) -> Login | Non
             revoke(login)
             login.revoked_by_reuse = True
         return None
-    if login.lapses_on <= state.clock.now():
+    if login.expires_on <= state.clock.now():
         return None
     if state.settings.rotate_refresh_tokens:
         login.rotated.add(login.refresh_token)
         login.refresh_token = state.hash()
-    login.lapses_on = state.clock.now() + _REFRESH_TOKEN_LIVES
+    login.expires_on = state.clock.now() + _REFRESH_TOKEN_LIVES
     login.refreshes += 1
     login.access_tokens.append(new_access_token(state, login.consumer, login.user, login.scopes))
     return login
@@ -77,7 +77,7 @@ def revoke(login: Login) -> None:
 def new_access_token(state: State, consumer: Consumer, user: User, scopes: frozenset[str]) -> Credential:
     """Return a new access token of a consumer.
 
-    :param user: who it acts as
+    :param user: the account that it acts as
     """
     secret = f"{state.hash()}{state.hash()}"
     expires_on = state.clock.now() + timedelta(seconds=state.settings.access_token_seconds)
@@ -87,7 +87,7 @@ def new_access_token(state: State, consumer: Consumer, user: User, scopes: froze
 
 
 def expire_access_tokens(state: State, consumers: Iterable[Consumer]) -> int:
-    """Let all access tokens of consumers lapse now and return how many were still good."""
+    """Expire all access tokens of consumers now and return how many were still valid."""
     now, keys = state.clock.now(), {one.key for one in consumers}
     found = [
         one

@@ -29,7 +29,7 @@ class _Config(Body):
 
 @router.get(CONFIG, dependencies=ADMIN)
 async def get_config(request: Request, workspace: str, repo_slug: str) -> Response:
-    """Whether Pipelines is on; 404 where nobody ever decided."""
+    """Whether Pipelines is enabled; 404 if it was never configured."""
     repository = find_repository(request, workspace, repo_slug)
     if repository.pipelines_enabled is None:
         raise refuse(404, f"Pipelines configuration of repository {repository.uuid} not found")

@@ -1,4 +1,4 @@
-"""``/_emulator/pipelines/``: do to a pipeline what the API can not, or what would take too long to come about."""
+"""``/_emulator/pipelines/``: changes of pipelines that the API does not offer."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def add_script(request: Request) -> dict[str, Any]:
 
 @router.get(ONE)
 async def show(request: Request, workspace: str, repo_slug: str, pipeline: str) -> dict[str, Any]:
-    """What the emulator knows of a pipeline, with the variables it was started with, which the API never tells."""
+    """A pipeline with its variables, which the API never returns."""
     state = current_state(request)
     return _shown(state, _find(state, workspace, repo_slug, pipeline)[1])
 
@@ -64,7 +64,7 @@ async def end(request: Request, workspace: str, repo_slug: str, pipeline: str) -
 
 @router.post(ONE + "/pause")
 async def pause(request: Request, workspace: str, repo_slug: str, pipeline: str) -> dict[str, Any]:
-    """Make the step whose turn it is a manual one: the pipeline shows PAUSED until it is continued."""
+    """Make the current step a manual one: the pipeline is PAUSED until it is continued."""
     state = current_state(request)
     found = _find_unfinished(state, workspace, repo_slug, pipeline)
     block(found, state.clock.now(), manual=True)
@@ -73,7 +73,7 @@ async def pause(request: Request, workspace: str, repo_slug: str, pipeline: str)
 
 @router.post(ONE + "/halt")
 async def halt(request: Request, workspace: str, repo_slug: str, pipeline: str) -> dict[str, Any]:
-    """Let the pipeline show HALTED before the step whose turn it is, as without build minutes, until it is continued."""
+    """Halt the pipeline before the current step, as without build minutes, until it is continued."""
     state = current_state(request)
     found = _find_unfinished(state, workspace, repo_slug, pipeline)
     block(found, state.clock.now(), manual=False)
@@ -82,17 +82,17 @@ async def halt(request: Request, workspace: str, repo_slug: str, pipeline: str) 
 
 @router.post(ONE + "/continue")
 async def proceed(request: Request, workspace: str, repo_slug: str, pipeline: str) -> dict[str, Any]:
-    """Let a paused or halted pipeline go on, as a person does in the web page."""
+    """Continue a paused or halted pipeline, as a person does in the web page."""
     state = current_state(request)
     found = _find_unfinished(state, workspace, repo_slug, pipeline)
     if not release(found, state.clock.now()):
-        raise ApiError(409, f"Pipeline {found.build_number} does not wait for anybody")
+        raise ApiError(409, f"Pipeline {found.build_number} does not wait for a person")
     return _shown(state, found)
 
 
 @router.put(ONE + "/state")
 async def show_state(request: Request, workspace: str, repo_slug: str, pipeline: str) -> dict[str, Any]:
-    """Show ``{"state": {...}}`` verbatim, such as one that nobody knows yet; a ``null`` shows the pipeline's own again."""
+    """Show ``{"state": {...}}`` verbatim, such as an unknown one; ``null`` restores the pipeline's own."""
     state, body = current_state(request), await request.json()
     found = _find(state, workspace, repo_slug, pipeline)[1]
     found.state_override = body["state"]

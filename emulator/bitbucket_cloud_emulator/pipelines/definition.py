@@ -14,7 +14,7 @@ FILE_NAME = "bitbucket-pipelines.yml"
 STEP_SECONDS = 10.0
 
 
-"""How long a step runs when no script says otherwise: with two or three of them a pipeline is done in half a minute."""
+"""Duration of a step without a script; a pipeline of two or three takes half a minute."""
 
 
 Steps = list[dict[str, Any]]
@@ -26,7 +26,7 @@ class DefinitionError(Exception):
 
 @dataclass(frozen=True)
 class Definitions:
-    """What a ``bitbucket-pipelines.yml`` defines: kind of selector -> pattern -> steps (fields of ``state.Step``).
+    """The pipelines of a ``bitbucket-pipelines.yml``: kind of selector -> pattern -> steps (fields of ``state.Step``).
 
     Kinds are those of the API's selectors: default (its only pattern is the empty one), branches, tags,
     pull-requests, custom.
@@ -63,7 +63,7 @@ def parse(content: bytes) -> Definitions:
     """Return what a definition file defines.
 
     :param content: the file
-    :raises DefinitionError: with a sentence that says what is wrong with it
+    :raises DefinitionError: with the problem as one sentence
     """
     try:
         document = yaml.safe_load(content)

@@ -1,4 +1,4 @@
-"""Logs of steps: their text, how much of it is there at an instant, and parts of it by ``Range``."""
+"""Logs of steps: their text, the part that is written at a point in time, and ranges by ``Range``."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def log_bytes(repository: Repository, pipeline: PipelineView, view: StepView, no
     """Return the log of a step as far as it is written, None when it has none (yet).
 
     :param repository: whose
-    :param pipeline: the pipeline at the instant
-    :param view: the step at the instant
-    :param now: the instant
+    :param pipeline: the pipeline at that time
+    :param view: the step at that time
+    :param now: the time
     """
     if view.started_on is None or (view.completed_on is not None and view.completed_on == view.started_on):
         return None

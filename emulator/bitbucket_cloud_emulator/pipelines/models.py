@@ -11,7 +11,7 @@ from bitbucket_cloud_emulator.users.models import User
 
 @dataclass(eq=False)
 class Step:
-    """A step as planned; what it shows at an instant follows from the pipeline's plan and the clock."""
+    """A planned step; its state follows from the pipeline's plan and the clock."""
 
     uuid: str
     name: str | None
@@ -23,7 +23,7 @@ class Step:
     script: tuple[str, ...] = ()
     log: str = ""
     test_cases: list[dict[str, Any]] = field(default_factory=list)  # [{name, status, seconds, reason}]
-    started_on: datetime | None = None  # fixed once decided (manual steps: when somebody clicks)
+    started_on: datetime | None = None  # fixed once known (manual steps: when a person continues)
     completed_on: datetime | None = None
 
 
@@ -41,17 +41,17 @@ class Pipeline:
     result: str | None = None  # forced result (ERROR, EXPIRED ...); None: follows from the steps
     error: dict[str, str] | None = None
     halted: bool = False  # shows HALTED instead of RUNNING until released
-    state_override: dict[str, Any] | None = None  # a state nobody has seen yet, verbatim
+    state_override: dict[str, Any] | None = None  # an unknown state, verbatim
     stopped_on: datetime | None = None
     stopped_by: User | None = None
     run_number: int = 1
     labels: dict[str, Any] = field(default_factory=dict)
-    variables: list[dict[str, Any]] = field(default_factory=list)  # the API never tells them, the control does
+    variables: list[dict[str, Any]] = field(default_factory=list)  # only the control interface returns them
 
 
 @dataclass(eq=False)
 class PipelineScript:
-    """What pipelines of a selector do. The first script of the repository that matches the request is used.
+    """The behaviour of pipelines of a selector. The first script of the repository that matches the request is used.
 
     ``selector`` is the custom pattern, ``"default"``, ``"branches"``, ``"pull-requests"`` or ``"*"`` for every run;
     ``steps`` are dicts of :class:`Step` fields without uuid; without them those of ``bitbucket-pipelines.yml`` are

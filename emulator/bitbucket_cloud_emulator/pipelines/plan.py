@@ -1,8 +1,8 @@
-"""What a pipeline, its steps and its deployments show at an instant.
+"""The state of a pipeline, its steps and its deployments at a point in time.
 
 A pipeline is a plan: when it was created, how long its phases and steps take, and what people did to it (a manual step
 continued, a stop). Everything it shows follows from that plan and the time, so nothing runs in the background, a clock
-that jumps shows the right state at once, and asking twice at the same instant gives the same answer.
+that jumps shows the right state at once, and two reads at the same time give the same state.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SUCCESSFUL, FAILED, ERROR, STOPPED, NOT_RUN, EXPIRED = "SUCCESSFUL", "FAILED", "
 
 @dataclass(frozen=True)
 class StepView:
-    """A step at an instant. ``stage`` is PENDING, PAUSED or HALTED while ``state`` is PENDING, else None."""
+    """A step at a point in time. ``stage`` is PENDING, PAUSED or HALTED while ``state`` is PENDING, else None."""
 
     step: Step
     state: str  # PENDING | IN_PROGRESS | COMPLETED
@@ -44,7 +44,7 @@ class StepView:
 
 @dataclass(frozen=True)
 class PipelineView:
-    """A pipeline at an instant. ``stage`` while it is not completed, ``result`` when it is."""
+    """A pipeline at a point in time. ``stage`` while it is not completed, ``result`` when it is."""
 
     pipeline: Pipeline
     state: str  # PARSING | PENDING | IN_PROGRESS | COMPLETED
@@ -68,14 +68,14 @@ class _Planned:
     start: datetime | None
     end: datetime | None
     result: str | None
-    blocked: str | None = None  # PAUSED | HALTED: waits for somebody from its turn on
+    blocked: str | None = None  # PAUSED | HALTED: waits for a person from its turn on
 
 
 def pipeline_at(pipeline: Pipeline, now: datetime) -> PipelineView:
-    """Return what a pipeline shows at an instant.
+    """Return the state of a pipeline at a point in time.
 
     :param pipeline: the plan
-    :param now: the instant, aware
+    :param now: the time, aware
     """
     timeline = planned_steps(pipeline)
     end = _end(pipeline, timeline)
@@ -96,7 +96,7 @@ def settle_statuses(repository: Repository, now: datetime) -> None:
     """Let the build statuses that pipelines left on commits follow their pipelines; call it before reading them.
 
     :param repository: whose
-    :param now: the instant, aware
+    :param now: the time, aware
     """
     for status in repository.statuses.values():
         if status.pipeline is not None and status.state == "INPROGRESS":
@@ -107,7 +107,7 @@ def freeze(pipeline: Pipeline, now: datetime) -> PipelineView:
     """Fix in the plan what has happened up to now, so that a change of the rest does not rewrite it.
 
     :param pipeline: changed
-    :param now: the instant, aware
+    :param now: the time, aware
     :return: what it shows now
     """
     view = pipeline_at(pipeline, now)
@@ -118,19 +118,19 @@ def freeze(pipeline: Pipeline, now: datetime) -> PipelineView:
 
 
 def stop(pipeline: Pipeline, now: datetime) -> None:
-    """Let a pipeline stop :data:`STOP_SECONDS` from now; one that ends before has ended by itself.
+    """Stop a pipeline :data:`STOP_SECONDS` from now, unless it ends earlier by itself.
 
     :param pipeline: changed
-    :param now: the instant, aware
+    :param now: the time, aware
     """
     pipeline.stopped_on = pipeline.stopped_on or now + timedelta(seconds=STOP_SECONDS)
 
 
 def release(pipeline: Pipeline, now: datetime) -> bool:
-    """Let a pipeline that waits for somebody go on now: a manual step is continued, a halt is lifted.
+    """Resume a pipeline that waits for a person: continue a manual step, lift a halt.
 
     :param pipeline: changed
-    :param now: the instant, aware
+    :param now: the time, aware
     :return: whether it was waiting
     """
     view = freeze(pipeline, now)
@@ -143,10 +143,10 @@ def release(pipeline: Pipeline, now: datetime) -> bool:
 
 
 def block(pipeline: Pipeline, now: datetime, *, manual: bool) -> None:
-    """Let the step whose turn it is wait for somebody; one that runs already is set back to its start.
+    """Make the current step wait for a person; a running one returns to its start.
 
     :param pipeline: changed
-    :param now: the instant, aware
+    :param now: the time, aware
     :param manual: it becomes a manual step (PAUSED), else the pipeline is HALTED
     """
     freeze(pipeline, now)
@@ -161,7 +161,7 @@ def finish(pipeline: Pipeline, now: datetime, result: str) -> None:
     """End a pipeline now, whatever it was doing.
 
     :param pipeline: changed
-    :param now: the instant, aware
+    :param now: the time, aware
     :param result: SUCCESSFUL (what was left is done in no time), FAILED (the step whose turn it is fails), ERROR,
         STOPPED or EXPIRED
     """
@@ -213,7 +213,7 @@ def _blocked(pipeline: Pipeline, step: Step, turn: datetime) -> _Planned:
     stage = "HALTED" if pipeline.halted else "PAUSED"
     if pipeline.stopped_on is not None:
         return _Planned(step, turn, pipeline.stopped_on, pipeline.stopped_on, pipeline.result or STOPPED, stage)
-    if pipeline.result == EXPIRED:  # it waits as long as it would have run, then nobody came
+    if pipeline.result == EXPIRED:  # it waits as long as it would have run, then expires
         return _Planned(step, turn, None, turn + timedelta(seconds=step.seconds), EXPIRED, stage)
     return _Planned(step, turn, None, None, None, stage)
 
@@ -234,7 +234,7 @@ def _running_on(pipeline: Pipeline) -> datetime:
 
 def _end(pipeline: Pipeline, timeline: list[_Planned]) -> datetime | None:
     if not timeline:
-        # A definition that can not be read ends at once; live runs that failed at once were completed some
+        # A malformed definition ends at once; live runs that failed at once were completed some
         # milliseconds before they were created.
         return pipeline.created_on + timedelta(seconds=pipeline.parsing_seconds or -0.016)
     ends = [planned.end for planned in timeline]

@@ -1,4 +1,4 @@
-"""What a request to start a pipeline asks for, and Bitbucket's words when it can not be had."""
+"""Requests to start a pipeline: validation, targets, and Bitbucket's error messages."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def refuse(status: int, detail: str, key: str | None = None) -> ApiError:
 
 
 def invalid_properties() -> ApiError:
-    """Return what a body that is no request for a pipeline is answered with."""
+    """Return the error for a malformed request."""
     return refuse(400, "The request body contains invalid properties", "result-service.pipeline.invalid-properties")
 
 
 def invalid_sort(sort: str) -> ApiError:
-    """Return what a ``sort`` by something the list can not be sorted by is answered with."""
+    """Return the error for an unsupported ``sort``."""
     detail = f"Invalid sort attribute provided '{sort.removeprefix('-')}'"
     return refuse(400, detail, "rest-service.rest-service.invalid-sort-attribute")
 

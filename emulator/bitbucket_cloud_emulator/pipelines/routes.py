@@ -1,4 +1,4 @@
-"""Pipelines: list, start, look, stop. Source: developer.atlassian.com/cloud/bitbucket/rest/api-group-pipelines."""
+"""List, start, get and stop pipelines. Source: developer.atlassian.com/cloud/bitbucket/rest/api-group-pipelines."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ async def create_pipeline(
 
 @router.get(ONE, dependencies=READ)
 async def get_pipeline(request: Request, workspace: str, repo_slug: str, pipeline_uuid: str) -> Response:
-    """Look at a pipeline, by uuid or build number."""
+    """A pipeline by uuid or build number."""
     repository = find_repository(request, workspace, repo_slug)
     pipeline = find_pipeline(repository, pipeline_uuid)
     now = current_state(request).clock.now()
@@ -104,7 +104,7 @@ async def stop_pipeline(
     pipeline_uuid: str,
     credential: Annotated[Credential, Depends(requires("write:pipeline"))],
 ) -> Response:
-    """Ask a pipeline to stop; it does so a little later, and never while it waits at a manual step."""
+    """Stop a pipeline: asynchronously, and without effect while it waits at a manual step."""
     repository = find_repository(request, workspace, repo_slug)
     pipeline = find_pipeline(repository, pipeline_uuid)
     now = current_state(request).clock.now()
@@ -140,7 +140,7 @@ def find_pipeline(repository: Repository, identifier: str) -> Pipeline:
 
 
 def refuse_missing_slash(request: Request) -> None:
-    """Where the switch is on, these lists are only found with a slash at the end; both was seen live."""
+    """Where the switch is on, these lists need a trailing slash; both behaviours were recorded."""
     needed = current_state(request).settings.pipelines_need_trailing_slash
     if needed and not request.url.path.endswith("/"):
         raise ApiError(404, "Resource not found", detail="There is no API hosted at this URL.")
@@ -164,7 +164,7 @@ def _sorted(pipelines: list[Pipeline], sort: str) -> list[Pipeline]:
 
 
 def _fits(request: Request, view: PipelineView) -> bool:
-    """Whether a pipeline passes the list's own filters; values nobody knows fit nothing."""
+    """Return whether a pipeline matches the list's filters; unknown values match nothing."""
     params, pipeline = request.query_params, view.pipeline
     target = pipeline.target
     selector = target["selector"]

@@ -1,4 +1,4 @@
-"""Starts pipelines: finds what the repository's definition and scripts say a run does, and plans it."""
+"""Start pipelines: plan a run from the repository's definition and scripts."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def start_pipeline(
     :param repository: where
     :param target: as in the API, with the full commit hash and the selector resolved
     :param trigger: PUSH, MANUAL, SCHEDULE or PARENT_STEP
-    :param creator: who started it
+    :param creator: the user who started it
     :param definition: the ``bitbucket-pipelines.yml`` to use; the one at the commit when not given
     :param at: when; now when not given
     :return: the pipeline, which is being parsed now
@@ -84,7 +84,7 @@ def pushed(
     :param state: everything
     :param repository: where
     :param name: of the branch or tag
-    :param creator: who pushed
+    :param creator: the user who pushed
     :param tag: whether it is a tag
     :param at: when; now when not given
     """
@@ -101,7 +101,7 @@ def pull_request_pushed(
     :param state: everything
     :param repository: where
     :param pull_request: which
-    :param creator: who pushed
+    :param creator: the user who pushed
     :param at: when; now when not given
     """
     target = pull_request_target(pull_request)
@@ -135,7 +135,7 @@ def _react(
     try:
         selector = parse(definition).select(*ref)
     except DefinitionError:
-        selector = {"type": "default"}  # the pipeline itself tells what is wrong with the file
+        selector = {"type": "default"}  # the pipeline reports the problem in the file
     if selector is None:
         return None
     target = {**target, "commit": {"type": "commit", "hash": commit}, "selector": selector}
@@ -143,7 +143,7 @@ def _react(
 
 
 def _plan(repository: Repository, target: dict[str, Any], definition: bytes | None) -> dict[str, Any]:
-    """Fields of :class:`Pipeline` that say what a run does; ``steps`` are fields of :class:`Step`."""
+    """Return the fields of :class:`Pipeline` that describe the run; ``steps`` are fields of :class:`Step`."""
     try:
         definitions = parse(definition) if definition else NOTHING
     except DefinitionError as error:
@@ -156,7 +156,7 @@ def _plan(repository: Repository, target: dict[str, Any], definition: bytes | No
 
 
 def _play(script: PipelineScript, definitions: Definitions, selector: dict[str, Any]) -> dict[str, Any]:
-    """What the script's next run does: the script, with the changes of that run's outcome."""
+    """Return the plan of the script's next run: the script with the changes of that run's outcome."""
     outcome = script.outcomes[min(script.runs, len(script.outcomes) - 1)] if script.outcomes else {}
     script.runs += 1
     steps: list[dict[str, Any]] = script.steps or definitions.find(selector) or []

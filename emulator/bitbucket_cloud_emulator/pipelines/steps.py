@@ -38,7 +38,7 @@ async def list_steps(request: Request) -> Response:
 
 @router.get(STEP, dependencies=READ)
 async def get_step(request: Request) -> Response:
-    """Look at a step."""
+    """A step."""
     _, view = _look(request)
     return answer(request, step_json(view.pipeline, _find_step(view, request)))
 

@@ -1,4 +1,4 @@
-"""Pipelines, steps, deployments and environments as they look on the wire."""
+"""Pipelines, steps and test reports as JSON."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from bitbucket_cloud_emulator.repositories.models import Repository
 from bitbucket_cloud_emulator.repositories.views import repository_json
 from bitbucket_cloud_emulator.users.views import account_json
 
-# Links of pipelines lead to this host, with two slashes; nobody outside can open them.
+# Links of pipelines have this internal host and two slashes; they cannot be opened from outside.
 INTERNAL = "https://bitbucket-pipelines.prod.public.atl-paas.net//rest/1.0/accounts"
 
 
 def pipeline_json(repository: Repository, pipeline: Pipeline, base: str, now: datetime) -> dict[str, Any]:
-    """Return a pipeline. Its variables are never told, not even that there are any.
+    """Return a pipeline, without its variables and without a hint that it has any.
 
     :param repository: whose
     :param pipeline: which
     :param base: scheme and host for links
-    :param now: the instant it is looked at
+    :param now: the time of its state
     """
     view = pipeline_at(pipeline, now)
     shown: dict[str, Any] = {
@@ -56,7 +56,7 @@ def step_json(pipeline: Pipeline, view: StepView) -> dict[str, Any]:
     """Return a step; keys that have no value yet are absent.
 
     :param pipeline: whose
-    :param view: the step at an instant
+    :param view: the step at a point in time
     """
     step = view.step
     shown: dict[str, Any] = {

@@ -125,7 +125,7 @@ async def task(on: Reading, task_id: str) -> Response:
 
 @router.put(_TASK)
 async def update_task(on: Reading, task_id: str) -> Response:
-    """Change the text, or say that it is done, or not yet."""
+    """Change the text, resolve or reopen a task."""
     body = await _read(on, bodies.TaskUpdate)
     found = _task(on, task_id)
     if "content" in body.model_fields_set:
@@ -167,7 +167,7 @@ def _text(content: bodies.Content | None) -> str:
 def _comment(on: OnPullRequest, comment_id: str) -> Comment:
     found = on.pr.comments.get(number(comment_id) or 0)
     if found is None or (found.pending and found.user is not on.user):
-        raise ApiError(404, comment_id)  # no more is said
+        raise ApiError(404, comment_id)  # the whole message
     return found
 
 

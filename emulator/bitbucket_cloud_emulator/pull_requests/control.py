@@ -1,4 +1,4 @@
-"""``/_emulator/pullrequests/``: tell the story of a pull request at the times it has, and make what the API can not make.
+"""``/_emulator/pullrequests/``: create pull requests with past events, and states that the API cannot create.
 
 Users are named by nickname. An *event* is ``{"do": "approve", "user": "robin.reviewer", "at": "2026-10-01T09:00:00+00:00"}``
 with further keys where the action takes them; without ``at`` it happens now, without ``user`` its author does it.
@@ -30,14 +30,14 @@ router = APIRouter(prefix="/_emulator/pullrequests/{workspace}/{repo_slug}")
 
 @router.post("")
 async def create(request: Request, workspace: str, repo_slug: str) -> dict[str, Any]:
-    """Open a pull request on a new branch of its own and let its ``events`` happen.
+    """Open a pull request on a new branch and apply its ``events``.
 
     The body has the keyword arguments of :func:`pull_request_actions.create` (``at`` is when it is opened), of which only
     ``title`` is needed, ``files`` for its commit (path -> text), and ``events``.
     """
     state, body = current_state(request), await json_body(request, "title")
     repository = named_repository(state, f"{workspace}/{repo_slug}")
-    events, at = body.pop("events", []), _moment(body.pop("at", None))
+    events, at = body.pop("events", []), _timestamp(body.pop("at", None))
     author = _user(state, body.pop("author", _first_member(state, repository).nickname))
     branch = body.pop("source_branch", None) or f"feature/{len(repository.pull_requests) + 1}"
     files = body.pop("files", None) or {f"{branch}.txt": body["title"]}
@@ -55,7 +55,7 @@ async def create(request: Request, workspace: str, repo_slug: str) -> dict[str, 
 
 @router.post("/touch")
 async def touch(request: Request, workspace: str, repo_slug: str) -> dict[str, Any]:
-    """Let somebody comment on ``count`` pull requests drawn at random, as happens while a client walks through the pages."""
+    """Comment on ``count`` random pull requests, as happens while a client reads pages."""
     state, body = current_state(request), await json_body(request, "count")
     repository = named_repository(state, f"{workspace}/{repo_slug}")
     members = [state.users[uuid] for uuid in repository.workspace.members]
@@ -68,7 +68,7 @@ async def touch(request: Request, workspace: str, repo_slug: str) -> dict[str, A
 
 @router.post("/{number}/events")
 async def happen(request: Request, workspace: str, repo_slug: str, number: int) -> dict[str, Any]:
-    """Let ``events`` happen to a pull request."""
+    """Apply ``events`` to a pull request."""
     state, body = current_state(request), await json_body(request, "events")
     repository, pr = _find(state, workspace, repo_slug, number)
     for event in body["events"]:
@@ -78,7 +78,7 @@ async def happen(request: Request, workspace: str, repo_slug: str, number: int) 
 
 @router.post("/{number}/activity")
 async def add_activity(request: Request, workspace: str, repo_slug: str, number: int) -> dict[str, Any]:
-    """Add an entry to the timeline as nobody has seen it: ``kind`` with its ``payload`` verbatim, or neither.
+    """Add an unknown timeline entry: ``kind`` with its ``payload`` verbatim, or neither.
 
     The known kinds are made by events; only they have what the API shows of them.
     """
@@ -88,13 +88,13 @@ async def add_activity(request: Request, workspace: str, repo_slug: str, number:
     if kind in ("update", "comment"):
         raise ApiError(400, f"Entries of kind {kind!r} come from what happens; use events")
     user = _user(state, body["user"]) if body.get("user") else None
-    log(repository, pr, Activity(kind, _moment(body.get("date")) or state.clock.now(), user, body.get("payload", {})))
+    log(repository, pr, Activity(kind, _timestamp(body.get("date")) or state.clock.now(), user, body.get("payload", {})))
     return _shown(pr)
 
 
 @router.patch("/{number}")
 async def change(request: Request, workspace: str, repo_slug: str, number: int) -> dict[str, Any]:
-    """Set what the API never sets.
+    """Set fields that the API cannot set.
 
     ``author`` and ``closed_by`` (null: the account was deleted), ``state`` (``SUPERSEDED``), ``queued``, ``draft``,
     ``source_deleted`` (the fork is gone), ``source_branch`` (null), the times, ``title``, ``description``,
@@ -106,7 +106,7 @@ async def change(request: Request, workspace: str, repo_slug: str, number: int) 
         if name in ("author", "closed_by"):
             setattr(pr, name, _user(state, value) if value else None)
         elif name in ("created_on", "updated_on", "closed_on"):
-            setattr(pr, name, _moment(value))
+            setattr(pr, name, _timestamp(value))
         elif name in ("state", "queued", "draft", "source_deleted", "title", "description"):
             setattr(pr, name, value)
         elif name == "source_branch":
@@ -118,7 +118,7 @@ async def change(request: Request, workspace: str, repo_slug: str, number: int) 
                 kept = tuple(parent for parent in repository.commits[sha].parents if parent in pr.commits)
                 repository.commits[sha].parents = kept
         else:
-            raise ApiError(400, f"Can not set {name!r}")
+            raise ApiError(400, f"Cannot set {name!r}")
     return _shown(pr)
 
 
@@ -154,7 +154,7 @@ def _happen(state: State, repository: Repository, pr: PullRequest, event: dict[s
     name = event.pop("do", None)
     if name not in _ACTIONS:
         raise ApiError(400, f"Event does {name!r}; expected one of {', '.join(_ACTIONS)}")
-    user, at = event.pop("user", None), _moment(event.pop("at", None))
+    user, at = event.pop("user", None), _timestamp(event.pop("at", None))
     if name == "edit" and "reviewers" in event:
         event["reviewers"] = [_user(state, one) for one in event["reviewers"]]
     _called(_ACTIONS[name], state, repository, pr, _user(state, user) if user else pr.author, at=at, **event)
@@ -198,11 +198,11 @@ def _user(state: State, name: str) -> User:
     raise ApiError(400, f"No user {name!r}; expected one of {', '.join(user.nickname for user in state.users.values())}")
 
 
-def _moment(text: str | None) -> datetime | None:
-    moment = datetime.fromisoformat(text) if text else None
-    if moment and not moment.tzinfo:
+def _timestamp(text: str | None) -> datetime | None:
+    timestamp = datetime.fromisoformat(text) if text else None
+    if timestamp and not timestamp.tzinfo:
         raise ApiError(400, f"{text} has no time zone; add +00:00")
-    return moment
+    return timestamp
 
 
 def _shown(pr: PullRequest) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Who is to review by default. The API does not add them to new pull requests: who creates one has to ask here and send them."""
+"""Default reviewers. The API does not add them to new pull requests: clients read them here and send them."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ async def effective_default_reviewers(here: Reading) -> Response:
 
 @router.get(_ONE)
 async def default_reviewer(here: Reading, target_username: str) -> Response:
-    """One of them; 404 tells that somebody is not."""
+    """A default reviewer; 404 for an account that is none."""
     return json_response(account_json(_default_reviewer(here, target_username), here.base))
 
 
 @router.put(_ONE)
 async def add_default_reviewer(here: Ruling, target_username: str) -> Response:
-    """Make somebody a default reviewer."""
+    """Add a default reviewer."""
     user = _member(here, target_username)
     if user not in here.repository.default_reviewers:
         here.repository.default_reviewers.append(user)
@@ -53,7 +53,7 @@ async def add_default_reviewer(here: Ruling, target_username: str) -> Response:
 
 @router.delete(_ONE)
 async def remove_default_reviewer(here: Ruling, target_username: str) -> Response:
-    """Let somebody be a default reviewer no more."""
+    """Remove a default reviewer."""
     here.repository.default_reviewers.remove(_default_reviewer(here, target_username))
     return deleted()
 

@@ -1,4 +1,4 @@
-"""Changes: a pull request's addresses lead to the repository's, which compare any two commits."""
+"""Diffs: a pull request's routes redirect to the repository's, which compare any two commits."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Here = Annotated[InRepository, Depends(in_repository("read:repository"))]
 @router.get(f"{ONE}/patch")
 @router.get(f"{ONE}/conflicts")
 async def of_pull_request(on: Reading) -> Response:
-    """Where the change of a pull request is to be found."""
+    """Redirect to the repository's diff of a pull request."""
     kind = on.request.url.path.rpartition("/")[2].replace("conflicts", "file-conflicts")
     path = on.repository.full_name
     target = f"{path}/{kind}/{path}:{revisions(on.pr)}?from_pullrequest_id={on.pr.id}&topic=true"
@@ -72,7 +72,7 @@ async def patch_between(here: Here, spec: str) -> Response:
 
 @router.get("/file-conflicts/{spec:path}")
 async def conflicts_between(here: Here, spec: str) -> Response:
-    """The files that a merge would leave to a person; known for pull requests only."""
+    """The files with merge conflicts; for pull requests only."""
     pr = _pull_request(here)
     if pr is None:
         raise ApiError(404, "Resource not found")

@@ -1,4 +1,4 @@
-"""How pull requests end: merged, with one of the six strategies, or declined."""
+"""Merge pull requests, with one of six strategies, or decline them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def merge(
 
     :param strategy: one of :data:`STRATEGIES`; by default the repository's first
     :param message: of the new commit; by default Bitbucket's own
-    :param close_source_branch: delete the source branch; by default what the pull request says
+    :param close_source_branch: delete the source branch; by default the pull request's setting
     """
     if pr.state != "OPEN":
         raise closed()
@@ -60,7 +60,7 @@ def merge(
 def decline(
     state: State, repository: Repository, pr: PullRequest, user: User | None, *, reason: str = "", at: datetime | None = None
 ) -> PullRequest:
-    """Decline; there is no way back."""
+    """Decline; it cannot be reopened."""
     if pr.state != "OPEN":
         raise closed()
     pr.reason = reason
@@ -69,7 +69,7 @@ def decline(
 
 
 def obstacle(repository: Repository, pr: PullRequest) -> ApiError | None:
-    """Return what stands between an open pull request and its merge, whatever the strategy."""
+    """Return what blocks the merge of an open pull request with any strategy, None if nothing does."""
     if pr.merge_error:
         return ApiError(*pr.merge_error)
     if pr.destination_branch not in repository.branches:
@@ -80,14 +80,14 @@ def obstacle(repository: Repository, pr: PullRequest) -> ApiError | None:
 
 
 def collisions(repository: Repository, pr: PullRequest) -> list[str]:
-    """Return the paths that would have to be merged by hand."""
+    """Return the paths with merge conflicts."""
     head = repository.branches.get(pr.destination_branch, pr.destination_hash)
     base = _base(repository, pr)
     return conflicts(base.files if base else {}, repository.commits[head].files, repository.commits[pr.source_hash].files)
 
 
 def _end(repository: Repository, pr: PullRequest, user: User | None, state: str, at: datetime) -> None:
-    # The timeline speaks of open, fulfilled and rejected where the object says OPEN, MERGED and DECLINED.
+    # The timeline has open, fulfilled and rejected for OPEN, MERGED and DECLINED.
     pr.state, pr.closed_on, pr.closed_by, pr.queued = state, at, user, False
     new = "fulfilled" if state == "MERGED" else "rejected"
     log_update(repository, pr, user, at, {"status": {"old": "open", "new": new}})
@@ -104,7 +104,7 @@ def _base(repository: Repository, pr: PullRequest) -> Commit | None:
 def _join(
     state: State, repository: Repository, pr: PullRequest, user: User | None, strategy: str, message: str, at: datetime
 ) -> str:
-    """Bring the source into the destination and return the hash it has afterwards."""
+    """Merge the source into the destination and return the destination's new hash."""
     there, source = repository.commits[pr.destination_hash], repository.commits[pr.source_hash]
     base = _base(repository, pr)
     if strategy in ("fast_forward", "squash_fast_forward") and not is_ancestor(repository, there.hash, source.hash):

@@ -29,7 +29,7 @@ class Comment:
 
 @dataclass(eq=False)
 class Task:
-    """Something a reviewer asks to be done before the merge."""
+    """A task that a reviewer requests before the merge."""
 
     id: int
     raw: str
@@ -46,7 +46,7 @@ class Task:
 class Activity:
     """One entry of the timeline: ``kind`` is update | approval | changes_requested | comment (or anything a test adds).
 
-    For ``comment`` the payload is ``{"id": comment id}``; for ``update`` it says how the pull request was then, and what
+    For ``comment`` the payload is ``{"id": comment id}``; for ``update`` a snapshot of the pull request, and what
     changed, as stored values (see ``pull_request_actions``). An unknown kind shows its payload as it is; an empty kind
     is an entry without any.
     """
@@ -91,7 +91,7 @@ class PullRequest:
 
 @dataclass(eq=False)
 class MergeTask:
-    """A merge that was asked for with ``async=true``: done at once, told when it is due."""
+    """An asynchronous merge (``async=true``): done at once, reported when due."""
 
     pull_request: PullRequest
     due: datetime

@@ -1,6 +1,6 @@
-"""What reviewers do: approve, ask for changes, comment, set tasks. Each action writes all that Bitbucket writes with it.
+"""Actions of reviewers: approve, request changes, comment, add tasks. Each writes everything that Bitbucket writes with it.
 
-``at`` is the moment it happens, by default now. What Bitbucket refuses is raised as :class:`ApiError` with its words.
+``at`` is the time of the action, by default now. Refusals are raised as :class:`ApiError` with Bitbucket's message.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from bitbucket_cloud_emulator.pull_requests.timeline import closed, log, refusal
 from bitbucket_cloud_emulator.repositories.models import Repository
 from bitbucket_cloud_emulator.users.models import Participant, User
 
-#: A comment that nobody edited has an ``updated_on`` that is off by microseconds (recorded on the live API, 2024-09).
+#: An unedited comment has an ``updated_on`` that differs by microseconds (recorded on the live API, 2024-09).
 COMMENT_WRITTEN = timedelta(microseconds=82)
 _FIRST_COMMENT = 538_893_000
 
 
 def approve(state: State, repository: Repository, pr: PullRequest, user: User, at: datetime | None = None) -> Participant:
-    """Approve; also one's own and a merged one. A request for changes of the same person is gone then."""
+    """Approve, also one's own or a merged pull request. It replaces a request for changes of the same person."""
     return _review(state, repository, pr, user, "approved", at)
 
 
 def request_changes(state: State, repository: Repository, pr: PullRequest, user: User, at: datetime | None = None) -> Participant:
-    """Ask for changes. An approval of the same person is gone then."""
+    """Request changes. It replaces an approval of the same person."""
     if pr.state != "OPEN":
         raise closed()
     return _review(state, repository, pr, user, "changes_requested", at)
 
 
 def unapprove(state: State, repository: Repository, pr: PullRequest, user: User, at: datetime | None = None) -> None:
-    """Take an approval back: it leaves the timeline, and nothing comes in its place."""
+    """Withdraw an approval: its timeline entry is removed."""
     if pr.state == "MERGED":
         raise ApiError(
             400, "You can't remove your approval from a merged pull request.", data={"key": "CANNOT_UNAPPROVED_MERGED_PR"}
@@ -42,7 +42,7 @@ def unapprove(state: State, repository: Repository, pr: PullRequest, user: User,
 
 
 def withdraw_request(state: State, repository: Repository, pr: PullRequest, user: User, at: datetime | None = None) -> None:
-    """Take a request for changes back."""
+    """Withdraw a request for changes."""
     if pr.state != "OPEN":
         raise closed()
     _withdraw(state, repository, pr, user, "changes_requested", "You haven't requested changes on this pull request.", at)
@@ -79,7 +79,7 @@ def comment(
 
 
 def publish(repository: Repository, pr: PullRequest, made: Comment, at: datetime) -> None:
-    """Let others see a comment: it enters the timeline and makes its author a participant."""
+    """Publish a comment: it enters the timeline and makes its author a participant."""
     made.pending = False
     if made.user:
         take_part(pr, made.user).participated_on = at
@@ -121,7 +121,7 @@ def add_task(
 def settle_task(
     state: State, pr: PullRequest, task: Task, user: User | None, *, done: bool = True, at: datetime | None = None
 ) -> None:
-    """Say that a task is done, or that it is not."""
+    """Resolve or reopen a task."""
     task.updated_on = at or state.clock.now()
     task.resolved_on, task.resolved_by = (task.updated_on, user) if done else (None, None)
     touch(pr, task.updated_on)

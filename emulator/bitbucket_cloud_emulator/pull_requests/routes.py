@@ -33,7 +33,7 @@ from bitbucket_cloud_emulator.repositories.models import Repository
 from bitbucket_cloud_emulator.users.models import Credential
 from bitbucket_cloud_emulator.workspaces.service import find_workspace
 
-#: Larger pages of pull requests and of timelines are refused; the documentation says 100 (seen on the live API, 2026-10).
+#: Larger pages of pull requests and of timelines are refused; the documentation says 100 (recorded 2026-10).
 LARGEST_PAGE = 50
 READ = "read:pullrequest"
 
@@ -44,7 +44,7 @@ Entry = tuple[Repository, PullRequest]
 
 @router.get(f"{REPOSITORY}/pullrequests")
 async def pull_requests(here: Annotated[InRepository, Depends(in_repository(READ))]) -> Response:
-    """Pull requests, newest first; the open ones unless ``state`` or ``q`` say otherwise."""
+    """Pull requests, newest first; only open ones unless ``state`` or ``q`` is given."""
     return _page(here.request, [(here.repository, pr) for pr in reversed(here.repository.pull_requests.values())])
 
 
@@ -52,7 +52,7 @@ async def pull_requests(here: Annotated[InRepository, Depends(in_repository(READ
 async def authored(
     request: Request, workspace: str, selected_user: str, credential: Annotated[Credential, Depends(requires(READ))]
 ) -> Response:
-    """What somebody opened in all repositories of a workspace."""
+    """A user's pull requests in all repositories of a workspace."""
     found = find_workspace(request, workspace)
     users = current_state(request).users.values()
     author = next((one for one in users if selected_user in (one.uuid, one.account_id, one.nickname)), None)
@@ -108,7 +108,7 @@ async def statuses(on: Reading) -> Response:
 
 @router.get(f"{REPOSITORY}{ONE}/mergeability/checks")
 async def mergeability_checks(on: Reading) -> Response:
-    """What would stop a merge."""
+    """Checks that could block a merge."""
     pr = on.pr
     checks = {
         "pull_request_state_check": None if pr.state == "OPEN" and not pr.draft else "The pull request is not open for merging",

@@ -1,9 +1,9 @@
-"""What authors do with pull requests: open, push, edit.
+"""Actions of authors: open, push to and edit pull requests.
 
 Reviewing is in ``pull_request_reviews``, merging and declining in ``pull_request_merge``. Each action writes all that
 Bitbucket writes with it: participants, ``updated_on``, commits, diffstat and the timeline. The routes and the seeds both
-come through here, so a seeded pull request looks as if people had made it. ``at`` is the moment it happens, by default now.
-What Bitbucket refuses is raised as :class:`ApiError` with its words.
+come through here, so a seeded pull request has everything that a real one has. ``at`` is the time of the action, by default now.
+Refusals are raised as :class:`ApiError` with Bitbucket's message.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ def create(
 
     :param destination_branch: by default the main branch
     :param source_repository: the fork, when it comes from one
-    :param commits: what it adds, newest first; by default found in the graph. Who knows them knows that there is no other
-        open pull request between the same branches, so none is looked for
+    :param commits: its commits, newest first; by default found in the graph. If given, there must be no other
+        open pull request between the same branches
     :param diffstat: rows of :func:`diffs.diffstat`; by default counted from the trees
-    :param at: when; by default it is ready now, so it began a moment ago
+    :param at: when; by default such that its second update is now
     """
     fork = source_repository or repository
     destination_branch = destination_branch or repository.mainbranch or ""
@@ -142,7 +142,7 @@ def edit(
     close_source_branch: bool | None = None,
     at: datetime | None = None,
 ) -> PullRequest:
-    """Change an open pull request; None leaves a field as it is. What changed stands in the timeline."""
+    """Change an open pull request; None leaves a field as it is. The changes are added to the timeline."""
     if pr.state != "OPEN":
         raise ApiError(400, "Can only update an open pull request.")
     wanted = None if reviewers is None else _reviewers(repository, pr.author, reviewers)
@@ -170,7 +170,7 @@ def edit(
 def set_draft(
     state: State, repository: Repository, pr: PullRequest, user: User | None, draft: bool, at: datetime | None = None
 ) -> None:
-    """Make it a draft, or say that it is ready."""
+    """Make it a draft, or mark it as ready."""
     edit(state, repository, pr, user, draft=draft, at=at)
 
 

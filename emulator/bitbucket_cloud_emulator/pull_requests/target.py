@@ -1,4 +1,4 @@
-"""What a pull-request route is called on: the caller, the repository and the pull request, found and checked."""
+"""Dependencies of pull-request routes: the authenticated user, the repository and the pull request."""
 
 from __future__ import annotations
 
@@ -91,5 +91,5 @@ Undoing = Annotated[OnPullRequest, Depends(on_pull_request("write:pullrequest"))
 
 
 def deleted() -> Response:
-    """204, of a type though nothing follows."""
+    """Return an empty 204."""
     return Response(status_code=204, media_type="text/html")

@@ -1,4 +1,4 @@
-"""The timeline of pull requests, and what every action on them has in common."""
+"""The timeline of pull requests and helpers that all actions share."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def timeline(pr: PullRequest) -> Feed:
 
 
 def touch(pr: PullRequest, at: datetime) -> None:
-    """Move ``updated_on``, never backwards: seeds tell their stories in any order."""
+    """Advance ``updated_on``, never backwards: seeds write events in any order."""
     pr.updated_on = max(pr.updated_on, at)
 
 
@@ -43,7 +43,7 @@ def log(repository: Repository, pr: PullRequest, entry: Activity) -> None:
 def log_update(
     repository: Repository, pr: PullRequest, user: User | None, at: datetime, changes: dict[str, Any] | None = None
 ) -> None:
-    """Write an ``update`` entry: how the pull request is now, who made it so, and what changed."""
+    """Add an ``update`` entry: a snapshot of the pull request, the author and the changes."""
     payload = {
         "state": pr.state,
         "title": pr.title,
@@ -61,7 +61,7 @@ def log_update(
 
 
 def take_part(pr: PullRequest, user: User) -> Participant:
-    """Return the participant that a user is, or becomes."""
+    """Return a user as a participant, added if missing."""
     return pr.participants.setdefault(user.uuid, Participant(user, "PARTICIPANT"))
 
 
@@ -71,10 +71,10 @@ def refusal(field: str, problem: str, *, prefix: bool = True) -> ApiError:
 
 
 def closed() -> ApiError:
-    """The answer to who wants to end or review what has ended."""
+    """Return the error for an action on a closed pull request."""
     return refusal("newstatus", "This pull request is already closed.")
 
 
 def _newest_first(entries: Feed) -> Feed:
-    # Reversed after sorting, so that of two entries at the same instant the later written comes first.
+    # Reversed after sorting, so that of two entries with the same timestamp the later one comes first.
     return sorted(entries, key=lambda pair: pair[1].date)[::-1]

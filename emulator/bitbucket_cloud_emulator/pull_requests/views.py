@@ -1,4 +1,4 @@
-"""Pull requests and what hangs on them as they stand on the wire: times with microseconds, hashes cut to 12 characters."""
+"""Pull requests, comments, tasks and timelines as JSON: timestamps with microseconds, hashes of 12 characters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bitbucket_cloud_emulator.users.views import account_json, participant_json
 _SHORT = 12
 _CALLS = ("commits", "approve", "request-changes", "comments", "activity", "merge", "decline", "statuses")
 
-#: What ``q`` can filter and ``sort`` can order by (seen on the live API, 2026-10), and where it stands in our records.
+#: Fields of ``q`` and ``sort`` (recorded 2026-10) and their values in the records.
 LOOKUPS: dict[str, Callable[[Repository, PullRequest], Any]] = {
     "id": lambda _, pr: pr.id,
     "title": lambda _, pr: pr.title,
@@ -37,7 +37,7 @@ LOOKUPS: dict[str, Callable[[Repository, PullRequest], Any]] = {
     "source.repository.full_name": lambda repository, pr: (pr.source_repository or repository).full_name,
 }
 
-#: What is left out unless asked for; a pull request on its own has the first three anyway.
+#: Fields that are omitted unless requested; a single pull request always has the first three.
 _DETAILS = ("rendered", "reviewers", "participants")
 
 _EXTRAS = (
@@ -68,7 +68,7 @@ def full_json(
     """A pull request.
 
     :param shows: of :func:`extras`
-    :param ended: in the answer to its merge or decline, which tells ``closed_on`` and the merge commit's whole hash
+    :param ended: in the response to its merge or decline, which has ``closed_on`` and the full hash of the merge commit
     """
     api = f"{base}{API}/repositories/{repository.full_name}"
     own = f"{api}/pullrequests/{pr.id}"
@@ -114,7 +114,7 @@ def full_json(
 
 
 def short_json(repository: Repository, pr: PullRequest, base: str) -> dict[str, Any]:
-    """A pull request as it stands inside other objects."""
+    """A pull request as part of other objects."""
     own = f"{base}{API}/repositories/{repository.full_name}/pullrequests/{pr.id}"
     links = {"self": {"href": own}, "html": {"href": _page(repository, pr, base)}}
     return {"type": "pullrequest", "id": pr.id, "title": pr.title, "draft": pr.draft, "links": links}
@@ -147,9 +147,9 @@ def comment_json(repository: Repository, pr: PullRequest, comment: Comment, base
 
 
 def resolution_json(comment: Comment, base: str) -> dict[str, Any]:
-    """Who resolved a comment, and when."""
-    moment = iso_main(comment.resolved_on) if comment.resolved_on else None
-    return {"type": "comment_resolution", "user": account_json(comment.resolved_by, base), "created_on": moment}
+    """The resolution of a comment."""
+    created_on = iso_main(comment.resolved_on) if comment.resolved_on else None
+    return {"type": "comment_resolution", "user": account_json(comment.resolved_by, base), "created_on": created_on}
 
 
 def task_json(repository: Repository, pr: PullRequest, task: Task, base: str) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def task_json(repository: Repository, pr: PullRequest, task: Task, base: str) ->
 
 
 def activity_json(repository: Repository, pr: PullRequest, entry: Activity, base: str) -> dict[str, Any]:
-    """An entry of the timeline: the pull request and one more key, which says what it is. It has no id."""
+    """An entry of the timeline: the pull request and one more key, the kind of the entry. It has no id."""
     short = short_json(repository, pr, base)
     if entry.kind == "update":
         return {"pull_request": short, "update": _update_json(repository, pr, entry, base)}
@@ -182,8 +182,8 @@ def activity_json(repository: Repository, pr: PullRequest, entry: Activity, base
         comment = pr.comments[entry.payload["id"]]
         return {"pull_request": short, "comment": comment_json(repository, pr, comment, base)}
     if entry.kind in ("approval", "changes_requested"):
-        said = {"date": iso_main(entry.date), "user": account_json(entry.user, base), "pullrequest": short}
-        return {"pull_request": short, entry.kind: said}
+        review = {"date": iso_main(entry.date), "user": account_json(entry.user, base), "pullrequest": short}
+        return {"pull_request": short, entry.kind: review}
     return {"pull_request": short, entry.kind: entry.payload} if entry.kind else {"pull_request": short}
 
 

@@ -141,20 +141,20 @@ async def approve(on: Writing) -> Response:
 
 @router.delete(f"{ONE}/approve")
 async def unapprove(on: Undoing) -> Response:
-    """Take an approval back."""
+    """Withdraw an approval."""
     reviews.unapprove(on.state, on.repository, on.pr, on.user)
     return deleted()
 
 
 @router.post(f"{ONE}/request-changes")
 async def request_changes(on: Writing) -> Response:
-    """Ask for changes; it replaces an approval."""
+    """Request changes; it replaces an approval."""
     return json_response(participant_json(reviews.request_changes(on.state, on.repository, on.pr, on.user), on.base))
 
 
 @router.delete(f"{ONE}/request-changes")
 async def withdraw_request(on: Undoing) -> Response:
-    """Take a request for changes back."""
+    """Withdraw a request for changes."""
     reviews.withdraw_request(on.state, on.repository, on.pr, on.user)
     return deleted()
 

@@ -1,4 +1,4 @@
-"""What a push sets off: open pull requests of the branch get the new commits, and pipelines start."""
+"""Effects of a push: open pull requests get the new commits, and pipelines start."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from bitbucket_cloud_emulator.users.models import User
 
 
 def branch_pushed(state: State, repository: Repository, branch: str, by: User) -> None:
-    """Let Bitbucket react to a branch that has a new head, by a push or by a merge.
+    """Update pull requests and start pipelines after a push or merge moved a branch.
 
     :param state: everything
     :param repository: where
     :param branch: which
-    :param by: who pushed or merged
+    :param by: the user who pushed or merged
     """
     branch_moved(state, repository, branch, by)
     pushed(state, repository, branch, creator=by)
@@ -31,7 +31,7 @@ def pull_request_opened(state: State, repository: Repository, pull_request: Pull
     :param state: everything
     :param repository: where
     :param pull_request: which
-    :param by: who opened it or pushed to it
+    :param by: the user who opened it or pushed to it
     """
     if pull_request.source_repository is not None:
         return  # pipelines of a fork run in the fork

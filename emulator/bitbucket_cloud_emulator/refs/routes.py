@@ -100,7 +100,7 @@ async def delete_branch(request: Request, workspace: str, repo_slug: str, name: 
     """Delete a branch, but not the main one."""
     repository = find_repository(request, workspace, repo_slug)
     if name == repository.mainbranch:
-        raise ApiError(400, "The main branch can not be deleted")
+        raise ApiError(400, "The main branch cannot be deleted")
     if repository.branches.pop(name, None) is None:
         raise ApiError(404, f"Branch {name!r} not found", data={"shas": [name]})
     return Response(status_code=204, media_type="text/html")

@@ -54,7 +54,7 @@ async def repository(request: Request, workspace: str, repo_slug: str) -> Respon
 @router.get("/repositories/{workspace}/{repo_slug}/downloads", dependencies=READ)
 @router.get("/repositories/{workspace}/{repo_slug}/hooks", dependencies=READ_HOOKS)
 async def linked_lists(request: Request, workspace: str, repo_slug: str) -> Response:
-    """Lists that a repository links to. What they list cannot be created yet, so they are empty."""
+    """Lists that a repository links to; empty, because their items cannot be created."""
     find_repository(request, workspace, repo_slug)
     return page(request, [], dict)
 

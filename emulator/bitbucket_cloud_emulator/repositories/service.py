@@ -38,7 +38,7 @@ def find_repository(request: Request, workspace: str, slug: str, *, html_404: bo
 
 
 def rename(repository: Repository, slug: str) -> None:
-    """Give a repository another slug; requests for the old one are redirected from now on."""
+    """Give a repository another slug; requests for the old one are redirected."""
     workspace = repository.workspace
     if slug in workspace.repositories:
         raise ApiError(400, "Repository with this Slug and Owner already exists.", fields=NAME_TAKEN)

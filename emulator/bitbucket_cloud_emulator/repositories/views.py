@@ -12,7 +12,7 @@ from bitbucket_cloud_emulator.workspaces.views import owner_json, project_json, 
 
 
 def repository_json(repository: Repository, base: str) -> dict[str, Any]:
-    """A repository as it stands inside other objects, not to be changed."""
+    """A repository as part of other objects (cached, read-only)."""
     return _repository(repository.full_name, repository.name, repository.uuid, base)
 
 
@@ -35,7 +35,7 @@ _LINKS = ("pullrequests", "commits", "forks", "watchers", "downloads", "hooks")
 
 
 def full_json(repository: Repository, base: str) -> dict[str, Any]:
-    """A repository as its own page shows it."""
+    """A repository with all its fields."""
     short = repository_json(repository, base)
     api = short["links"]["self"]["href"]
     workspace = repository.workspace

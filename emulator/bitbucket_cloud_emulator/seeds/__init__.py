@@ -1,4 +1,4 @@
-"""What an emulator can start with. A seed is a module here with ``plant(state, **sizes)``."""
+"""Initial states of an emulator. A seed is a module with ``plant(state, **sizes)``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every seed has: the workspace ``acme`` and its well-known credentials."""
+"""Common parts of all seeds: the workspace ``acme`` and its well-known credentials."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from bitbucket_cloud_emulator.repositories.models import Repository
 from bitbucket_cloud_emulator.users.models import Credential, User
 from bitbucket_cloud_emulator.workspaces.models import Workspace
 
-#: What an OAuth consumer is granted, in the legacy names that consumers have.
+#: Scopes of the OAuth consumer, by their legacy names.
 CONSUMER_SCOPES = frozenset({"account", "team", "repository:write", "pullrequest:write", "pipeline:write", "webhook"})
 
-#: Where the consumer sends people back to after a login.
+#: Callback URL of the OAuth consumer.
 CALLBACK_URL = "http://127.0.0.1:8910/callback"
 
 PIPELINES_YAML = b"""image: atlassian/default-image:5
@@ -69,7 +69,7 @@ def join(state: State, workspace: Workspace, users: Sequence[User]) -> None:
     """Make people members of a workspace; the first two have API tokens of their own, such as ``priya.raman-api-token``."""
     workspace.members |= {user.uuid: "member" for user in users}
     for user in users[:2]:
-        # An ASCII e-mail, because many HTTP clients can not put anything else into Basic credentials.
+        # An ASCII e-mail, because many HTTP clients cannot encode anything else in Basic credentials.
         name = unicodedata.normalize("NFKD", user.nickname).encode("ascii", "ignore").decode()
         login = f"{name}@example.com"
         state.credentials.append(Credential("api_token", f"{name}-api-token", user, ALL_SCOPES, login=login))

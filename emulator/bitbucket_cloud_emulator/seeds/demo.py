@@ -1,7 +1,7 @@
 """Three months of a small company that end at the clock's start: 6 repositories, 14 people and a bot, some 400 pull requests.
 
-Told, not dumped: people with working hours write, review, merge and release, through the same functions that the API
-uses. The same seed and clock tell the same story to the byte.
+People with working hours write, review, merge and release, through the same functions that the API uses. The same seed
+and clock give the same bytes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ REPOSITORIES: dict[str, tuple[str, str, str, int]] = {
     "mobile": ("Mobile", "dart", "The app for couriers", 60),
     "data-platform": ("Data Platform", "python", "Pipelines and marts", 58),
     "infrastructure": ("Infrastructure", "hcl", "Everything as code", 46),
-    "docs": ("Docs", "markdown", "What everybody should know", 36),
+    "docs": ("Docs", "markdown", "Handbook and guides", 36),
 }
 
 
@@ -40,7 +40,7 @@ def plant(state: State) -> None:
 
 
 def plant_company(state: State) -> tuple[Workspace, list[User], User]:
-    """Plant three months in which everybody stays; return the workspace, the people and the bot."""
+    """Plant three months without departures; return the workspace, the people and the bot."""
     end = state.clock.start
     first = end - timedelta(weeks=WEEKS)
     people, bot = hire(state, first, end)
@@ -92,7 +92,7 @@ def _beginnings(story: Story, count: int) -> list[datetime]:
 
 
 def _leave(state: State, workspace: Workspace, user: User) -> None:
-    """Delete an account: what it did stays, done by nobody."""
+    """Delete an account: what it did stays, with a null author."""
     del state.users[user.uuid]
     del workspace.members[user.uuid]
     for repository in workspace.repositories.values():

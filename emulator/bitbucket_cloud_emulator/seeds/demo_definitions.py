@@ -80,7 +80,7 @@ def failing_case(name: str, reason: str) -> dict[str, Any]:
     """Return a test case that failed.
 
     :param name: with its package, dotted
-    :param reason: what the report says
+    :param reason: the message in the report
     """
     return {"name": name, "status": "FAILED", "seconds": 1.27, "reason": reason}
 

@@ -14,7 +14,7 @@ HOURS_A_DAY = 8
 
 @dataclass(eq=False)
 class Person:
-    """Somebody with working hours.
+    """A person with working hours.
 
     ``offset`` is the distance to UTC in hours, ``begins`` the local hour the day begins, ``pace`` how much slower (or
     faster) than others they answer, ``away`` the days off.
@@ -27,19 +27,19 @@ class Person:
     pace: float = 1.0
     away: set[date] = field(default_factory=set)
 
-    def after(self, moment: datetime, hours: float) -> datetime:
-        """Return the instant at which this person has worked so many hours after a moment.
+    def after(self, start: datetime, hours: float) -> datetime:
+        """Return when this person has worked a number of hours after a point in time.
 
-        :param moment: any instant
+        :param start: any time
         :param hours: working hours
         """
         shift = timedelta(hours=self.offset)
-        local = moment + shift
+        local = start + shift
         while True:
             opens = local.replace(hour=self.begins, minute=0, second=0)
             closes = opens + timedelta(hours=HOURS_A_DAY)
             if local.weekday() < 5 and local.date() not in self.away and local < closes:
-                local = max(local, opens + timedelta(minutes=moment.second % 25))  # nobody begins on the dot
+                local = max(local, opens + timedelta(minutes=start.second % 25))  # not exactly on the hour
                 room = (closes - local).total_seconds() / 3600
                 if hours <= room:
                     return local + timedelta(hours=hours) - shift
@@ -82,7 +82,7 @@ def hire(state: State, first: datetime, end: datetime) -> tuple[list[Person], Us
 
 
 def _days_off(number: int, first: datetime, end: datetime) -> set[date]:
-    """A long weekend for everybody in the middle, and a week or two of one's own."""
+    """A common long weekend in the middle, and one or two weeks per person."""
     middle = (first + (end - first) / 2).date()
     friday = middle + timedelta(days=4 - middle.weekday())
     holiday = first.date() + timedelta(days=9 + 5 * number)

@@ -28,13 +28,13 @@ _SUPERSEDED_REASON = "Superseded by a new pull request on the same branch."
 
 
 class PullRequestLife:
-    """One pull request with the people around it; ``pr`` is there from the moment it is opened.
+    """One pull request with the people around it; ``pr`` is set once it is opened.
 
     :param story: the story it belongs to
     :param builds: starts its pipelines
     :param repository: where
     :param topic: what it is about
-    :param author: who writes it; a bot's are looked after by ``keeper``
+    :param author: who writes it; ``keeper`` maintains a bot's
     :param keeper: whose working hours count
     """
 
@@ -283,7 +283,7 @@ class PullRequestLife:
 
 
 def pull_request(story: Story, builds: Builds, slug: str, began: datetime) -> Life:
-    """A pull request of somebody in the team, or now and then of the bot.
+    """A pull request of a team member, or sometimes of the bot.
 
     :param began: when the work on it begins
     """

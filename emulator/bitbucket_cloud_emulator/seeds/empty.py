@@ -1,4 +1,4 @@
-"""Hardly anything: three people, one repository with a main branch. For tests that make what they need."""
+"""Three people and one repository with a main branch, for tests that create what they need."""
 
 from __future__ import annotations
 

@@ -97,8 +97,8 @@ def _open(state: State, repository: Repository, people: list[User], opened: Any,
     return pr
 
 
-def _end_until(state: State, repository: Repository, ends: list[tuple[float, int]], moment: float) -> None:
-    while ends and ends[0][0] <= moment:
+def _end_until(state: State, repository: Repository, ends: list[tuple[float, int]], until: float) -> None:
+    while ends and ends[0][0] <= until:
         at, number = heapq.heappop(ends)
         pr = repository.pull_requests[number]
         user = state.random.choice([pr.author, *pr.reviewers])

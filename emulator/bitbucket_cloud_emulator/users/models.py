@@ -20,7 +20,7 @@ class User:
 
 @dataclass(eq=False)
 class Credential:
-    """Something that can sign requests. ``kind`` is what X-Credential-Type says."""
+    """A credential that authenticates requests. ``kind`` is the value of X-Credential-Type."""
 
     kind: str  # api_token | repo_access_token | project_access_token | workspace_access_token | oauth2
     secret: str

@@ -19,7 +19,7 @@ READ_USER = [Depends(requires("read:user"))]
 
 @router.get("/user")
 async def me(request: Request, credential: Annotated[Credential, Depends(requires("read:user"))]) -> Response:
-    """The caller; access tokens are nobody."""
+    """The authenticated account; access tokens have none."""
     if credential.kind.endswith("_access_token"):
         raise ApiError(403, "This API is not accessible by this authentication mechanism.")
     return json_response(user_json(credential.user, origin(request)))

@@ -11,7 +11,7 @@ from bitbucket_cloud_emulator.users.models import Participant, User
 
 
 def account_json(user: User | None, base: str) -> dict[str, Any] | None:
-    """An account as it stands inside other objects, not to be changed; None for one that was deleted."""
+    """An account as part of other objects (cached, read-only); None for a deleted one."""
     return _account(user.uuid, user.display_name, user.nickname, user.account_id, user.type, base) if user else None
 
 
@@ -49,7 +49,7 @@ def user_json(user: User, base: str) -> dict[str, Any]:
 
 
 def participant_json(participant: Participant, base: str) -> dict[str, Any]:
-    """A participant; a reviewer who has done nothing yet has no time."""
+    """A participant; ``participated_on`` of an inactive reviewer is null."""
     return {
         "type": "participant",
         "user": account_json(participant.user, base),

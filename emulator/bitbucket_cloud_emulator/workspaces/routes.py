@@ -42,7 +42,7 @@ async def my_workspaces(request: Request, credential: Annotated[Credential, Depe
 async def my_permission(
     request: Request, workspace: str, credential: Annotated[Credential, Depends(requires("read:workspace"))]
 ) -> Response:
-    """What the caller is in a workspace."""
+    """The caller's permission in a workspace."""
     found = find_workspace(request, workspace)
     permission = found.members.get(credential.user.uuid, "member")
     base = origin(request)
@@ -82,7 +82,7 @@ async def workspace(request: Request, workspace: str) -> Response:
 
 @router.get("/workspaces/{workspace}/members", dependencies=READ_WORKSPACE)
 async def members(request: Request, workspace: str) -> Response:
-    """Who is in a workspace; no e-mails."""
+    """The members of a workspace, without e-mails."""
     found, base = find_workspace(request, workspace), origin(request)
     users = [current_state(request).users[uuid] for uuid in found.members]
     return page(request, users, lambda one: membership_json(found, one, base), q_fields=_MEMBER_FILTERS)
