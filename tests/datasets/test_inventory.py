@@ -85,7 +85,7 @@ def test_branches_are_rows_with_their_newest_commit(bitbucket_emulator: Bitbucke
     assert list(frame["commit"]) == [repository.branches[name] for name in frame.index]
     assert (frame.loc["try/this", "committed_on"], frame.loc["try/this", "author"]) == (
         after(0),
-        "Somebody <somebody@example.com>",
+        "Unknown <unknown@example.com>",
     )
     assert frame.isna()["author_id"].to_dict() == {"main": False, "try/this": True}
     assert frame.loc["main", "merge_strategy"] == "merge_commit"

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import pytest
 from airflow.sdk._shared.secrets_masker import redact
@@ -36,7 +37,11 @@ def line_with(words: str, message: str) -> str:
 def test_every_auth_type_works_from_json_and_from_a_uri(
     bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None], auth_type: str, form: str
 ) -> None:
-    connect(getattr(bitbucket_emulator, f"connection_{form}")(auth_type))
+    fields = json.loads(connection_json(bitbucket_emulator, auth_type))
+    login, password = quote(fields.get("login", ""), safe=""), quote(fields["password"], safe="")
+    host = f"{bitbucket_emulator.host}:{bitbucket_emulator.port}"
+    uri = f"bitbucket://{login}:{password}@{host}/http?{urlencode(fields['extra'])}"
+    connect({"json": json.dumps(fields), "uri": uri}[form])
 
     assert BitbucketHook().get_conn().repositories.get("api")["full_name"] == "acme/api"
 
