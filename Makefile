@@ -16,11 +16,11 @@ help:
 	@echo "make bench     the benchmarks"
 	@echo "make soak      500 deferred waits while Bitbucket misbehaves and the triggerer is killed; takes its time"
 
-$(VENV)/.ready: pyproject.toml constraints.txt .ci/venv
+$(VENV)/.ready: pyproject.toml emulator/pyproject.toml constraints.txt .ci/venv
 	.ci/venv $(PYTHON) $(VENV) constraints.txt --group dev
 	touch $@
 
-.venv-airflow-%/.ready: pyproject.toml constraints-airflow-%.txt .ci/venv
+.venv-airflow-%/.ready: pyproject.toml emulator/pyproject.toml constraints-airflow-%.txt .ci/venv
 	.ci/venv $(PYTHON) $(@D) constraints-airflow-$*.txt pytest pytest-timeout
 	touch $@
 
@@ -65,12 +65,12 @@ soak: $(VENV)/.ready
 
 # $(call older,series,version,day): resolved as of that day, because today's newest packages break old Airflows.
 older = (echo "\# Airflow $(1) with the packages of its time; made by 'make constraints'."; \
-	printf 'apache-airflow==$(2)\npandas<3\npytest\npytest-timeout\n' | $(COMPILE) - pyproject.toml --exclude-newer $(3) \
+	printf 'apache-airflow==$(2)\npandas<3\npytest\npytest-timeout\n' | $(COMPILE) - pyproject.toml emulator/pyproject.toml --exclude-newer $(3) \
 	--exclude-newer-package apache-airflow-providers-common-compat=2026-11-01) > constraints.new && mv constraints.new constraints-airflow-$(1).txt
 
 constraints: $(VENV)/.ready
 	(echo "# What the suite and the demo run on: the newest Airflow; made by 'make constraints'."; \
-	 $(COMPILE) pyproject.toml --group dev --extra emulator --extra report --extra sql) > constraints.new && mv constraints.new constraints.txt
+	 $(COMPILE) pyproject.toml emulator/pyproject.toml --group dev --extra report --extra sql) > constraints.new && mv constraints.new constraints.txt
 	$(call older,3.1,3.1.8,2026-03-20)
 	$(call older,3.2,3.2.2,2026-06-10)
 

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 
 from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
 from airflow_provider_bitbucket.datasets.extract import Dataset
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 
 LATENCY = 0.1  # seconds
 

@@ -32,7 +32,7 @@ from airflow_provider_bitbucket.client import (
     StoredLogin,
     TokenStore,
 )
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 
 KEY = "bitbucket_token__race"
 

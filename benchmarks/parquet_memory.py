@@ -23,7 +23,7 @@ from airflow_provider_bitbucket.client.budget import RateBudget
 from airflow_provider_bitbucket.datasets.extract import Dataset
 from airflow_provider_bitbucket.datasets.parquet import write_parquet
 from airflow_provider_bitbucket.datasets.reading import Reading
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 
 REPOSITORIES = 20
 BEGIN = datetime(2020, 1, 1, tzinfo=UTC)

@@ -16,7 +16,7 @@ from multiprocessing.sharedctypes import Synchronized
 from typing import Any
 
 from airflow_provider_bitbucket.client import AccessToken, ApiToken, BitbucketClient, Clock
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 
 LIMIT = 1000
 PROCESSES = 8

@@ -20,7 +20,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
 from demo.local_airflow import LocalAirflow
 
 #: What pipelines do -> how their tasks have to end.
@@ -52,7 +53,7 @@ def main(waits: int, home: Path) -> None:
             bitbucket.script("api", name, steps=[{"name": "Test", **STEPS[kind_of(name)]}])
         bitbucket.settings(rate_limit=1_000_000, retry_after="seconds")
         env = {
-            "AIRFLOW_CONN_BITBUCKET_DEFAULT": bitbucket.connection_json("access_token"),
+            "AIRFLOW_CONN_BITBUCKET_DEFAULT": connection_json(bitbucket, "access_token"),
             "AIRFLOW__CORE__PARALLELISM": "8",
             "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": "64",
         }

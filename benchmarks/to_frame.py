@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
 from airflow_provider_bitbucket.datasets.extract import Dataset
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -42,8 +42,9 @@ LOG = logging.Logger("waits", logging.CRITICAL)  # apart from all others: nothin
 
 def serve(waits: int, repositories: int) -> None:
     """Be a Bitbucket with running pipelines; end them at random instants when a line comes in."""
-    from airflow_provider_bitbucket.emulator import BitbucketEmulator
-    from airflow_provider_bitbucket.emulator.pipeline_plan import finish
+    from airflow_provider_bitbucket.testing import connection_json
+    from bitbucket_cloud_emulator import BitbucketEmulator
+    from bitbucket_cloud_emulator.pipelines.plan import finish
     from tests.triggers.waits import start
 
     with BitbucketEmulator("empty", speed=1) as bitbucket:
@@ -53,7 +54,7 @@ def serve(waits: int, repositories: int) -> None:
         for repository in bitbucket.state.repositories():
             for pipeline in repository.pipelines:
                 pipeline.steps[0].seconds = 36_000
-        connection = bitbucket.connection_json("access_token")  # only these are told that there is no limit
+        connection = connection_json(bitbucket, "access_token")  # only these are told that there is no limit
         print(json.dumps({"url": bitbucket.url, "connection": connection, "uuids": uuids}), flush=True)
         sys.stdin.readline()
         pipelines = [one for repository in bitbucket.state.repositories() for one in repository.pipelines]

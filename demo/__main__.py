@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
 from demo.local_airflow import LocalAirflow
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,7 +43,7 @@ def main() -> int:
         say(f"An embedded Bitbucket answers at {bitbucket.url} (workspace {bitbucket.workspace}).")
         say("Starting Airflow: scheduler, DAG processor, triggerer and API server ...")
         # By an environment variable as in production, or in the database, where the UI can show and test it.
-        connection = {} if ui else {"AIRFLOW_CONN_BITBUCKET_DEFAULT": bitbucket.connection_json()}
+        connection = {} if ui else {"AIRFLOW_CONN_BITBUCKET_DEFAULT": connection_json(bitbucket)}
         with LocalAirflow(Path(home), ROOT / "example_dags", connection) as airflow:
             say(f"Airflow is up at {airflow.url}.")
             return stay(airflow, bitbucket) if ui else run_dags(airflow, bitbucket)
@@ -76,7 +77,7 @@ def run_dags(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> int:
 
 def stay(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> int:
     """Put the connection into the database and keep everything running until Ctrl-C."""
-    connection = json.loads(bitbucket.connection_json())
+    connection = json.loads(connection_json(bitbucket))
     # Port 0: the test button of Airflow 3.3.2 takes no port for port 0 and then for another host.
     body = {**connection, "connection_id": "bitbucket_default", "port": 0, "extra": json.dumps(connection["extra"])}
     airflow.api("POST", "/connections", body)

@@ -75,7 +75,7 @@ def airflow_home() -> Path:
 
 @pytest.fixture
 def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Define an Airflow connection by the environment: ``connect(bitbucket_emulator.connection_json())``."""
+    """Define an Airflow connection by the environment: ``connect(connection_json(bitbucket_emulator))``."""
 
     def connect(connection: str, conn_id: str = "bitbucket_default") -> None:
         monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", connection)

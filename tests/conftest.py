@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_bitbucket.client import budget
 from tests.openapi_document import HOW_TO_PROVIDE_IT, openapi_document
 
-pytest_plugins = ["airflow_provider_bitbucket.emulator.pytest_plugin", "tests.airflow_home", "tests.postgres"]
+pytest_plugins = ["airflow_provider_bitbucket.testing", "tests.airflow_home", "tests.postgres"]
 
 END_TO_END = "tests/end_to_end/"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
 from airflow_provider_bitbucket.datasets.extract import Dataset
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 
 OPENED = datetime(2026, 10, 1, 8, tzinfo=UTC)
 AUTHOR, REVIEWER, OWNER, BOT = "alex.author", "robin.reviewer", "dana.demo", "acme.access.token"

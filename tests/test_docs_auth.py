@@ -13,8 +13,8 @@ import pytest
 from airflow.cli import cli_parser
 from airflow.providers.common.compat.sdk import Connection
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+from bitbucket_cloud_emulator import BitbucketEmulator
 
 DOCS = Path(__file__).parents[1] / "docs"
 TYPES = ["api_token", "access_token", "oauth_client_credentials", "api_token_per_user", "oauth"]

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
@@ -60,7 +61,7 @@ def test_the_first_dag_runs(
     run_dag: Callable[[Any], Any], connect: Callable[..., None], bitbucket_emulator: BitbucketEmulator
 ) -> None:
     bitbucket_emulator.clock(speed=100)
-    connect(bitbucket_emulator.connection_json())
+    connect(connection_json(bitbucket_emulator))
     names: dict[str, Any] = {"__name__": "first_dag"}
     source = block("python", "release_and_measure").replace("\nrelease_and_measure()\n", "\nTHE_DAG = release_and_measure()\n")
     source = source.replace("deferrable=True,", "deferrable=True, poll_interval=1,")  # nobody waits 30 s here
@@ -82,7 +83,7 @@ def test_the_client_runs_without_airflow(bitbucket_emulator: BitbucketEmulator, 
 
 def test_the_test_of_a_dag_passes(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text(block("python", "pytest_plugins"))
-    (tmp_path / "test_deploy.py").write_text(block("python", "bitbucket_emulator"))
+    (tmp_path / "test_deploy.py").write_text(block("python", "bitbucket_default"))
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
         capture_output=True,

@@ -63,7 +63,8 @@ class Schema:
         self.key = tuple(key)
         self.columns = tuple(columns)
         by_name = {column.name: column for column in columns}
-        self._required = tuple(by_name[name] for name in (key if required is None else required) if name in by_name)
+        self.required = tuple(key if required is None else required)
+        self._required = tuple(by_name[name] for name in self.required if name in by_name)
         if unknown := set(key) - set(self.names):
             raise ValueError(f"Key of dataset {dataset!r} names {sorted(unknown)}, which are no columns of it")
 

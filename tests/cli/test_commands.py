@@ -18,10 +18,11 @@ import pytest
 
 from airflow_provider_bitbucket.cli.__main__ import main
 from airflow_provider_bitbucket.client import Login, OAuthTokens
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.exceptions import BitbucketUserError
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.hooks.logins import Logins
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
 from demo.local_airflow import free_port
 
 Cli = Callable[..., str]
@@ -50,7 +51,7 @@ def consumer(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
     """A connection with an OAuth consumer whose callback is on a free port; returns the callback URL."""
     callback = f"http://127.0.0.1:{free_port()}/callback"
     bitbucket_emulator.consumer(callback_url=callback)
-    connect(bitbucket_emulator.connection_json("oauth", callback_url=callback))
+    connect(connection_json(bitbucket_emulator, "oauth", callback_url=callback))
     yield callback
     logins = Logins("bitbucket_default")
     for user in logins.names():
@@ -168,7 +169,7 @@ def test_only_the_scopes_of_the_connection_are_asked_for(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    connect(bitbucket_emulator.connection_json("oauth", callback_url=consumer, scopes="pullrequest pipeline"))
+    connect(connection_json(bitbucket_emulator, "oauth", callback_url=consumer, scopes="pullrequest pipeline"))
     answer_with(monkeypatch, consent, capsys)
     assert "scope 'account' was not granted" in cli("login", "--user", "bob", "--no-browser")
     login = Logins("bitbucket_default").get("bob")
@@ -204,7 +205,7 @@ def test_a_login_that_lapses_soon_is_told(cli: Cli, consumer: str) -> None:
 def test_users_of_own_api_tokens_are_listed_without_a_secret(
     cli: Cli, connect: Callable[..., None], bitbucket_emulator: BitbucketEmulator
 ) -> None:
-    connect(bitbucket_emulator.connection_json("api_token_per_user"))
+    connect(connection_json(bitbucket_emulator, "api_token_per_user"))
     assert "Nobody is connected" in cli("users")
     email, token = bitbucket_emulator.api_tokens["robin.reviewer"]
     own = {"conn_type": "bitbucket", "login": email, "password": token, "extra": {"user": "robin"}}
@@ -219,7 +220,7 @@ def test_users_of_own_api_tokens_are_listed_without_a_secret(
 def test_commands_for_logins_say_so_when_the_connection_has_none(
     cli: Cli, connect: Callable[..., None], bitbucket_emulator: BitbucketEmulator
 ) -> None:
-    connect(bitbucket_emulator.connection_json())
+    connect(connection_json(bitbucket_emulator))
     with pytest.raises(SystemExit, match="people log in where auth_type is 'oauth'; here it is 'api_token'"):
         cli("login")
     assert "has one credential for all (auth type api_token)" in cli("users")

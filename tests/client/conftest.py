@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitbucket.client import ApiToken, BitbucketClient, Clock
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.client.timing import Time
 from tests.client.web_server import WebServer
 

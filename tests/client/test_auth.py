@@ -15,7 +15,7 @@ import pytest
 
 from airflow_provider_bitbucket import client as bitbucket
 from airflow_provider_bitbucket.client import AccessToken, ApiToken, BitbucketClient, OAuthClientCredentials, OAuthConsumer
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.client.timing import Time
 from tests.client.web_server import Answer, WebServer
 

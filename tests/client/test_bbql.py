@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_bitbucket.client import bbql
-from airflow_provider_bitbucket.emulator import query
+from bitbucket_cloud_emulator.core import query
 
 MOMENTS = st.datetimes(min_value=datetime(1000, 1, 1), max_value=datetime(9000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
 

@@ -24,8 +24,8 @@ from airflow_provider_bitbucket.client import (
     StoredLogin,
 )
 from airflow_provider_bitbucket.client.budget import RateBudget
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from benchmarks.shared_budget import run
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.client.memory_store import MemoryStore
 from tests.client.timing import Time
 

@@ -25,8 +25,8 @@ from airflow_provider_bitbucket.client import (
     StoredLogin,
 )
 from airflow_provider_bitbucket.client.retry import is_transient
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from benchmarks.login_race import run
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.client.memory_store import MemoryStore
 
 KEY = "bitbucket_token__ci__anna"

@@ -12,8 +12,8 @@ import pytest
 from airflow_provider_bitbucket import client as bitbucket
 from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
 from airflow_provider_bitbucket.client.paging import each_once
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
+from bitbucket_cloud_emulator import BitbucketEmulator
+from bitbucket_cloud_emulator.pytest_plugin import NOW
 from tests.client.timing import Time
 from tests.client.web_server import Answer, WebServer
 

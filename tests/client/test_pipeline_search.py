@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_bitbucket.client import ApiToken, BitbucketBadRequestError, BitbucketClient
 from airflow_provider_bitbucket.client.pipeline_search import mark, own_account, started_since, unfinished
 from airflow_provider_bitbucket.client.pipeline_target import build_target, fits
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.client.web_server import Answer, WebServer
 
 HASH = "a" * 40

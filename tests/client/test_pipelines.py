@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_bitbucket import client as bitbucket
 from airflow_provider_bitbucket.client import BitbucketClient, PipelineStatus
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.client.web_server import Answer, WebServer
 
 CASES = [{"name": f"test_{number}", "status": "FAILED" if number % 3 == 0 else "SUCCESSFUL"} for number in range(40)]

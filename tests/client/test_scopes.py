@@ -16,7 +16,7 @@ from airflow_provider_bitbucket.client.scopes import (
     other_spelling,
     parse,
 )
-from airflow_provider_bitbucket.emulator.seeds.common import CONSUMER_SCOPES
+from bitbucket_cloud_emulator.seeds.common import CONSUMER_SCOPES
 from tests.openapi import OpenApi
 
 ALL = {feature.name for feature in FEATURES}

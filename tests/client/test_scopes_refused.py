@@ -15,7 +15,7 @@ from airflow_provider_bitbucket.client import (
     BitbucketPermissionError,
 )
 from airflow_provider_bitbucket.client.scopes import FEATURES, Feature
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 
 API = "/repositories/acme/api"
 HOOK = {"description": "Airflow", "url": "https://airflow.example.com/", "active": True, "events": ["repo:push"]}

@@ -22,7 +22,7 @@ from airflow_provider_bitbucket.client import (
     OAuthTokens,
     StoredLogin,
 )
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.client.memory_store import MemoryStore
 from tests.client.timing import Time
 from tests.client.web_server import Answer, WebServer

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_bitbucket.client import BitbucketClient, Clock, OAuthClientCredentials
 from airflow_provider_bitbucket.client.budget import RateBudget
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 
 
 @pytest.mark.timeout(20)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_bitbucket.datasets import build_statuses
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
+from bitbucket_cloud_emulator import BitbucketEmulator
+from bitbucket_cloud_emulator.pytest_plugin import NOW
 from tests.stories import AUTHOR, after, asked, client_of, frame_of, open_pull_request, set_status
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from airflow_provider_bitbucket.datasets.commits import SCHEMA
 from airflow_provider_bitbucket.datasets.intervals import passed, within
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.emulator.history import add_commit
+from bitbucket_cloud_emulator import BitbucketEmulator
+from bitbucket_cloud_emulator.commits.graph import add_commit
 from tests.stories import OPENED, OWNER, after, client_of, frame_of, open_pull_request, requested
 
 PAGE = 100
@@ -30,7 +30,7 @@ def test_a_commit_is_a_row_also_when_no_account_has_its_email(bitbucket_emulator
     assert set(frame["repository"]) == {"acme/api"}
     assert frame["hash"].str.len().eq(40).all()
     assert (first["author"], first["message"], first["parents"]) == ("Dana Demo", "Initial commit", 0)
-    assert (newest["author"], newest["date"], newest["parents"]) == ("Somebody <somebody@example.com>", OPENED, 1)
+    assert (newest["author"], newest["date"], newest["parents"]) == ("Unknown <unknown@example.com>", OPENED, 1)
     assert newest.isna()["author_id"]
     assert (newest["parent_hashes"], first.isna()["parent_hashes"]) == (frame["hash"][1], True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from airflow_provider_bitbucket.datasets import diffstats, pull_request_commits
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.stories import AUTHOR, OWNER, after, asked, change, frame_of, open_pull_request
 
 

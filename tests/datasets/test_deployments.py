@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_provider_bitbucket.datasets.deployments import SCHEMA, to_frame
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
+from bitbucket_cloud_emulator import BitbucketEmulator
+from bitbucket_cloud_emulator.pytest_plugin import NOW
 from tests.stories import client_of, deploy, frame_of, requested
 
 

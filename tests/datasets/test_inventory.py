@@ -9,9 +9,9 @@ import pytest
 from airflow_provider_bitbucket.client import BitbucketNotFoundError
 from airflow_provider_bitbucket.datasets import branches, environments, members, repositories
 from airflow_provider_bitbucket.datasets.extract import Dataset
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.emulator.history import add_commit
-from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
+from bitbucket_cloud_emulator import BitbucketEmulator
+from bitbucket_cloud_emulator.commits.graph import add_commit
+from bitbucket_cloud_emulator.pytest_plugin import NOW
 from tests.stories import after, client_of, deploy, frame_of, requested
 
 
@@ -85,7 +85,7 @@ def test_branches_are_rows_with_their_newest_commit(bitbucket_emulator: Bitbucke
     assert list(frame["commit"]) == [repository.branches[name] for name in frame.index]
     assert (frame.loc["try/this", "committed_on"], frame.loc["try/this", "author"]) == (
         after(0),
-        "Somebody <somebody@example.com>",
+        "Unknown <unknown@example.com>",
     )
     assert frame.isna()["author_id"].to_dict() == {"main": False, "try/this": True}
     assert frame.loc["main", "merge_strategy"] == "merge_commit"

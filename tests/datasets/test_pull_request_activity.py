@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_bitbucket.datasets.pull_request_activity import SCHEMA
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.stories import AUTHOR, OWNER, REVIEWER, after, asked, client_of, frame_of, open_pull_request
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_bitbucket.client import NO_RETRIES, BitbucketServerError
 from airflow_provider_bitbucket.datasets.pull_requests import SCHEMA, read, to_frame
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.stories import AUTHOR, BOT, OWNER, REVIEWER, after, asked, change, client_of, frame_of, open_pull_request, row_of
 
 EVIDENCE = SCHEMA.names[SCHEMA.names.index("commits") :]

@@ -20,8 +20,8 @@ from airflow_provider_bitbucket.datasets import reading
 from airflow_provider_bitbucket.datasets.extract import Dataset
 from airflow_provider_bitbucket.datasets.reading import Reading
 from airflow_provider_bitbucket.datasets.spool import Room, Spool
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
+from bitbucket_cloud_emulator import BitbucketEmulator
+from bitbucket_cloud_emulator.pytest_plugin import NOW
 from tests.operators.waiting import until
 from tests.stories import client_of
 

@@ -14,7 +14,7 @@ from airflow_provider_bitbucket.datasets import DATASETS
 from airflow_provider_bitbucket.datasets.extract import Dataset
 from airflow_provider_bitbucket.datasets.reading import Reading
 from airflow_provider_bitbucket.datasets.schema import record_name
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.client.web_server import Answer, WebServer
 from tests.datasets.bitbucket_answers import ANSWERS, client_for, serve, with_rows
 from tests.stories import REVIEWER, client_of, open_pull_request

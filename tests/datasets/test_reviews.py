@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from airflow_provider_bitbucket.datasets import comments, reviews
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.stories import AUTHOR, BOT, OWNER, REVIEWER, after, asked, client_of, frame_of, open_pull_request
 
 HOUR = 3600.0

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from airflow_provider_bitbucket.datasets import test_reports as reports
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
+from bitbucket_cloud_emulator import BitbucketEmulator
+from bitbucket_cloud_emulator.pytest_plugin import NOW
 from tests.stories import asked, client_of, frame_of, run_pipelines
 
 ENDS = ("SUCCESSFUL", "SUCCESSFUL", "SUCCESSFUL", "FAILED", "ERROR", "ERROR", "SKIPPED")

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
+from bitbucket_cloud_emulator import BitbucketEmulator
+from bitbucket_cloud_emulator.pytest_plugin import NOW
 from tests.stories import OWNER, REVIEWER, after, asked, frame_of, open_pull_request
 
 PULL_REQUESTS, ENTRIES_EACH = 120, 12

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 
 Call = Callable[..., requests.Response]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 
 API = "/repositories/acme/api"
 PULLS = f"{API}/pullrequests"

@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.emulator.http import API, route_template
-from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
-from airflow_provider_bitbucket.emulator.routes import ROUTERS
+from bitbucket_cloud_emulator import BitbucketEmulator
+from bitbucket_cloud_emulator.app import ROUTERS
+from bitbucket_cloud_emulator.core.http import API, route_template
+from bitbucket_cloud_emulator.pytest_plugin import NOW
 from tests.emulator.tour import Exchange, Tour
 from tests.openapi import OpenApi
 from tests.openapi_deviations import DEVIATIONS, STATUS_DEVIATIONS, UNDOCUMENTED_ROUTES

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
+from bitbucket_cloud_emulator import BitbucketEmulator
+from bitbucket_cloud_emulator.pytest_plugin import NOW
 from tests.emulator.conftest import Call
 from tests.emulator.tour import Tour
 
@@ -41,7 +41,7 @@ def test_requests_are_counted_by_who_asked(bitbucket_emulator: BitbucketEmulator
     call(API, auth=None)
     shown = bitbucket_emulator.control("GET", "requests")
     assert shown["total"] == 3
-    assert shown["by_credential"] == {"acme.access.token": 1, "dana.demo": 1, "nobody": 1}
+    assert shown["by_credential"] == {"acme.access.token": 1, "dana.demo": 1, "anonymous": 1}
 
 
 def test_the_last_requests_are_kept_with_status_and_without_headers(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:

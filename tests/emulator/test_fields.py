@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_bitbucket.emulator.fields import Fields
+from bitbucket_cloud_emulator.core.fields import Fields
 
 PAGE = {
     "values": [

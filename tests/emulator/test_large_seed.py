@@ -6,11 +6,12 @@ from collections import Counter
 
 import pytest
 
-from airflow_provider_bitbucket.emulator.clock import Clock
-from airflow_provider_bitbucket.emulator.pull_request_timeline import feed
-from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
-from airflow_provider_bitbucket.emulator.seeds import plant
-from airflow_provider_bitbucket.emulator.state import PullRequest, State
+from bitbucket_cloud_emulator.core.clock import Clock
+from bitbucket_cloud_emulator.core.store import State
+from bitbucket_cloud_emulator.pull_requests.models import PullRequest
+from bitbucket_cloud_emulator.pull_requests.timeline import feed
+from bitbucket_cloud_emulator.pytest_plugin import NOW
+from bitbucket_cloud_emulator.seeds import plant
 
 
 def large(**sizes: int) -> State:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 
 ASKED = {"client_id": "demo-key", "response_type": "code", "state": "a b&c"}
 CALLBACK = "http://127.0.0.1:8910/callback"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.emulator.conftest import Call
 
 API = "/repositories/acme/api"
@@ -103,7 +103,7 @@ def test_folders_lead_on_by_letters_that_mean_nothing_to_others(call: Call) -> N
     token = pages[0]["next"].rpartition("page=")[2]
     assert not token.isdigit()
     assert [page["values"][0]["path"] for page in pages] == ["README.md", "bitbucket-pipelines.yml", "src"]
-    assert call(f"{API}/src/main/", params={"page": "2"}).status_code == 400
+    assert call(f"{API}/src/main/", params={"page": "2/"}).status_code == 400
 
 
 def test_names_of_refs_sort_as_people_sort(call: Call, branches: list[str]) -> None:

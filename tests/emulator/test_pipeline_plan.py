@@ -9,15 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_bitbucket.emulator.pipeline_plan import (
-    block,
-    finish,
-    look_at_deployment,
-    look_at_pipeline,
-    release,
-    stop,
-)
-from airflow_provider_bitbucket.emulator.state import Deployment, Environment, Pipeline, Step
+from bitbucket_cloud_emulator.deployments.models import Deployment, Environment
+from bitbucket_cloud_emulator.deployments.service import deployment_at
+from bitbucket_cloud_emulator.pipelines.models import Pipeline, Step
+from bitbucket_cloud_emulator.pipelines.plan import block, finish, pipeline_at, release, stop
 
 START = datetime(2026, 11, 2, 8, tzinfo=UTC)
 TARGET = {"type": "pipeline_ref_target", "commit": {"type": "commit", "hash": "a" * 40}, "selector": {"type": "default"}}
@@ -34,12 +29,12 @@ def at(seconds: float) -> datetime:
 
 
 def shown(pipeline: Pipeline, seconds: float) -> tuple[str, str | None]:
-    view = look_at_pipeline(pipeline, at(seconds))
+    view = pipeline_at(pipeline, at(seconds))
     return view.state, view.result or view.stage
 
 
 def steps_shown(pipeline: Pipeline, seconds: float) -> list[str | None]:
-    return [view.result or view.stage or view.state for view in look_at_pipeline(pipeline, at(seconds)).steps]
+    return [view.result or view.stage or view.state for view in pipeline_at(pipeline, at(seconds)).steps]
 
 
 def test_a_pipeline_goes_through_every_state_of_the_real_one():
@@ -65,7 +60,7 @@ def test_what_stands_behind_a_failed_step_is_not_run():
     pipeline = a_pipeline({}, {"result": "FAILED"}, {})
     assert shown(pipeline, 30) == ("COMPLETED", "FAILED")
     assert steps_shown(pipeline, 30) == ["SUCCESSFUL", "FAILED", "NOT_RUN"]
-    assert look_at_pipeline(pipeline, at(30)).steps[2].started_on is None
+    assert pipeline_at(pipeline, at(30)).steps[2].started_on is None
 
 
 def test_a_manual_step_waits_for_a_person_however_long_that_takes():
@@ -80,7 +75,7 @@ def test_a_manual_step_waits_for_a_person_however_long_that_takes():
 def test_the_wait_for_a_person_does_not_count_as_duration():
     pipeline = a_pipeline({}, {"manual": True})
     release(pipeline, at(1000))
-    view = look_at_pipeline(pipeline, at(2000))
+    view = pipeline_at(pipeline, at(2000))
     assert view.seconds == 20
     assert view.completed_on == at(1010)
 
@@ -106,7 +101,7 @@ def test_a_stop_takes_effect_a_moment_later_and_not_at_once():
 def test_a_step_stopped_before_it_began_shows_equal_times():
     pipeline = a_pipeline({}, {})
     stop(pipeline, at(15))
-    running, later = look_at_pipeline(pipeline, at(17)).steps
+    running, later = pipeline_at(pipeline, at(17)).steps
     assert (running.result, running.started_on, running.completed_on) == ("STOPPED", at(10), at(17))
     assert (later.result, later.started_on, later.completed_on) == ("STOPPED", at(17), at(17))
 
@@ -121,12 +116,12 @@ def test_a_pipeline_stopped_while_pending_never_runs():
     pipeline = a_pipeline({})
     stop(pipeline, at(3))
     assert shown(pipeline, 5) == ("COMPLETED", "STOPPED")
-    assert look_at_pipeline(pipeline, at(5)).seconds == 0
+    assert pipeline_at(pipeline, at(5)).seconds == 0
 
 
 def test_a_definition_that_can_not_be_read_ends_at_once_even_before_it_was_created():
     pipeline = a_pipeline(result="ERROR", error={"key": "k", "message": "m"}, parsing_seconds=0.0)
-    view = look_at_pipeline(pipeline, START)
+    view = pipeline_at(pipeline, START)
     assert (view.state, view.result) == ("COMPLETED", "ERROR")
     assert view.completed_on is not None
     assert view.completed_on < pipeline.created_on
@@ -191,7 +186,7 @@ def test_time_only_ever_moves_a_pipeline_forward(steps: list[dict[str, Any]], mo
     if stopped is not None:
         stop(pipeline, at(stopped))
     order = ["PARSING", "PENDING", "IN_PROGRESS", "COMPLETED"]
-    seen = [look_at_pipeline(pipeline, at(moment)) for moment in moments]
+    seen = [pipeline_at(pipeline, at(moment)) for moment in moments]
     assert [order.index(view.state) for view in seen] == sorted(order.index(view.state) for view in seen)
     for view, moment in zip(seen, moments, strict=True):
         assert (view.completed_on is not None) == (view.state == "COMPLETED") == (view.result is not None)
@@ -207,18 +202,18 @@ def a_deployment(pipeline: Pipeline, index: int) -> Deployment:
 def test_deployments_of_a_run_appear_together_when_the_steps_before_them_are_done():
     pipeline = a_pipeline({}, {"environment": "test"}, {"environment": "staging", "manual": True})
     first, second = a_deployment(pipeline, 1), a_deployment(pipeline, 2)
-    assert look_at_deployment(first, at(19)) is None
-    assert look_at_deployment(second, at(19)) is None
-    views = [look_at_deployment(one, at(20)) for one in (first, second)]
+    assert deployment_at(first, at(19)) is None
+    assert deployment_at(second, at(19)) is None
+    views = [deployment_at(one, at(20)) for one in (first, second)]
     assert [(view.state, view.released_on) for view in views if view] == [("IN_PROGRESS", at(20)), ("UNDEPLOYED", at(20))]
-    done = look_at_deployment(first, at(31))
+    done = deployment_at(first, at(31))
     assert done is not None
     assert (done.state, done.status, done.completed_on) == ("COMPLETED", "SUCCESSFUL", at(30))
 
 
 def test_a_failed_deployment_leaves_the_next_environment_undeployed():
     pipeline = a_pipeline({"environment": "test", "result": "FAILED"}, {"environment": "staging"})
-    first, second = (look_at_deployment(a_deployment(pipeline, index), at(60)) for index in (0, 1))
+    first, second = (deployment_at(a_deployment(pipeline, index), at(60)) for index in (0, 1))
     assert first is not None
     assert second is not None
     assert (first.status, second.state) == ("FAILED", "UNDEPLOYED")
@@ -226,4 +221,4 @@ def test_a_failed_deployment_leaves_the_next_environment_undeployed():
 
 def test_nothing_is_released_by_a_run_that_failed_before_it_deployed():
     pipeline = a_pipeline({"result": "FAILED"}, {"environment": "test"})
-    assert look_at_deployment(a_deployment(pipeline, 1), at(600)) is None
+    assert deployment_at(a_deployment(pipeline, 1), at(600)) is None

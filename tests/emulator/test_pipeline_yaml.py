@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_bitbucket.emulator.pipeline_yaml import DefinitionError, parse
+from bitbucket_cloud_emulator.pipelines.definition import DefinitionError, parse
 
 DEFINITION = b"""
 image: python:3.12

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 
 MAIN = {"type": "pipeline_ref_target", "ref_type": "branch", "ref_name": "main"}
 Call = Callable[..., requests.Response]

@@ -9,7 +9,7 @@ from urllib.error import HTTPError
 import pytest
 import requests
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 
 Run = Callable[..., dict[str, Any]]
 

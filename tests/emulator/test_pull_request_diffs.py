@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.emulator.diffs import conflicts, diff, diffstat, replay
+from bitbucket_cloud_emulator import BitbucketEmulator
+from bitbucket_cloud_emulator.commits.diffs import conflicts, diff, diffstat, replay
 from tests.emulator.conftest import Call
 from tests.emulator.pull_requests import API, PULLS, change, events, story, values
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.emulator.conftest import Call
 from tests.emulator.pull_requests import AUTHOR, OWNER, PULLS, REVIEWER, change, events, story, values
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.emulator.conftest import Call
 from tests.emulator.pull_requests import API, AUTHOR, OWNER, PULLS, REVIEWER, change, events, story, uuid_of, values
 
@@ -220,7 +220,7 @@ def test_commits_are_whole_newest_first_and_paged_by_opaque_tokens(bitbucket_emu
     pushes = [{"do": "push", "message": f"Push {day}", "at": f"2026-10-0{day}T09:00:00+00:00"} for day in (2, 3)]
     number = story(bitbucket_emulator, at="2026-10-01T09:00:00+00:00", events=pushes)
     first = call(f"{PULLS}/{number}/commits", params={"pagelen": 2}).json()
-    assert set(first) == {"values", "pagelen", "next"}
+    assert set(first) == {"values", "pagelen", "next", "page"}
     assert not re.search(r"page=\d+$", first["next"])
     rows = values(call, f"{PULLS}/{number}/commits", pagelen=2)
     assert [one["message"] for one in rows] == ["Push 3", "Push 2", "Add search"]

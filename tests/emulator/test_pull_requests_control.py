@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.emulator.conftest import Call
 from tests.emulator.pull_requests import AUTHOR, OWNER, PULLS, REVIEWER, change, story, values
 
@@ -85,6 +85,6 @@ def test_mistakes_are_named(bitbucket_emulator: BitbucketEmulator) -> None:
     assert "loudly" in refusal(bitbucket_emulator, "POST", happen, {"events": [{"do": "approve", "loudly": True}]})
     naive = {"events": [{"do": "approve", "at": "2026-09-01T08:00:00"}]}
     assert "has no time zone" in refusal(bitbucket_emulator, "POST", happen, naive)
-    assert "Can not set 'color'" in refusal(bitbucket_emulator, "PATCH", f"api/{number}", {"color": "red"})
+    assert "Cannot set 'color'" in refusal(bitbucket_emulator, "PATCH", f"api/{number}", {"color": "red"})
     assert "use events" in refusal(bitbucket_emulator, "POST", f"api/{number}/activity", {"kind": "comment"})
     assert "title" in refusal(bitbucket_emulator, "POST", "api", {})

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_bitbucket.emulator.errors import ApiError
-from airflow_provider_bitbucket.emulator.query import dotted, parse
+from bitbucket_cloud_emulator.core.errors import ApiError
+from bitbucket_cloud_emulator.core.query import dotted, parse
 
 ITEM = {
     "id": 7,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.emulator.conftest import Call
 
 API = "/repositories/acme/api"

@@ -14,13 +14,14 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.emulator.clock import Clock
-from airflow_provider_bitbucket.emulator.pipeline_json import visible_deployments
-from airflow_provider_bitbucket.emulator.pipeline_plan import look_at_pipeline
-from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
-from airflow_provider_bitbucket.emulator.seeds import plant
-from airflow_provider_bitbucket.emulator.state import Activity, PullRequest, State
+from bitbucket_cloud_emulator import BitbucketEmulator
+from bitbucket_cloud_emulator.core.clock import Clock
+from bitbucket_cloud_emulator.core.store import State
+from bitbucket_cloud_emulator.deployments.service import visible_deployments
+from bitbucket_cloud_emulator.pipelines.plan import pipeline_at
+from bitbucket_cloud_emulator.pull_requests.models import Activity, PullRequest
+from bitbucket_cloud_emulator.pytest_plugin import NOW
+from bitbucket_cloud_emulator.seeds import plant
 from tests.openapi import OpenApi
 
 REPOSITORIES = ["api", "web", "mobile", "data-platform", "infrastructure", "docs"]
@@ -174,7 +175,7 @@ def test_titles_branches_and_changes_look_like_code(pull_requests: list[PullRequ
 
 def test_pipelines_fail_as_often_as_in_real_life(state: State):
     results = Counter(
-        look_at_pipeline(pipeline, NOW).result for repository in state.repositories() for pipeline in repository.pipelines
+        pipeline_at(pipeline, NOW).result for repository in state.repositories() for pipeline in repository.pipelines
     )
     assert sum(results.values()) > 1000
     assert 0.04 < results["FAILED"] / sum(results.values()) < 0.14
@@ -187,7 +188,7 @@ def test_a_failed_build_is_often_just_run_again(state: State):
     for pipeline in api.pipelines:
         target = pipeline.target
         key = (target["commit"]["hash"], target["selector"]["type"], target.get("pullrequest", {}).get("id"))
-        runs.setdefault(key, []).append(look_at_pipeline(pipeline, NOW).result)
+        runs.setdefault(key, []).append(pipeline_at(pipeline, NOW).result)
     assert sum(found[:2] == ["FAILED", "SUCCESSFUL"] for found in runs.values()) >= 3  # flakes
 
 
@@ -208,7 +209,7 @@ def test_releases_reach_production_and_what_fails_there_is_repaired(state: State
 
 def test_nothing_is_still_running_that_nobody_waits_for(state: State):
     for repository in state.repositories():
-        running = [one for one in repository.pipelines if look_at_pipeline(one, NOW).state != "COMPLETED"]
+        running = [one for one in repository.pipelines if pipeline_at(one, NOW).state != "COMPLETED"]
         assert len(running) <= 3
 
 
@@ -285,3 +286,17 @@ def test_the_demo_is_at_hand_for_users_of_the_fixture(bitbucket_demo: BitbucketE
     slugs = [repository.slug for repository in bitbucket_demo.state.repositories()]
     assert slugs == REPOSITORIES
     assert bitbucket_demo.state.workspaces["acme"].repositories["docs"].pipelines_enabled is False
+
+
+def test_there_is_a_demo_in_which_no_author_is_null() -> None:
+    with BitbucketEmulator("demo-without-nulls", speed=0, now=NOW) as bitbucket:
+        api = f"{bitbucket.api_url}/repositories/acme/api"
+
+        def rows(path: str) -> list[dict[str, Any]]:
+            answer = requests.get(f"{api}/{path}", auth=bitbucket.api_token, timeout=10)
+            found: list[dict[str, Any]] = answer.json()["values"]
+            return found
+
+        assert all(one["author"]["user"] for one in rows("commits?pagelen=100"))
+        assert all(one["author"] for one in rows("pullrequests?state=ALL&pagelen=50"))
+        assert all(one["creator"] for one in rows("pipelines?pagelen=100"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -10,13 +9,12 @@ import socket
 import subprocess
 import sys
 from datetime import UTC, datetime
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 import requests
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.emulator.__main__ import main
+from bitbucket_cloud_emulator import BitbucketEmulator
+from bitbucket_cloud_emulator.__main__ import main
 
 
 def test_it_answers_inside_the_with_and_nobody_listens_after_it() -> None:
@@ -57,7 +55,7 @@ def test_it_listens_to_other_machines_only_when_told() -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ({"seed": "none"}, "empty, demo, large"),
+        ({"seed": "none"}, "empty, demo, demo-without-nulls, large"),
         ({"seed": "empty", "pull_requests": 5}, "pull_requests"),
     ],
 )
@@ -66,30 +64,17 @@ def test_a_seed_that_is_none_is_refused_with_those_there_are(arguments: dict[str
         BitbucketEmulator(**arguments).start()  # type: ignore[arg-type]  # wrong on purpose
 
 
-@pytest.mark.parametrize("auth_type", ["api_token", "api_token_per_user", "access_token", "oauth_client_credentials", "oauth"])
-def test_the_connection_it_offers_leads_to_it_in_both_forms(auth_type: str) -> None:
-    bitbucket = BitbucketEmulator("empty", port=8070)
-    fields = json.loads(bitbucket.connection_json(auth_type))
-    assert fields["host"] == "http://127.0.0.1:8070/2.0"
-    assert fields["extra"] == {"workspace": "acme", "auth_type": auth_type}
-    uri = urlsplit(bitbucket.connection_uri(auth_type))
-    assert (uri.scheme, uri.hostname, uri.port) == ("bitbucket", "127.0.0.1", 8070)
-    given = (unquote(uri.username or "") or None, unquote(uri.password or "") or None)
-    assert given == (fields.get("login"), fields.get("password"))
-    assert parse_qs(uri.query) == {"workspace": ["acme"], "auth_type": [auth_type]}
-
-
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_on_the_command_line_it_says_how_to_reach_it_and_stops_when_told(how: signal.Signals) -> None:
-    command = [sys.executable, "-m", "airflow_provider_bitbucket.emulator", "--port", "0", "--seed", "empty", "--speed", "60"]
+    command = [sys.executable, "-m", "bitbucket_cloud_emulator", "--port", "0", "--seed", "empty", "--speed", "60"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"}) as process:
         assert process.stdout
         lines = []
         while not lines or not lines[-1].startswith("Ctrl-C"):
             lines.append(process.stdout.readline())
         text = "".join(lines)
-        connection = json.loads(re.search(r"AIRFLOW_CONN_BITBUCKET_DEFAULT='(.*)'", text)[1])  # type: ignore[index]  # no match fails the test too
-        answer = requests.get(f"{connection['host']}/user", auth=(connection["login"], connection["password"]), timeout=5)
+        api, login, token = re.search(r"API at (\S+)\).*API token +(\S+) / (\S+)", text, re.DOTALL).groups()  # type: ignore[union-attr]  # no match fails the test too
+        answer = requests.get(f"{api}/user", auth=(login, token), timeout=5)
         assert answer.status_code == 200
         assert "acme: api" in text
         process.send_signal(how)
@@ -99,7 +84,7 @@ def test_on_the_command_line_it_says_how_to_reach_it_and_stops_when_told(how: si
 # Told to stop in the very moment in which it says how.
 HASTY = """
 import os, sys
-from airflow_provider_bitbucket.emulator.__main__ import main
+from bitbucket_cloud_emulator.__main__ import main
 
 class Hasty:
     def write(self, text):
@@ -125,7 +110,7 @@ def test_a_port_that_is_taken_is_said_in_one_line(capsys: pytest.CaptureFixture[
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert main(["--port", str(port), "--seed", "empty"]) == 1
-    assert capsys.readouterr().err == f"Can not listen on 127.0.0.1:{port}: Address already in use. Choose another --port.\n"
+    assert capsys.readouterr().err == f"Cannot listen on 127.0.0.1:{port}: Address already in use. Choose another --port.\n"
 
 
 @pytest.mark.parametrize(

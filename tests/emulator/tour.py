@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 import requests
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 
 API = "/repositories/acme/api"
 
@@ -90,6 +90,8 @@ class Tour:
         self("GET", "/repositories/acme", params={"q": 'name ~ "a"', "sort": "-updated_on", "role": "member"})
         self("GET", "/repositories/acme", 400, params={"page": "0"})
         self("GET", API)
+        for linked in ("forks", "watchers", "downloads", "hooks"):
+            self("GET", f"{API}/{linked}")
         self("GET", "/repositories/acme/nothing", 404)
         made = {"scm": "git", "is_private": True, "project": {"key": projects["values"][0]["key"]}}
         self("POST", "/repositories/acme/fresh", json=made)
@@ -134,6 +136,10 @@ class Tour:
         self("GET", f"{API}/commit/{commits['values'][0]['hash']}")
         self("GET", f"{API}/commit/{commits['values'][0]['hash'][:12]}")
         self("GET", f"{API}/commit/none", 404)
+        self("POST", f"{API}/commit/main/approve")
+        self("DELETE", f"{API}/commit/main/approve", 204)
+        self("DELETE", f"{API}/commit/main/approve", 404)
+        self("GET", f"{API}/commit/main/comments")
 
     def source(self) -> None:
         self("GET", f"{API}/src", 302)

@@ -16,7 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 from cryptography.fernet import Fernet
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
 from demo.local_airflow import LocalAirflow
 
 SHARED = ("api_token", "access_token", "oauth_client_credentials")
@@ -197,7 +198,7 @@ def site(bitbucket: BitbucketEmulator, home: Path) -> Iterator[Site]:
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{user}:admin" for user in AIRFLOW_USERS),
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
         "AIRFLOW_VAR_DEPLOY_PHRASE": SECURED,
-        **{f"AIRFLOW_CONN_{conn_id(each).upper()}": bitbucket.connection_json(each) for each in AUTH_TYPES},
+        **{f"AIRFLOW_CONN_{conn_id(each).upper()}": connection_json(bitbucket, each) for each in AUTH_TYPES},
         **{f"AIRFLOW_CONN_{conn_id(each, limited=True).upper()}": _limited(bitbucket, each) for each in AUTH_TYPES},
     }
     with LocalAirflow(home, dags, env) as airflow:
@@ -214,7 +215,7 @@ def site(bitbucket: BitbucketEmulator, home: Path) -> Iterator[Site]:
 
 def _limited(bitbucket: BitbucketEmulator, auth_type: str) -> str:
     """A connection whose credentials may not start pipelines."""
-    fields = json.loads(bitbucket.connection_json(auth_type))
+    fields = json.loads(connection_json(bitbucket, auth_type))
     match auth_type:
         case "api_token":
             fields |= {"login": LIMITED_LOGIN, "password": LIMITED_TOKEN}

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 from demo.local_airflow import wait_until
 from tests.end_to_end.auth_types import (
     AIRFLOW_COMMAND,

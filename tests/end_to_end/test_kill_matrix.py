@@ -20,7 +20,8 @@ import psutil
 import pytest
 
 from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
 from demo.local_airflow import LocalAirflow, wait_until
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -112,7 +113,7 @@ def bitbucket() -> Iterator[BitbucketEmulator]:
 @pytest.fixture(scope="module")
 def airflow(bitbucket: BitbucketEmulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
     """A running Airflow, connected, that soon notices who is dead."""
-    env = {"AIRFLOW_CONN_BITBUCKET_DEFAULT": bitbucket.connection_json(), **QUICKLY}
+    env = {"AIRFLOW_CONN_BITBUCKET_DEFAULT": connection_json(bitbucket), **QUICKLY}
     with LocalAirflow(tmp_path_factory.mktemp("airflow"), Path(__file__).parent / "dags", env) as running:
         yield running
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
 from demo.local_airflow import LocalAirflow, wait_until
 
 pytestmark = [pytest.mark.airflow, pytest.mark.slow]
@@ -29,7 +30,7 @@ def bitbucket() -> Iterator[BitbucketEmulator]:
 @pytest.fixture(scope="module")
 def airflow(bitbucket: BitbucketEmulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
     """A running Airflow, connected."""
-    env = {"AIRFLOW_CONN_BITBUCKET_DEFAULT": bitbucket.connection_json(), "AIRFLOW_VAR_DEPLOY_PHRASE": SECURED}
+    env = {"AIRFLOW_CONN_BITBUCKET_DEFAULT": connection_json(bitbucket), "AIRFLOW_VAR_DEPLOY_PHRASE": SECURED}
     with LocalAirflow(tmp_path_factory.mktemp("airflow"), Path(__file__).parent / "dags", env) as running:
         yield running
 

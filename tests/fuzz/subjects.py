@@ -21,7 +21,6 @@ from airflow_provider_bitbucket.client import (
 )
 from airflow_provider_bitbucket.datasets import DATASETS
 from airflow_provider_bitbucket.datasets.extract import Dataset
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.hooks.check import check_connection
 from airflow_provider_bitbucket.hooks.pipelines import explain_failure
 from airflow_provider_bitbucket.hooks.step_logs import StepLogs
@@ -31,6 +30,7 @@ from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigg
 from airflow_provider_bitbucket.triggers.pull_requests import BitbucketPullRequestTrigger
 from airflow_provider_bitbucket.triggers.refs import BitbucketRefTrigger
 from airflow_provider_bitbucket.triggers.waiting import BitbucketWaitTrigger, look
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.client.timing import Time
 from tests.stories import AUTHOR, BOT, REVIEWER, deploy, open_pull_request, run_pipelines, set_status
 

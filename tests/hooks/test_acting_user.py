@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, task
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError, BitbucketUserError
 from airflow_provider_bitbucket.hooks.acting_user import as_key
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
 from airflow_provider_bitbucket.sensors.pipelines import BitbucketPipelineSensor
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
 
 Connect = Callable[..., None]
 ROBIN, ALEX = "Robin Reviewer", "Alex Author"
@@ -24,7 +25,7 @@ ROBIN, ALEX = "Robin Reviewer", "Alex Author"
 @pytest.fixture
 def own(connect: Connect, bitbucket_emulator: BitbucketEmulator) -> Callable[..., None]:
     """Give a user a connection with the API token of somebody at Bitbucket: ``own("robin", "robin.reviewer")``."""
-    connect(bitbucket_emulator.connection_json("api_token_per_user"))
+    connect(connection_json(bitbucket_emulator, "api_token_per_user"))
 
     def give(key: str, account: str, **fields: Any) -> None:
         email, token = bitbucket_emulator.api_tokens[account]
@@ -71,7 +72,7 @@ def test_a_run_that_nobody_triggered_needs_a_name(
 ) -> None:
     own("robin", "robin.reviewer")
     assert "nobody triggered this run by name" in refusal()
-    connect(bitbucket_emulator.connection_json("api_token_per_user", default_user="robin"))
+    connect(connection_json(bitbucket_emulator, "api_token_per_user", default_user="robin"))
     assert me() == ROBIN
     assert "'zoe' has no credentials" in refusal(run_as="zoe"), "the default user is not a substitute for somebody else"
 
@@ -81,7 +82,7 @@ def test_a_run_as_of_which_nothing_is_left_acts_as_nobody_else(
     own: Callable[..., None], connect: Connect, bitbucket_emulator: BitbucketEmulator, nothing: str
 ) -> None:
     own("robin", "robin.reviewer")
-    connect(bitbucket_emulator.connection_json("api_token_per_user", default_user="robin"))
+    connect(connection_json(bitbucket_emulator, "api_token_per_user", default_user="robin"))
     said = refusal(run_as=nothing)
     assert f"run_as is {nothing!r}; refusing to act as another user" in said
     assert "leave it out" in said
@@ -129,7 +130,7 @@ def test_a_name_that_could_reach_something_else_is_refused(user: str) -> None:
 def test_one_credential_for_all_is_not_taken_for_a_users(
     connect: Connect, bitbucket_emulator: BitbucketEmulator, auth_type: str
 ) -> None:
-    connect(bitbucket_emulator.connection_json(auth_type))
+    connect(connection_json(bitbucket_emulator, auth_type))
     with pytest.raises(BitbucketConfigurationError, match=r"has one credential for all .* run_as='robin' is not possible"):
         BitbucketHook(run_as="robin").get_conn()
     for nothing in (None, "", "None"):

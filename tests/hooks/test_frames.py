@@ -10,15 +10,16 @@ import pandas as pd
 import pytest
 
 from airflow_provider_bitbucket.datasets import DATASETS
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.stories import REVIEWER, after, asked, deploy, open_pull_request, run_pipelines, set_status
 
 
 @pytest.fixture
 def hook(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketHook:
     """A hook on two pull requests, reviewed and built, and two pipelines with a test report."""
-    connect(bitbucket_emulator.connection_json())
+    connect(connection_json(bitbucket_emulator))
     for hours in (2, 50):
         open_pull_request(bitbucket_emulator, (hours, "approve", REVIEWER), (hours + 0.5, "comment", REVIEWER))
     for commit in BitbucketHook().get_pull_requests_df()["source_commit"]:

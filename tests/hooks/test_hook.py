@@ -9,20 +9,22 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import pytest
 from airflow.sdk._shared.secrets_masker import redact
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.client.web_server import Answer, WebServer
 
 AUTH_TYPES = ["api_token", "access_token", "oauth_client_credentials"]
 
 
 def connection(emulator: BitbucketEmulator, **changes: object) -> str:
-    return json.dumps({**json.loads(emulator.connection_json()), **changes})
+    return json.dumps({**json.loads(connection_json(emulator)), **changes})
 
 
 def line_with(words: str, message: str) -> str:
@@ -35,7 +37,11 @@ def line_with(words: str, message: str) -> str:
 def test_every_auth_type_works_from_json_and_from_a_uri(
     bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None], auth_type: str, form: str
 ) -> None:
-    connect(getattr(bitbucket_emulator, f"connection_{form}")(auth_type))
+    fields = json.loads(connection_json(bitbucket_emulator, auth_type))
+    login, password = quote(fields.get("login", ""), safe=""), quote(fields["password"], safe="")
+    host = f"{bitbucket_emulator.host}:{bitbucket_emulator.port}"
+    uri = f"bitbucket://{login}:{password}@{host}/http?{urlencode(fields['extra'])}"
+    connect({"json": json.dumps(fields), "uri": uri}[form])
 
     assert BitbucketHook().get_conn().repositories.get("api")["full_name"] == "acme/api"
 
@@ -44,7 +50,7 @@ def test_every_auth_type_works_from_json_and_from_a_uri(
 def test_a_trigger_gets_a_client_without_blocking_its_loop(
     bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None], auth_type: str
 ) -> None:
-    connect(bitbucket_emulator.connection_json(auth_type))
+    connect(connection_json(bitbucket_emulator, auth_type))
 
     async def read() -> str:
         client = await BitbucketHook().aget_conn()
@@ -55,7 +61,7 @@ def test_a_trigger_gets_a_client_without_blocking_its_loop(
 
 
 def test_the_client_is_made_once(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> None:
-    connect(bitbucket_emulator.connection_json())
+    connect(connection_json(bitbucket_emulator))
     hook = BitbucketHook()
 
     assert hook.get_conn() is hook.get_conn() is asyncio.run(hook.aget_conn())
@@ -64,7 +70,7 @@ def test_the_client_is_made_once(bitbucket_emulator: BitbucketEmulator, connect:
 def test_the_workspace_of_the_task_wins_over_the_connections(
     bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
 ) -> None:
-    connect(bitbucket_emulator.connection_json(workspace="elsewhere"))
+    connect(connection_json(bitbucket_emulator, workspace="elsewhere"))
 
     assert BitbucketHook().get_conn().workspace == "elsewhere"
     assert BitbucketHook(workspace="acme").get_conn().workspace == "acme"
@@ -82,7 +88,7 @@ def test_a_wrong_connection_says_what_to_fill_in(connect: Callable[..., None]) -
 def test_tokens_their_basic_form_and_renewed_oauth_tokens_are_masked(
     bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
 ) -> None:
-    connect(bitbucket_emulator.connection_json("oauth_client_credentials"))
+    connect(connection_json(bitbucket_emulator, "oauth_client_credentials"))
     client = BitbucketHook().get_conn()
     seen = set()
     for _ in range(2):
@@ -101,7 +107,7 @@ class TestTestConnection:
     def test_it_says_who_which_workspace_and_that_the_scopes_are_enough(
         self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
     ) -> None:
-        connect(bitbucket_emulator.connection_json())
+        connect(connection_json(bitbucket_emulator))
         works, message = BitbucketHook().test_connection()
 
         assert works, message
@@ -182,14 +188,14 @@ class TestTestConnection:
     def test_a_wrong_workspace_is_told_from_a_wrong_token(
         self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
     ) -> None:
-        connect(bitbucket_emulator.connection_json(workspace="acne"))
+        connect(connection_json(bitbucket_emulator, workspace="acne"))
         works, message = BitbucketHook().test_connection()
 
         assert not works
         assert "credentials are good, but workspace 'acne' does not exist or they have no access to it" in message
 
     def test_no_workspace_is_no_fault_but_said(self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> None:
-        connect(bitbucket_emulator.connection_json(workspace=""))
+        connect(connection_json(bitbucket_emulator, workspace=""))
         works, message = BitbucketHook().test_connection()
 
         assert works
@@ -199,7 +205,7 @@ class TestTestConnection:
     def test_a_bad_token_is_refused_in_plain_words(
         self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None], auth_type: str
     ) -> None:
-        good = json.loads(bitbucket_emulator.connection_json(auth_type))
+        good = json.loads(connection_json(bitbucket_emulator, auth_type))
         connect(json.dumps({**good, "password": "a-token-that-is-wrong"}))
         works, message = BitbucketHook().test_connection()
 
@@ -260,7 +266,7 @@ class TestTestConnection:
     def test_where_each_user_has_credentials_the_rest_is_tried_and_the_way_on_is_told(
         self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None], auth_type: str, airflow_home: Path
     ) -> None:
-        connect(bitbucket_emulator.connection_json(auth_type, default_user="zoe"))
+        connect(connection_json(bitbucket_emulator, auth_type, default_user="zoe"))
         works, message = BitbucketHook().test_connection()
         assert works
         assert "own settings are good; what they reach depends on the user" in message
@@ -269,7 +275,7 @@ class TestTestConnection:
     def test_a_wrong_consumer_secret_is_found_without_a_user(
         self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
     ) -> None:
-        right = json.loads(bitbucket_emulator.connection_json("oauth"))
+        right = json.loads(connection_json(bitbucket_emulator, "oauth"))
         connect(json.dumps({**right, "password": "wrong"}))
         works, message = BitbucketHook().test_connection()
         assert not works

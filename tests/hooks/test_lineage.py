@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.hooks.lineage import convert_asset_to_openlineage, create_asset, table_uri
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
 from airflow_provider_bitbucket.operators.metrics import BitbucketMetricsOperator
 from airflow_provider_bitbucket.operators.sql import BitbucketToSqlOperator
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
 
 pytestmark = pytest.mark.airflow
 Run = Callable[..., Any]
@@ -55,7 +56,7 @@ def told(airflow_home: Path) -> Iterator[Callable[[], tuple[set[str], set[str]]]
 
 @pytest.fixture
 def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketEmulator:
-    connect(bitbucket_emulator.connection_json())
+    connect(connection_json(bitbucket_emulator))
     return bitbucket_emulator
 
 

@@ -26,10 +26,11 @@ from airflow_provider_bitbucket.datasets import DATASETS
 from airflow_provider_bitbucket.datasets.extract import Dataset
 from airflow_provider_bitbucket.datasets.schema import Schema
 from airflow_provider_bitbucket.datasets.sql import SqlTable
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.hooks.sql import sql_engine
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
+from bitbucket_cloud_emulator.pytest_plugin import NOW
 from tests.stories import REVIEWER, after, asked, change, client_of, open_pull_request
 
 _numbers = itertools.count(1)
@@ -81,7 +82,7 @@ def database(request: pytest.FixtureRequest, connect: Callable[..., None]) -> It
 @pytest.fixture
 def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketEmulator:
     """Two pull requests, and a connection."""
-    connect(bitbucket_emulator.connection_json())
+    connect(connection_json(bitbucket_emulator))
     for hours in (2, 50):
         open_pull_request(bitbucket_emulator, (hours, "approve", REVIEWER))
     bitbucket_emulator.reset_requests()

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_bitbucket.datasets import commits, deployments
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.metrics.changes import changes
 from airflow_provider_bitbucket.metrics.deployments import deployment_frequency, deployment_outcomes, summarize
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.stories import deploy, frame_of
 
 HOUR = 3600.0

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_bitbucket.datasets.pull_requests import SCHEMA, to_frame
 from airflow_provider_bitbucket.datasets.timeline import Entry
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.metrics.changes import CHANGES, changes
 from airflow_provider_bitbucket.metrics.pull_requests import PARTS, pull_request_times, summarize, throughput
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.stories import AUTHOR, OWNER, REVIEWER, deploy, frame_of, open_pull_request
 
 HOUR = 3600.0

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_bitbucket.datasets import branches, commits, pull_requests, repositories
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.emulator.pytest_plugin import NOW as TODAY
 from airflow_provider_bitbucket.metrics.repositories import bus_factor, repository_health, stale_branches, stale_pull_requests
+from bitbucket_cloud_emulator import BitbucketEmulator
+from bitbucket_cloud_emulator.pytest_plugin import NOW as TODAY
 from tests.stories import frame_of
 
 DAY = 24 * 3600.0

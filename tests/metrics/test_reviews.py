@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_bitbucket.datasets.reviews import SCHEMA
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.metrics.reviews import review_load
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.stories import OWNER, REVIEWER, frame_of, open_pull_request
 
 HOUR = 3600.0

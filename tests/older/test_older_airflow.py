@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 import airflow_provider_bitbucket
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
 
 
 def test_every_module_imports() -> None:
@@ -65,7 +66,7 @@ def test_a_dag_starts_a_pipeline_and_waits_for_it(
     from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
 
     bitbucket_emulator.clock(speed=600)
-    connect(bitbucket_emulator.connection_json())
+    connect(connection_json(bitbucket_emulator))
     done = run_task(BitbucketTriggerPipelineOperator, repository="api", branch="main", poll_interval=0.2, timeout=60)
     assert done.state == "success"
     assert done.value["status"] == "SUCCESSFUL"
@@ -79,7 +80,7 @@ def test_a_task_gets_the_pull_requests_of_another_as_a_data_frame(
 
     from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
 
-    connect(bitbucket_emulator.connection_json())
+    connect(connection_json(bitbucket_emulator))
     seen = tmp_path / "columns.txt"
     with DAG("frames", schedule=None) as dag:
         extract = BitbucketExtractOperator(task_id="extract", dataset="pull_requests")

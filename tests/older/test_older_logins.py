@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 from demo.local_airflow import wait_until
 from tests.end_to_end.auth_types import COMMAND, PEOPLE, conn_id, leaks, site
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.airflow_home import TaskRun
 from tests.operators.waiting import Trigger
 
@@ -16,7 +17,7 @@ from tests.operators.waiting import Trigger
 @pytest.fixture
 def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketEmulator:
     """The emulator, with ``bitbucket_default`` leading to it."""
-    connect(bitbucket_emulator.connection_json())
+    connect(connection_json(bitbucket_emulator))
     return bitbucket_emulator
 
 

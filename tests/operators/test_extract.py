@@ -13,10 +13,11 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_bitbucket.client import BitbucketNotFoundError
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.operators import frames
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.stories import REVIEWER, after, asked, open_pull_request
 
 Run = Callable[..., Any]
@@ -25,7 +26,7 @@ Run = Callable[..., Any]
 @pytest.fixture
 def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketEmulator:
     """Two pull requests, approved after 2 and after 50 hours, and a connection."""
-    connect(bitbucket_emulator.connection_json())
+    connect(connection_json(bitbucket_emulator))
     for hours in (2, 50):
         open_pull_request(bitbucket_emulator, (hours, "approve", REVIEWER))
     bitbucket_emulator.reset_requests()

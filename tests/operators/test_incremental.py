@@ -12,9 +12,10 @@ import pytest
 from airflow.providers.common.compat.sdk import Asset
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.emulator.history import add_commit
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
+from bitbucket_cloud_emulator.commits.graph import add_commit
 from tests.stories import client_of, open_pull_request, set_status
 
 Run = Callable[[], pd.DataFrame]
@@ -33,7 +34,7 @@ class Store(dict[str, Any]):
 @pytest.fixture
 def daily(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None], tmp_path: Path) -> Callable[[str], Run]:
     """A task of a dataset, whose last run was so long ago, to be run again."""
-    connect(bitbucket_emulator.connection_json())
+    connect(connection_json(bitbucket_emulator))
 
     def task(dataset: str, ago: timedelta = timedelta(days=1)) -> Run:
         asset, path = Asset("lake"), tmp_path / "{{ run_id }}.parquet"

@@ -13,12 +13,13 @@ import pandas as pd
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.metrics.catalog import METRICS, Question
 from airflow_provider_bitbucket.metrics.pull_requests import pull_request_times, summarize
 from airflow_provider_bitbucket.operators.metrics import BitbucketMetricsOperator
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
+from bitbucket_cloud_emulator.pytest_plugin import NOW
 from tests.stories import AUTHOR, OWNER, REVIEWER, after, asked, deploy, open_pull_request, requested, run_pipelines
 
 Run = Callable[..., Any]
@@ -28,7 +29,7 @@ WEEKS = {"since": NOW - timedelta(weeks=4), "until": NOW}
 @pytest.fixture
 def demo(bitbucket_demo: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketEmulator:
     """Three months of a small company, and a connection."""
-    connect(bitbucket_demo.connection_json())
+    connect(connection_json(bitbucket_demo))
     bitbucket_demo.reset_requests()
     return bitbucket_demo
 
@@ -36,7 +37,7 @@ def demo(bitbucket_demo: BitbucketEmulator, connect: Callable[..., None]) -> Bit
 @pytest.fixture
 def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketEmulator:
     """An almost empty Bitbucket, and a connection."""
-    connect(bitbucket_emulator.connection_json())
+    connect(connection_json(bitbucket_emulator))
     return bitbucket_emulator
 
 

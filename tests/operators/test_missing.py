@@ -11,12 +11,13 @@ import pandas as pd
 import pytest
 
 from airflow_provider_bitbucket.client import BitbucketError
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.operators.metrics import BitbucketMetricsOperator
 from airflow_provider_bitbucket.operators.report import BitbucketReportOperator
 from airflow_provider_bitbucket.operators.repositories import BitbucketListRepositoriesOperator
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
+from bitbucket_cloud_emulator.pytest_plugin import NOW
 from tests.stories import REVIEWER, open_pull_request
 
 SINCE = "2026-10-05"
@@ -25,7 +26,7 @@ SINCE = "2026-10-05"
 @pytest.fixture
 def demo(bitbucket_demo: BitbucketEmulator, connect: Callable[..., None]) -> Iterator[BitbucketEmulator]:
     """Three months of a small company, of which the deployments of acme/web cannot be read."""
-    connect(bitbucket_demo.connection_json())
+    connect(connection_json(bitbucket_demo))
     bitbucket_demo.fault("server_error", status=400, count=None, path="/web/deployments")
     yield bitbucket_demo
     bitbucket_demo.clear_faults()  # the demo is shared by all tests
@@ -34,7 +35,7 @@ def demo(bitbucket_demo: BitbucketEmulator, connect: Callable[..., None]) -> Ite
 @pytest.fixture
 def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketEmulator:
     """An almost empty Bitbucket, and a connection."""
-    connect(bitbucket_emulator.connection_json())
+    connect(connection_json(bitbucket_emulator))
     return bitbucket_emulator
 
 

@@ -14,12 +14,13 @@ from airflow.sdk.execution_time.context import OutletEventAccessors
 from airflow.sdk.io import ObjectStoragePath, attach
 from fsspec.implementations.memory import MemoryFileSystem
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
 from airflow_provider_bitbucket.operators.metrics import BitbucketMetricsOperator
 from airflow_provider_bitbucket.operators.report import BitbucketReportOperator
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
+from bitbucket_cloud_emulator.pytest_plugin import NOW
 from tests.stories import asked, open_pull_request
 
 Run = Callable[..., Any]
@@ -38,7 +39,7 @@ WRITERS: dict[str, Write] = {
 @pytest.fixture
 def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketEmulator:
     """A pull request, and a connection."""
-    connect(bitbucket_emulator.connection_json())
+    connect(connection_json(bitbucket_emulator))
     open_pull_request(bitbucket_emulator)
     bitbucket_emulator.reset_requests()
     return bitbucket_emulator

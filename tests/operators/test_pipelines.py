@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowException, AirflowTaskTimeout
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.exceptions import (
     BitbucketPipelineFailedError,
     BitbucketPipelineTimeoutError,
 )
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.operators.waiting import LOOK, START, STOP, Trigger, asked, both_modes, meanwhile, pipeline, result_after, until
 
 

@@ -15,8 +15,8 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowTaskTimeout, TaskDeferred
 from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.exceptions import BitbucketPipelineTimeoutError
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.operators.tries import Record, Tries
 from tests.operators.waiting import LOOK, START, STOP, asked, pipeline, until
 from tests.supervisor import supervisor, task_states

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.exceptions import BitbucketPipelineFailedError
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.operators.waiting import START, Trigger, asked, both_modes
 from tests.triggers.mutating_proxy import MutatingProxy, Mutation
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitbucket.client import ApiToken, BitbucketAmbiguousError, BitbucketClient, BitbucketPermissionError
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.exceptions import (
     BitbucketAmbiguousStartError,
     BitbucketPipelineFailedError,
@@ -17,6 +16,8 @@ from airflow_provider_bitbucket.exceptions import (
 )
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.operators.tries import Record, Tries
 from tests.operators.waiting import LIST, START, STOP, Trigger, asked, both_modes, pipeline, time_passes_with_looks, until
 
@@ -284,7 +285,7 @@ class TestRetriesBeforeAirflow33:
     def test_what_a_push_started_is_not_taken_where_the_account_is_not_known(
         self, bitbucket: BitbucketEmulator, connect: Callable[..., None]
     ) -> None:
-        connect(bitbucket.connection_json("access_token"))
+        connect(connection_json(bitbucket, "access_token"))
         client = BitbucketClient(ApiToken(*bitbucket.api_token), "acme", bitbucket.api_url)
         client.request("POST", f"{client.repository_path('api')}/src", data={"branch": "main", "README.md": "pushed"})
         bitbucket.clock(advance=20)

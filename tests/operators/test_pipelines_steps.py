@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.hooks.step_logs import _Text
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.operators.waiting import Trigger, both_modes, time_passes_with_looks
 
 LOG = "GET /repositories/{workspace}/{repo_slug}/pipelines/{pipeline_uuid}/steps/{step_uuid}/log"

@@ -10,12 +10,12 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 
 from airflow_provider_bitbucket.client import BitbucketNotFoundError
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.exceptions import (
     BitbucketPipelineNotStoppedError,
     BitbucketPipelinePausedError,
 )
 from airflow_provider_bitbucket.operators.pipelines import BitbucketStopPipelineOperator
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.airflow_home import TaskRun
 from tests.operators.waiting import STOP, Trigger, asked, both_modes, meanwhile, pipeline
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.exceptions import (
     BitbucketPipelineLostError,
     BitbucketPipelineTimeoutError,
 )
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.operators.waiting import LOOK, Trigger, asked, both_modes, meanwhile
 
 #: Looks at a pipeline, not those before its start.
@@ -117,7 +118,7 @@ class TestUnplugged:
     def test_a_missing_workspace_names_the_connection_and_the_ways_to_give_one(
         self, bitbucket: BitbucketEmulator, trigger: Trigger, connect: Callable[..., None]
     ) -> None:
-        connect(bitbucket.connection_json(workspace=""))
+        connect(connection_json(bitbucket, workspace=""))
 
         assert str(trigger().error) == (
             "Connection 'bitbucket_default': workspace is empty, and the task names none. Fill it in, give the task "
@@ -136,7 +137,7 @@ class TestUnplugged:
     ) -> None:
         reading = {"kind": "api_token", "login": "ro@x.org", "secret": "read-only-token", "scopes": ["read:pipeline:bitbucket"]}
         bitbucket.control("POST", "credentials", reading)
-        connect(json.dumps({**json.loads(bitbucket.connection_json()), "login": "ro@x.org", "password": "read-only-token"}))
+        connect(json.dumps({**json.loads(connection_json(bitbucket)), "login": "ro@x.org", "password": "read-only-token"}))
         run = trigger()
 
         assert "write:pipeline:bitbucket" in str(run.error)

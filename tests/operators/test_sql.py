@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitbucket.client import BitbucketNotFoundError
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.emulator.pytest_plugin import NOW
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
 from airflow_provider_bitbucket.operators.repositories import BitbucketListRepositoriesOperator
 from airflow_provider_bitbucket.operators.sql import BitbucketToSqlOperator
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
+from bitbucket_cloud_emulator.pytest_plugin import NOW
 from tests.stories import REVIEWER, client_of, open_pull_request
 
 Run = Callable[..., Any]
@@ -42,7 +43,7 @@ def query(connect: Callable[..., None], tmp_path: Path) -> Query:
 @pytest.fixture
 def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketEmulator:
     """Two pull requests in repository api, and a connection."""
-    connect(bitbucket_emulator.connection_json())
+    connect(connection_json(bitbucket_emulator))
     for hours in (2, 50):
         open_pull_request(bitbucket_emulator, (hours, "approve", REVIEWER))
     return bitbucket_emulator
@@ -82,7 +83,7 @@ def test_a_workspace_of_fifty_repositories_is_spread_over_mapped_tasks(connect: 
     from airflow.sdk import DAG
 
     with BitbucketEmulator("large", speed=0, now=NOW, pull_requests=100, repositories=50) as bitbucket:
-        connect(bitbucket.connection_json())
+        connect(connection_json(bitbucket))
         with DAG("mapped_sql", schedule=None) as dag:
             repositories = BitbucketListRepositoriesOperator(task_id="repositories")
             BitbucketToSqlOperator.partial(task_id="load", sql_conn_id="warehouse", table="prs").expand(
@@ -158,7 +159,7 @@ def test_a_file_to_write_to_is_refused_when_the_dag_is_parsed():
 @pytest.fixture
 def workspace(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketEmulator:
     """Repositories api, Web-Shop, web-admin (in project OPS) and quoted."""
-    connect(bitbucket_emulator.connection_json())
+    connect(connection_json(bitbucket_emulator))
     client = client_of(bitbucket_emulator)
     for slug, body in {"Web-Shop": {}, "web-admin": {}, "quoted": {"name": 'a "b\\'}}.items():
         bitbucket_emulator.clock(advance=3600)

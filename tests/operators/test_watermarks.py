@@ -14,11 +14,12 @@ import sqlalchemy as sa
 from airflow.providers.common.compat.sdk import Asset
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.hooks.sql import sql_engine
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
 from airflow_provider_bitbucket.operators.sql import BitbucketToSqlOperator
 from airflow_provider_bitbucket.operators.watermarks import Watermarks
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.stories import REVIEWER, open_pull_request
 
 Run = Callable[..., Any]
@@ -28,7 +29,7 @@ LONG_AGO = datetime.now(UTC) - timedelta(days=3)
 @pytest.fixture
 def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketEmulator:
     """Two pull requests, updated days ago, and a connection."""
-    connect(bitbucket_emulator.connection_json())
+    connect(connection_json(bitbucket_emulator))
     for _ in range(2):
         open_pull_request(bitbucket_emulator, opened=LONG_AGO)
     return bitbucket_emulator

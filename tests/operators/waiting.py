@@ -11,7 +11,7 @@ from urllib.error import HTTPError
 
 import pytest
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.airflow_home import TaskRun
 
 START = "POST /repositories/{workspace}/{repo_slug}/pipelines"

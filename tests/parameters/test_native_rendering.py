@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import DAG, task
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.emulator.state import Tag
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
 from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
 from airflow_provider_bitbucket.sensors.refs import BitbucketRefSensor
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
+from bitbucket_cloud_emulator.refs.models import Tag
 
 Run = Callable[..., tuple[str, str]]
 
@@ -20,7 +21,7 @@ Run = Callable[..., tuple[str, str]]
 @pytest.fixture
 def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketEmulator:
     """The emulator, with ``bitbucket_default`` leading to it."""
-    connect(bitbucket_emulator.connection_json())
+    connect(connection_json(bitbucket_emulator))
     return bitbucket_emulator
 
 
@@ -60,7 +61,7 @@ def test_a_variable_of_1_10_is_sent_as_it_is_written_or_not_at_all(bitbucket: Bi
 
 
 def test_run_as_of_nothing_is_not_left_out(bitbucket: BitbucketEmulator, connect: Callable[..., None], run: Run) -> None:
-    connect(bitbucket.connection_json("api_token_per_user", default_user="robin"))
+    connect(connection_json(bitbucket, "api_token_per_user", default_user="robin"))
     state, error = run(BitbucketExtractOperator, repositories="api", run_as="{{ dag_run.conf.get('user') }}")
 
     assert state == "failed"

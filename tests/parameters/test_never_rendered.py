@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import DAG, AirflowSkipException, task
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.parameters.classes import CLASSES, IDS, fields
 
 POISON = "{{ conn.bitbucket_default.password }}"
@@ -41,7 +42,7 @@ def test_what_other_tasks_return_is_never_rendered(
     cls: type[Any],
     valid: Mapping[str, Any],
 ) -> None:
-    connect(bitbucket_emulator.connection_json())
+    connect(connection_json(bitbucket_emulator))
     names = fields(cls, valid)
     arrived: dict[str, dict[int, Any]] = {}
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.airflow_home import TaskRun
 
 Sense = Callable[..., TaskRun]
@@ -16,7 +17,7 @@ Sense = Callable[..., TaskRun]
 @pytest.fixture
 def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketEmulator:
     """The emulator, with ``bitbucket_default`` leading to it."""
-    connect(bitbucket_emulator.connection_json())
+    connect(connection_json(bitbucket_emulator))
     return bitbucket_emulator
 
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.exceptions import BitbucketLostError
 from airflow_provider_bitbucket.sensors.build_statuses import BitbucketBuildStatusSensor
 from airflow_provider_bitbucket.sensors.deployments import BitbucketDeploymentSensor
 from airflow_provider_bitbucket.sensors.pull_requests import BitbucketPullRequestSensor
 from airflow_provider_bitbucket.sensors.refs import BitbucketRefSensor
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.sensors.conftest import Sense
 from tests.stories import client_of, open_pull_request, run_pipelines, set_status
 from tests.triggers.waits import until_asked

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.sensors.build_statuses import BitbucketBuildStatusSensor
 from airflow_provider_bitbucket.sensors.deployments import BitbucketDeploymentSensor
 from airflow_provider_bitbucket.sensors.pull_requests import BitbucketPullRequestSensor
 from airflow_provider_bitbucket.sensors.refs import BitbucketRefSensor
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.sensors.conftest import Sense
 from tests.stories import open_pull_request
 

@@ -9,9 +9,10 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSensorTimeout
 
 from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.exceptions import BitbucketPipelineLostError
 from airflow_provider_bitbucket.sensors.pipelines import BitbucketPipelineSensor
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.airflow_home import TaskRun
 
 both_modes = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferrable"])
@@ -21,7 +22,7 @@ Sense = Callable[..., TaskRun]
 @pytest.fixture
 def client(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketClient:
     """Somebody else, with pipeline 1 of ``api`` just started."""
-    connect(bitbucket_emulator.connection_json())
+    connect(connection_json(bitbucket_emulator))
     client = BitbucketClient(ApiToken(*bitbucket_emulator.api_token), "acme", bitbucket_emulator.api_url)
     client.pipelines.trigger("api", branch="main")
     return client

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from airflow_provider_bitbucket.client import budget
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.testing import connection_json
 from airflow_provider_bitbucket.triggers import waiting
+from bitbucket_cloud_emulator import BitbucketEmulator
 
 
 @pytest.fixture
@@ -22,5 +23,5 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None], at_once: None) -> BitbucketEmulator:
     """The emulator, with ``bitbucket_default`` leading to it."""
-    connect(bitbucket_emulator.connection_json())
+    connect(connection_json(bitbucket_emulator))
     return bitbucket_emulator

@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.testing import connection_json
+from bitbucket_cloud_emulator import BitbucketEmulator
 
 #: Changes the headers and the body of a response to a path; returns the body to send instead, None to leave it.
 Mutation = Callable[[str, dict[str, str], bytes], bytes | None]
@@ -41,7 +42,7 @@ class MutatingProxy:
     @property
     def connection_json(self) -> str:
         """The Airflow connection that leads through the proxy."""
-        connection = json.loads(self._emulator.connection_json())
+        connection = json.loads(connection_json(self._emulator))
         path = urlsplit(connection["host"]).path
         return json.dumps({**connection, "host": f"http://127.0.0.1:{self._server.server_port}{path}"})
 

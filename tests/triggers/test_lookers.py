@@ -12,13 +12,13 @@ import pytest
 from airflow.sdk.serde import deserialize, serialize
 
 from airflow_provider_bitbucket.client import NO_RETRIES, BitbucketNotFoundError
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.triggers.build_statuses import BitbucketBuildStatusTrigger, BuildStatusLooker
 from airflow_provider_bitbucket.triggers.deployments import BitbucketDeploymentTrigger, DeploymentLooker
 from airflow_provider_bitbucket.triggers.polling import Looker
 from airflow_provider_bitbucket.triggers.pull_requests import BitbucketPullRequestTrigger, PullRequestLooker
 from airflow_provider_bitbucket.triggers.refs import BitbucketRefTrigger, RefLooker
 from airflow_provider_bitbucket.triggers.waiting import BitbucketWaitTrigger, portions
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.stories import client_of, deploy, open_pull_request, requested, set_status
 from tests.triggers.waits import LATER, until
 

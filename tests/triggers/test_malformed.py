@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitbucket.client import BitbucketServerError
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.triggers import pipelines, polling
 from airflow_provider_bitbucket.triggers.build_statuses import BitbucketBuildStatusTrigger
 from airflow_provider_bitbucket.triggers.deployments import BitbucketDeploymentTrigger
 from airflow_provider_bitbucket.triggers.pull_requests import BitbucketPullRequestTrigger
 from airflow_provider_bitbucket.triggers.refs import BitbucketRefTrigger
 from airflow_provider_bitbucket.triggers.waiting import BitbucketWaitTrigger, polling_hook
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.triggers.mutating_proxy import MutatingProxy, Mutation, of_list
 from tests.triggers.waits import LATER, LIST, ONE, asked, finish, looked, make, start, statuses, until, waiting
 

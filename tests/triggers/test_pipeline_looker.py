@@ -9,8 +9,8 @@ import pytest
 
 from airflow_provider_bitbucket.client import NO_RETRIES, ApiToken, BitbucketClient, BitbucketError, PipelineOutcome
 from airflow_provider_bitbucket.client.pipeline_state import describes_end
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.triggers.pipelines import PipelineLooker
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.client.web_server import WebServer
 from tests.triggers.waits import LIST, ONE, asked, start
 

@@ -13,9 +13,10 @@ import pytest
 from airflow.sdk.serde import deserialize, serialize
 
 from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.testing import connection_json
 from airflow_provider_bitbucket.triggers import pipelines, waiting
 from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger, PipelineEvent, PipelineWatch
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.supervisor import supervisor, task_states
 
 LATER = 1e12
@@ -23,7 +24,7 @@ LATER = 1e12
 
 @pytest.fixture
 def client(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketClient:
-    connect(bitbucket_emulator.connection_json())
+    connect(connection_json(bitbucket_emulator))
     return BitbucketClient(ApiToken(*bitbucket_emulator.api_token), "acme", bitbucket_emulator.api_url)
 
 

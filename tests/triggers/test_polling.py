@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 import pytest
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
+from airflow_provider_bitbucket.testing import connection_json
 from airflow_provider_bitbucket.triggers import pipelines, polling
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.triggers.waits import LIST, ONE, asked, finish, looked, make, pollers, start, statuses, until, waiting
 
 
@@ -161,7 +162,7 @@ def test_a_deadline_does_not_wait_for_a_bitbucket_that_hangs(
 def test_a_token_that_lapses_meanwhile_is_renewed_once_for_all(
     bitbucket: BitbucketEmulator, connect: Callable[..., None]
 ) -> None:
-    connect(bitbucket.connection_json("oauth_client_credentials"))
+    connect(connection_json(bitbucket, "oauth_client_credentials"))
     uuids = start(bitbucket, 5)
     bitbucket.script("api", "*", steps=[{"name": "Wait", "seconds": 1}])
 
@@ -182,7 +183,7 @@ def test_a_token_that_somebody_replaced_in_the_connection_is_gone_on_with(
 ) -> None:
     bitbucket.credentials("workspace_access_token", "old", workspace="acme", scopes=["read:pipeline:bitbucket"])
     bitbucket.credentials("workspace_access_token", "new", workspace="acme", scopes=["read:pipeline:bitbucket"])
-    token = bitbucket.connection_json("access_token")
+    token = connection_json(bitbucket, "access_token")
     connect(token.replace("demo-access-token", "old"))
     uuids = start(bitbucket, 2)
 
@@ -203,7 +204,7 @@ def test_a_token_that_somebody_replaced_in_the_connection_is_gone_on_with(
 
 def test_other_credentials_never_ask_for_a_wait(bitbucket: BitbucketEmulator, connect: Callable[..., None]) -> None:
     bitbucket.credentials("api_token", "narrow", login=bitbucket.api_token[0], scopes=["read:repository:bitbucket"])
-    narrow = bitbucket.connection_json().replace(bitbucket.api_token[1], "narrow")
+    narrow = connection_json(bitbucket).replace(bitbucket.api_token[1], "narrow")
     connect(narrow, "narrow")
     first, second = start(bitbucket, 2)
 

@@ -10,11 +10,11 @@ from collections.abc import Collection, Iterator, Sequence
 import pytest
 
 from airflow_provider_bitbucket.client import BitbucketError, BitbucketRateLimitError
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.triggers import pipelines, polling
 from airflow_provider_bitbucket.triggers.build_statuses import BitbucketBuildStatusTrigger
 from airflow_provider_bitbucket.triggers.waiting import polling_hook
+from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.stories import client_of
 from tests.triggers.waits import LATER, LIST, ONE, asked, finish, looked, make, start, statuses, until, waiting
 

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_bitbucket.emulator import BitbucketEmulator
-from airflow_provider_bitbucket.emulator.pipeline_start import start_pipeline
-from airflow_provider_bitbucket.emulator.seeds.common import add_repository
 from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger, PipelineEvent
+from bitbucket_cloud_emulator import BitbucketEmulator
+from bitbucket_cloud_emulator.pipelines.service import start_pipeline
+from bitbucket_cloud_emulator.seeds.common import add_repository
 
 LATER = 1e12
 LIST = "GET /repositories/{workspace}/{repo_slug}/pipelines/"

@@ -1,0 +1,59 @@
+"""An OAuth login without a browser: consent and code exchange."""
+
+from __future__ import annotations
+
+import base64
+import html
+import http.client
+import json
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+_AUTHORIZE = "/site/oauth2/authorize"
+_TOKEN = "/site/oauth2/access_token"
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+def log_in(
+    host: str, port: int, consumer: tuple[str, str], *, user: str | None = None, scopes: Iterable[str] | None = None
+) -> dict[str, Any]:
+    """Grant a consumer access to an account, exchange the code, and return the answer with the tokens.
+
+    :param host: where the emulator listens
+    :param port: and on which port
+    :param consumer: key and secret
+    :param user: nickname; the owner of the workspace when not given
+    :param scopes: what to ask for; all that the consumer has when not given
+    :raises ValueError: the emulator refused, with its reason
+    """
+    key, secret = consumer
+    asked = {"client_id": key, "response_type": "code", **({} if scopes is None else {"scope": " ".join(scopes)})}
+    decision = {"decision": "grant", **({} if user is None else {"user": user})}
+    sent_back, page = _post(host, port, f"{_AUTHORIZE}?{urlencode(asked)}", decision)
+    answer = parse_qs(urlsplit(sent_back.getheader("Location", "")).query)
+    if "code" not in answer:
+        reason = re.search(r"<p>(.*?)</p>", page)
+        why = answer.get("error_description", [html.unescape(reason[1]) if reason else page])[0]
+        raise ValueError(f"Login as {user or 'the owner'} was refused: {why}")
+    basic = base64.b64encode(f"{key}:{secret}".encode()).decode()
+    exchange = {"grant_type": "authorization_code", "code": answer["code"][0]}
+    given, body = _post(host, port, _TOKEN, exchange, {"Authorization": f"Basic {basic}"})
+    if given.status != 200:
+        raise ValueError(f"The code was refused: {body}")
+    tokens: dict[str, Any] = json.loads(body)
+    return tokens
+
+
+def _post(
+    host: str, port: int, path: str, form: dict[str, str], headers: dict[str, str] | None = None
+) -> tuple[http.client.HTTPResponse, str]:
+    """Send a form without following redirects: nothing listens at the callback URL."""
+    connection = http.client.HTTPConnection(host, port, timeout=30)
+    try:
+        connection.request("POST", path, urlencode(form), {**_FORM, **(headers or {})})
+        answer = connection.getresponse()
+        return answer, answer.read().decode()
+    finally:
+        connection.close()

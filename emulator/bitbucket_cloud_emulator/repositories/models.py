@@ -1,0 +1,50 @@
+"""Repositories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from bitbucket_cloud_emulator.commits.models import BuildStatus, Commit
+from bitbucket_cloud_emulator.deployments.models import Deployment, Environment
+from bitbucket_cloud_emulator.pipelines.models import Pipeline, PipelineScript
+from bitbucket_cloud_emulator.pull_requests.models import PullRequest
+from bitbucket_cloud_emulator.refs.models import Tag
+from bitbucket_cloud_emulator.users.models import User
+from bitbucket_cloud_emulator.workspaces.models import Workspace
+
+
+@dataclass(eq=False)
+class Repository:
+    workspace: Workspace
+    slug: str
+    name: str
+    uuid: str
+    project: dict[str, str]  # key, name, uuid
+    created_on: datetime
+    updated_on: datetime
+    description: str = ""
+    language: str = "python"
+    is_private: bool = True
+    size: int = 0
+    mainbranch: str | None = "main"
+    commits: dict[str, Commit] = field(default_factory=dict)  # by full hash
+    branches: dict[str, str] = field(default_factory=dict)  # name -> full hash
+    tags: dict[str, Tag] = field(default_factory=dict)
+    statuses: dict[tuple[str, str], BuildStatus] = field(default_factory=dict)  # (hash, key)
+    pull_requests: dict[int, PullRequest] = field(default_factory=dict)
+    feed_version: int = 0  # counts changes of the timelines, so that the feed of them all is sorted once
+    default_reviewers: list[User] = field(default_factory=list)
+    merge_strategies: tuple[str, ...] = ("merge_commit", "squash", "fast_forward")  # allowed; the first is the default
+    pipelines_enabled: bool | None = True  # None: never configured
+    pipelines: list[Pipeline] = field(default_factory=list)  # by build number, oldest first
+    scripts: list[PipelineScript] = field(default_factory=list)
+    environments: list[Environment] = field(default_factory=list)
+    deployments: list[Deployment] = field(default_factory=list)
+    variables: list[dict[str, Any]] = field(default_factory=list)  # of Pipelines: uuid, key, value, secured
+    schedules: list[dict[str, Any]] = field(default_factory=list)  # of Pipelines: uuid, target, cron_pattern, enabled
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.workspace.slug}/{self.slug}"

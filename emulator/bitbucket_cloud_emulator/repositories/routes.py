@@ -1,0 +1,126 @@
+"""Repositories of a workspace."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+
+from bitbucket_cloud_emulator.core.bodies import read_body
+from bitbucket_cloud_emulator.core.errors import ApiError, json_response
+from bitbucket_cloud_emulator.core.http import API, current_state, origin, requires
+from bitbucket_cloud_emulator.core.paging import page
+from bitbucket_cloud_emulator.repositories.bodies import RepositoryBody
+from bitbucket_cloud_emulator.repositories.models import Repository
+from bitbucket_cloud_emulator.repositories.service import NAME_TAKEN, find_repository, rename
+from bitbucket_cloud_emulator.repositories.views import full_json
+from bitbucket_cloud_emulator.users.models import Credential
+from bitbucket_cloud_emulator.workspaces.models import Workspace
+from bitbucket_cloud_emulator.workspaces.service import find_workspace
+
+router = APIRouter(prefix=API)
+
+READ = [Depends(requires("read:repository"))]
+READ_HOOKS = [Depends(requires("read:webhook"))]
+ADMIN = [Depends(requires("admin:repository"))]
+DELETE = [Depends(requires("delete:repository"))]
+
+_FILTERS = (
+    *("uuid", "name", "full_name", "slug", "description", "language", "is_private", "size", "created_on", "updated_on"),
+    *("project.key", "project.name", "project.uuid", "mainbranch.name", "scm", "fork_policy"),
+)
+
+
+@router.get("/repositories/{workspace}")
+async def repositories(
+    request: Request, workspace: str, credential: Annotated[Credential, Depends(requires("read:repository"))]
+) -> Response:
+    """The repositories of a workspace that the caller may see."""
+    found, base = find_workspace(request, workspace), origin(request)
+    visible = [one for one in found.repositories.values() if credential.repository in (None, one.slug)]
+    return page(request, visible, lambda one: full_json(one, base), q_fields=_FILTERS, sort_fields=_FILTERS)
+
+
+@router.get("/repositories/{workspace}/{repo_slug}", dependencies=READ)
+async def repository(request: Request, workspace: str, repo_slug: str) -> Response:
+    """A repository."""
+    return json_response(full_json(find_repository(request, workspace, repo_slug), origin(request)))
+
+
+@router.get("/repositories/{workspace}/{repo_slug}/forks", dependencies=READ)
+@router.get("/repositories/{workspace}/{repo_slug}/watchers", dependencies=READ)
+@router.get("/repositories/{workspace}/{repo_slug}/downloads", dependencies=READ)
+@router.get("/repositories/{workspace}/{repo_slug}/hooks", dependencies=READ_HOOKS)
+async def linked_lists(request: Request, workspace: str, repo_slug: str) -> Response:
+    """Lists that a repository links to; empty, because their items cannot be created."""
+    find_repository(request, workspace, repo_slug)
+    return page(request, [], dict)
+
+
+@router.post("/repositories/{workspace}/{repo_slug}", dependencies=ADMIN)
+async def create(request: Request, workspace: str, repo_slug: str) -> Response:
+    """Create an empty repository."""
+    owner = find_workspace(request, workspace)
+    if repo_slug.lower() in owner.repositories:
+        raise ApiError(400, "Repository with this Slug and Owner already exists.", fields=NAME_TAKEN)
+    made = await _create(request, owner, repo_slug)
+    return json_response(full_json(made, origin(request)))
+
+
+@router.put("/repositories/{workspace}/{repo_slug}", dependencies=ADMIN)
+async def update(request: Request, workspace: str, repo_slug: str) -> Response:
+    """Change a repository, or create it; another name is another slug, and the old one redirects."""
+    owner, base = find_workspace(request, workspace), origin(request)
+    found = owner.repositories.get(repo_slug.lower())
+    if found is None:
+        return json_response(full_json(await _create(request, owner, repo_slug), base), 201)
+    body = await read_body(request, RepositoryBody)
+    project = _project(owner, body, found)
+    if "name" in body.model_fields_set:
+        slug = re.sub(r"[^a-z0-9._-]+", "-", body.name.lower())
+        if slug != found.slug:
+            rename(found, slug)
+    found.project = project
+    _change(found, body)
+    found.updated_on = current_state(request).clock.now()
+    location = {"Location": f"{base}{API}/repositories/{found.full_name}"}
+    return json_response(full_json(found, base), headers=location)
+
+
+@router.delete("/repositories/{workspace}/{repo_slug}", dependencies=DELETE)
+async def delete(request: Request, workspace: str, repo_slug: str) -> Response:
+    """Delete a repository."""
+    found = find_repository(request, workspace, repo_slug)
+    del found.workspace.repositories[found.slug]
+    return Response(status_code=204, media_type="text/html")
+
+
+async def _create(request: Request, owner: Workspace, name: str) -> Repository:
+    body, state = await read_body(request, RepositoryBody), current_state(request)
+    now, project = state.clock.now(), _project(owner, body)
+    made = Repository(owner, name.lower(), name, state.uuid(), project, now, now, mainbranch=None, pipelines_enabled=None)
+    owner.repositories[made.slug] = made
+    _change(made, body)
+    return made
+
+
+def _project(workspace: Workspace, body: RepositoryBody, current: Repository | None = None) -> dict[str, str]:
+    """Return the requested project; by default the current one, or the workspace's oldest."""
+    known = workspace.projects()
+    if "project" not in body.model_fields_set:
+        if current:
+            return current.project
+        if known:
+            return next(iter(known.values()))
+    key = body.project.key
+    if known and key not in known:
+        raise ApiError(400, f"project: Project {key} not found", fields={"project": [f"Project {key} not found"]})
+    return known.get(key, {"key": key, "name": key, "uuid": workspace.uuid})
+
+
+def _change(repository: Repository, body: RepositoryBody) -> None:
+    for name, value in body.sent().items():
+        if name != "project":
+            setattr(repository, name, value)
