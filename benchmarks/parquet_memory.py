@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_bitbucket.client.budget import RateBudget
+from airflow_provider_bitbucket.client.transport.budget import RateBudget
 from airflow_provider_bitbucket.datasets.extract import Dataset
 from airflow_provider_bitbucket.datasets.parquet import write_parquet
 from airflow_provider_bitbucket.datasets.reading import Reading

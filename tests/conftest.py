@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bitbucket.client import budget
+from airflow_provider_bitbucket.client.transport import budget
 from tests.openapi_document import HOW_TO_PROVIDE_IT, openapi_document
 
 pytest_plugins = ["airflow_provider_bitbucket.testing", "tests.airflow_home", "tests.postgres"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
-from airflow_provider_bitbucket.client.resource import Resource
+from airflow_provider_bitbucket.client.resources.resource import Resource
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pytest_plugin import NOW
 from tests.emulator.tour import Tour

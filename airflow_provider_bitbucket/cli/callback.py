@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
 from airflow_provider_bitbucket.client import BitbucketError
-from airflow_provider_bitbucket.client.addresses import Address
+from airflow_provider_bitbucket.client.transport.addresses import Address
 
 LOOPBACK = ("127.0.0.1", "localhost")
 _PAGE = """<!DOCTYPE html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">

@@ -18,8 +18,8 @@ from airflow.providers.common.compat.sdk import AirflowException, mask_secret
 
 from airflow_provider_bitbucket.cli.callback import LOOPBACK, Listener, LoginDeniedError, code_from
 from airflow_provider_bitbucket.client import AccessToken, BitbucketClient, BitbucketError, BitbucketPermissionError, Login
-from airflow_provider_bitbucket.client.addresses import Address
-from airflow_provider_bitbucket.client.login import WARN_BEFORE_SECONDS
+from airflow_provider_bitbucket.client.auth.login import WARN_BEFORE_SECONDS
+from airflow_provider_bitbucket.client.transport.addresses import Address
 from airflow_provider_bitbucket.hooks.acting_user import as_key, given
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.hooks.check import check_connection

@@ -1,9 +1,13 @@
 """Bitbucket Cloud over HTTP, usable without Airflow."""
 
-from airflow_provider_bitbucket.client.auth import AccessToken, ApiToken, Auth
+from airflow_provider_bitbucket.client.auth.credentials import AccessToken, ApiToken
+from airflow_provider_bitbucket.client.auth.lease import Lease
+from airflow_provider_bitbucket.client.auth.login import Login, OAuthLogin, StoredLogin, TokenStore
+from airflow_provider_bitbucket.client.auth.oauth import OAuthClientCredentials, OAuthConsumer, OAuthTokens
 from airflow_provider_bitbucket.client.bitbucket import BitbucketClient
-from airflow_provider_bitbucket.client.clock import Clock
-from airflow_provider_bitbucket.client.errors import (
+from airflow_provider_bitbucket.client.pipeline_state import PipelineOutcome, PipelineStatus
+from airflow_provider_bitbucket.client.transport.clock import Clock
+from airflow_provider_bitbucket.client.transport.errors import (
     BitbucketAmbiguousError,
     BitbucketAuthError,
     BitbucketBadRequestError,
@@ -18,12 +22,9 @@ from airflow_provider_bitbucket.client.errors import (
     BitbucketRateLimitError,
     BitbucketServerError,
 )
-from airflow_provider_bitbucket.client.lease import Lease
-from airflow_provider_bitbucket.client.login import Login, OAuthLogin, StoredLogin, TokenStore
-from airflow_provider_bitbucket.client.oauth import OAuthClientCredentials, OAuthConsumer, OAuthTokens
-from airflow_provider_bitbucket.client.pipeline_state import PipelineOutcome, PipelineStatus
-from airflow_provider_bitbucket.client.retry import NO_RETRIES, RetryPolicy
-from airflow_provider_bitbucket.client.urls import BASE_URL
+from airflow_provider_bitbucket.client.transport.retry import NO_RETRIES, RetryPolicy
+from airflow_provider_bitbucket.client.transport.signing import Auth
+from airflow_provider_bitbucket.client.transport.urls import BASE_URL
 
 __all__ = [
     "BASE_URL",

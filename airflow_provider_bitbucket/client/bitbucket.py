@@ -7,26 +7,26 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client import paging
-from airflow_provider_bitbucket.client.clock import SYSTEM_CLOCK, Clock
-from airflow_provider_bitbucket.client.commits import Commits
-from airflow_provider_bitbucket.client.deployments import Deployments
-from airflow_provider_bitbucket.client.environments import Environments
-from airflow_provider_bitbucket.client.errors import BitbucketError, broken_answer
-from airflow_provider_bitbucket.client.pipelines import Pipelines
-from airflow_provider_bitbucket.client.pull_requests import PullRequests
-from airflow_provider_bitbucket.client.refs import Refs
-from airflow_provider_bitbucket.client.repositories import Repositories
-from airflow_provider_bitbucket.client.retry import RetryPolicy
-from airflow_provider_bitbucket.client.session import Session
-from airflow_provider_bitbucket.client.urls import BASE_URL, segment
-from airflow_provider_bitbucket.client.users import Users
-from airflow_provider_bitbucket.client.workspaces import Workspaces
+from airflow_provider_bitbucket.client.resources.commits import Commits
+from airflow_provider_bitbucket.client.resources.deployments import Deployments
+from airflow_provider_bitbucket.client.resources.environments import Environments
+from airflow_provider_bitbucket.client.resources.pipelines import Pipelines
+from airflow_provider_bitbucket.client.resources.pull_requests import PullRequests
+from airflow_provider_bitbucket.client.resources.refs import Refs
+from airflow_provider_bitbucket.client.resources.repositories import Repositories
+from airflow_provider_bitbucket.client.resources.users import Users
+from airflow_provider_bitbucket.client.resources.workspaces import Workspaces
+from airflow_provider_bitbucket.client.transport.clock import SYSTEM_CLOCK, Clock
+from airflow_provider_bitbucket.client.transport.errors import BitbucketError, broken_answer
+from airflow_provider_bitbucket.client.transport.retry import RetryPolicy
+from airflow_provider_bitbucket.client.transport.session import Session
+from airflow_provider_bitbucket.client.transport.urls import BASE_URL, segment
 
 if TYPE_CHECKING:
     import requests
 
-    from airflow_provider_bitbucket.client.auth import Auth
-    from airflow_provider_bitbucket.client.budget import RateBudget
+    from airflow_provider_bitbucket.client.transport.budget import RateBudget
+    from airflow_provider_bitbucket.client.transport.signing import Auth
 
 
 class BitbucketClient:

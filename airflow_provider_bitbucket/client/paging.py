@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from airflow_provider_bitbucket.client.errors import broken_answer
+from airflow_provider_bitbucket.client.transport.errors import broken_answer
 
 #: What most lists allow (developer.atlassian.com/cloud/bitbucket/rest/intro#pagination).
 LARGEST_PAGE = 100

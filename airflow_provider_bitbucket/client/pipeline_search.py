@@ -14,12 +14,12 @@ from email.utils import parsedate_to_datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.client.errors import BitbucketBadRequestError, BitbucketError, BitbucketNotFoundError
-from airflow_provider_bitbucket.client.malformed import UNREADABLE, reading
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, rows_of
 from airflow_provider_bitbucket.client.pipeline_state import build_number
 from airflow_provider_bitbucket.client.pipeline_target import fits
-from airflow_provider_bitbucket.client.responses import decode
+from airflow_provider_bitbucket.client.transport.errors import BitbucketBadRequestError, BitbucketError, BitbucketNotFoundError
+from airflow_provider_bitbucket.client.transport.malformed import UNREADABLE, reading
+from airflow_provider_bitbucket.client.transport.responses import decode
 
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.client.bitbucket import BitbucketClient

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from airflow_provider_bitbucket.client.errors import BitbucketServerError, broken_answer
+from airflow_provider_bitbucket.client.transport.errors import BitbucketServerError, broken_answer
 
 
 class PipelineStatus(StrEnum):

@@ -24,7 +24,7 @@ from airflow_provider_bitbucket.datasets.spool import Room, Spool
 if TYPE_CHECKING:
     import pandas as pd
 
-    from airflow_provider_bitbucket.client.budget import RateBudget
+    from airflow_provider_bitbucket.client.transport.budget import RateBudget
     from airflow_provider_bitbucket.datasets.extract import Dataset
     from airflow_provider_bitbucket.datasets.people import Bots
 

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_bitbucket.client import BitbucketError, BitbucketPermissionError
-from airflow_provider_bitbucket.client.errors import BitbucketServerError, broken_answer
+from airflow_provider_bitbucket.client.transport.errors import BitbucketServerError, broken_answer
 from airflow_provider_bitbucket.datasets.schema import record_name
 
 if TYPE_CHECKING:

@@ -119,13 +119,13 @@ class _Check:
         return f"Workspace: {workspace}."
 
     def scopes(self) -> str:
-        from airflow_provider_bitbucket.client import scope_table
+        from airflow_provider_bitbucket.client.auth import scope_table
 
         return scope_table.text(self._scopes)
 
     def _get(self, path: str, params: dict[str, Any] | None = None) -> dict[str, Any]:
         from airflow_provider_bitbucket.client import BitbucketPermissionError
-        from airflow_provider_bitbucket.client.scopes import parse
+        from airflow_provider_bitbucket.client.transport.scopes import parse
 
         try:
             response = self._client.request("GET", path, params=params)

@@ -260,7 +260,7 @@ def _base_url(where: str, connection: Connection) -> str | None:
     The form has the whole URL in ``host``; a URI ``bitbucket://login:token@127.0.0.1:8070/http`` has the protocol in
     ``schema``, as Airflow's HTTP connections do, and ``bitbucket://http://...@127.0.0.1:8070/2.0`` has the path there.
     """
-    from airflow_provider_bitbucket.client.addresses import ApiAddress
+    from airflow_provider_bitbucket.client.transport.addresses import ApiAddress
 
     host, schema = _text(connection.host), _text(connection.schema).strip("/")
     if not host:

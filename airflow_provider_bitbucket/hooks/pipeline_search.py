@@ -99,7 +99,7 @@ def patiently(ask: Callable[[], T]) -> T:
     """Return what a read request brings; transient errors, malformed responses among them, are waited out for a while."""
     from tenacity import Retrying, before_sleep_log, retry_if_exception, stop_after_delay, wait_fixed
 
-    from airflow_provider_bitbucket.client.retry import is_transient
+    from airflow_provider_bitbucket.client.transport.retry import is_transient
 
     return Retrying(
         retry=retry_if_exception(is_transient),

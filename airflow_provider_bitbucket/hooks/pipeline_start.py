@@ -238,7 +238,7 @@ class PipelineStart:
 
         :raises Exception: the error, when it is not
         """
-        from airflow_provider_bitbucket.client.retry import RetryPolicy, is_transient
+        from airflow_provider_bitbucket.client.transport.retry import RetryPolicy, is_transient
 
         patience = RetryPolicy()
         seconds = patience.wait_seconds(refusals, error)

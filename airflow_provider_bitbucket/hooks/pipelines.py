@@ -66,7 +66,7 @@ def stop_pipeline(
 def _ask_to_stop(client: BitbucketClient, repository: str, pipeline: str, seconds: float) -> bool:
     """Ask until Bitbucket takes it: nobody comes back to a pipeline whose task has ended."""
     from airflow_provider_bitbucket.client import BitbucketError
-    from airflow_provider_bitbucket.client.retry import is_transient
+    from airflow_provider_bitbucket.client.transport.retry import is_transient
 
     give_up = time.monotonic() + seconds
     while True:
@@ -84,7 +84,7 @@ def follow_stop(client: BitbucketClient, repository: str, pipeline: str, seconds
     One that is paused at a manual step never stops; that is known after a look.
     """
     from airflow_provider_bitbucket.client import BitbucketError, PipelineStatus
-    from airflow_provider_bitbucket.client.malformed import is_malformed
+    from airflow_provider_bitbucket.client.transport.malformed import is_malformed
 
     give_up = time.monotonic() + seconds
     while True:
@@ -114,7 +114,7 @@ def why_not_stopped(outcome: PipelineOutcome) -> str:
 
 def explaining_hook(bitbucket_conn_id: str, workspace: str | None, run_as: str | None) -> BitbucketHook:
     """Return a hook whose client does not wait for the request budget: why a pipeline failed is not worth a worker's slot."""
-    from airflow_provider_bitbucket.client.retry import BRIEF
+    from airflow_provider_bitbucket.client.transport.retry import BRIEF
 
     return BitbucketHook(bitbucket_conn_id, workspace, run_as, retries=BRIEF)
 

@@ -66,9 +66,9 @@ class StepLogs:
                 self._log.info("A step could not be read just now: %s", error)
 
     def _tell_step(self, client: BitbucketClient, step: Mapping[str, Any]) -> None:
-        from airflow_provider_bitbucket.client.malformed import text
         from airflow_provider_bitbucket.client.pipeline_state import step_result
-        from airflow_provider_bitbucket.client.text import one_line
+        from airflow_provider_bitbucket.client.transport.malformed import text
+        from airflow_provider_bitbucket.client.transport.text import one_line
 
         uuid, result = text(step["uuid"]), one_line(step_result(step))
         name = one_line(str(step.get("name") or uuid))
@@ -82,7 +82,7 @@ class StepLogs:
 
     def _tell_log(self, client: BitbucketClient, step: str, name: str, *, over: bool) -> None:
         from airflow_provider_bitbucket.client import BitbucketNotFoundError
-        from airflow_provider_bitbucket.client.text import lines
+        from airflow_provider_bitbucket.client.transport.text import lines
 
         text = self._texts.setdefault(step, _Text())
         if text.complete:

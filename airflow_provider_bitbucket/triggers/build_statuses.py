@@ -55,14 +55,14 @@ class BuildStatusLooker:
             yield commit, {one: answer for one, of in commits.items() if of == commit}
 
     def _head(self, branch: str, head: Any) -> str | Exception:
-        from airflow_provider_bitbucket.client.malformed import read_or_error, text
+        from airflow_provider_bitbucket.client.transport.malformed import read_or_error, text
 
         if isinstance(head, Exception):
             return head
         return read_or_error(lambda: text(head["target"]["hash"]), f"{branch} of {self._repository}")
 
     def _ask(self, commit: str) -> Any:
-        from airflow_provider_bitbucket.client.malformed import read_or_error
+        from airflow_provider_bitbucket.client.transport.malformed import read_or_error
 
         rows = self._singles.ask(commit, lambda: [*self._client.commits.statuses(self._repository, commit)])
         if isinstance(rows, Exception):
@@ -70,7 +70,7 @@ class BuildStatusLooker:
         return read_or_error(lambda: self._latest(commit, rows), f"the build statuses of {commit} in {self._repository}")
 
     def _latest(self, commit: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        from airflow_provider_bitbucket.client.malformed import text
+        from airflow_provider_bitbucket.client.transport.malformed import text
 
         latest: dict[str, Mapping[str, Any]] = {}
         for row in sorted(rows, key=lambda row: str(row.get("updated_on") or "")):
@@ -108,7 +108,7 @@ class BitbucketBuildStatusTrigger(BitbucketWaitTrigger):
 
     def judge(self, answer: Mapping[str, Any]) -> Sight:
         """Say what the statuses of a commit mean for the wait. States that this provider does not know are waited through."""
-        from airflow_provider_bitbucket.client.malformed import text
+        from airflow_provider_bitbucket.client.transport.malformed import text
 
         present: Mapping[str, Mapping[str, Any]] = answer["statuses"]
         states = {key: text(present[key]["state"]) if key in present else None for key in self.keys or present}

@@ -54,7 +54,7 @@ class Shown(NamedTuple):
     @classmethod
     def read(cls, deployment: Mapping[str, Any]) -> Shown:
         """Read a row of the list."""
-        from airflow_provider_bitbucket.client.malformed import text
+        from airflow_provider_bitbucket.client.transport.malformed import text
 
         release, state = deployment.get("release") or {}, deployment.get("state") or {}
         commit = deployment.get("commit") or release.get("commit") or {}
@@ -125,7 +125,7 @@ class DeploymentLooker:
     def _read_environments(self, wanted: Mapping[str, Wanted]) -> dict[str, Exception]:
         """Read the names of the environments and return an error for each that is not there."""
         from airflow_provider_bitbucket.client import BitbucketNotFoundError
-        from airflow_provider_bitbucket.client.malformed import read_rows
+        from airflow_provider_bitbucket.client.transport.malformed import read_rows
 
         rows = [*self._client.environments.list(self._repository)]
         where = self._client.full_name(self._repository)
@@ -143,7 +143,7 @@ class DeploymentLooker:
         self, rows: Sequence[Mapping[str, Any]], wanted: Mapping[str, Wanted]
     ) -> tuple[dict[str, Any], Exception | None]:
         """Return what is on a page, of several deployments the one that began last, and the error of a malformed row."""
-        from airflow_provider_bitbucket.client.malformed import read_rows
+        from airflow_provider_bitbucket.client.transport.malformed import read_rows
 
         found: dict[str, Any] = {}
         shown, malformed = read_rows(rows, Shown.read, f"deployments of {self._repository}")
@@ -168,7 +168,7 @@ def _is_full(rows: Sequence[Any]) -> bool:
 
 def _environment_names(row: Mapping[str, Any]) -> tuple[str, list[str]]:
     """Return the uuid of an environment and what it can be called by, its name first."""
-    from airflow_provider_bitbucket.client.malformed import text
+    from airflow_provider_bitbucket.client.transport.malformed import text
 
     uuid = text(row["uuid"])
     return uuid, [text(row["name"]), *(str(row[by]) for by in ("slug", "uuid") if row.get(by))]
@@ -200,7 +200,7 @@ class BitbucketDeploymentTrigger(BitbucketWaitTrigger):
 
     def judge(self, answer: Mapping[str, Any] | None) -> Sight:
         """Say what a deployment, or that there is none, means for the wait."""
-        from airflow_provider_bitbucket.client.malformed import text
+        from airflow_provider_bitbucket.client.transport.malformed import text
 
         what = f"commit {self.commit[:12]}" if self.commit else f"pipeline {self.pipeline}"
         which = f"deployment of {what} to {self.environment}"

@@ -170,9 +170,9 @@ class PipelineLooker:
 
     def _read(self, page: int, waiting: Collection[str]) -> dict[str, Any]:
         from airflow_provider_bitbucket.client import BitbucketBadRequestError
-        from airflow_provider_bitbucket.client.malformed import is_malformed
         from airflow_provider_bitbucket.client.paging import LARGEST_PAGE
         from airflow_provider_bitbucket.client.pipeline_state import describes_end
+        from airflow_provider_bitbucket.client.transport.malformed import is_malformed
 
         # Forgotten where the page shows nothing: a malformed build number can have made the page's number absurd.
         newest, self._newest = self._newest, 0
@@ -211,7 +211,7 @@ class PipelineLooker:
         return outcome
 
     def _evaluated(self, pipeline: Mapping[str, Any]) -> PipelineOutcome | Exception:
-        from airflow_provider_bitbucket.client.malformed import read_or_error
+        from airflow_provider_bitbucket.client.transport.malformed import read_or_error
 
         return read_or_error(
             lambda: self._client.pipelines.evaluate(self._repository, pipeline), f"a pipeline of {self._repository}"

@@ -30,7 +30,7 @@ from asgiref.sync import sync_to_async
 
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import BitbucketClient
-    from airflow_provider_bitbucket.client.budget import RateBudget
+    from airflow_provider_bitbucket.client.transport.budget import RateBudget
 
 T = TypeVar("T")
 

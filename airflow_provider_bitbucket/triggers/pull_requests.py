@@ -29,8 +29,8 @@ class PullRequestLooker:
 
     def look(self, due: Sequence[str], waiting: Collection[str]) -> Iterator[polling.Step]:
         """Look; see :class:`~airflow_provider_bitbucket.triggers.polling.Looker`. Subjects are numbers."""
-        from airflow_provider_bitbucket.client.malformed import read_rows
         from airflow_provider_bitbucket.client.paging import LARGEST_PULL_REQUEST_PAGE
+        from airflow_provider_bitbucket.client.transport.malformed import read_rows
 
         self._singles.keep(waiting)
         unseen = dict.fromkeys(due)
@@ -73,7 +73,7 @@ class BitbucketPullRequestTrigger(BitbucketWaitTrigger):
 
     def judge(self, answer: Mapping[str, Any]) -> Sight:
         """Say what a pull request's state means for the wait. States that this provider does not know are waited through."""
-        from airflow_provider_bitbucket.client.malformed import text
+        from airflow_provider_bitbucket.client.transport.malformed import text
 
         state = text(answer["state"])
         found = _summary(answer)

@@ -30,7 +30,7 @@ class RefLooker:
     def look(self, due: Sequence[str], waiting: Collection[str]) -> Iterator[polling.Step]:
         """Look; see :class:`~airflow_provider_bitbucket.triggers.polling.Looker`. Subjects are ``branch/name``, ``tag/name``."""
         from airflow_provider_bitbucket.client import bbql
-        from airflow_provider_bitbucket.client.malformed import read_rows, text
+        from airflow_provider_bitbucket.client.transport.malformed import read_rows, text
 
         for kind, ask in (("branch", self._client.refs.branches), ("tag", self._client.refs.tags)):
             of_kind = [one for one in due if one.startswith(f"{kind}/")]
@@ -70,7 +70,7 @@ class BitbucketRefTrigger(BitbucketWaitTrigger):
 
     def judge(self, answer: Mapping[str, Any] | None) -> Sight:
         """Say what a branch or tag, or that there is none, means for the wait. It can always still come about."""
-        from airflow_provider_bitbucket.client.malformed import text
+        from airflow_provider_bitbucket.client.transport.malformed import text
 
         found = {"type": self.kind, "name": self.name, "commit": None, "url": ""}
         if answer is None:

@@ -138,7 +138,7 @@ class Watch:
         the subject: polling continues until the deadline.
         """
         from airflow_provider_bitbucket.client import BitbucketError
-        from airflow_provider_bitbucket.client.retry import is_transient
+        from airflow_provider_bitbucket.client.transport.retry import is_transient
 
         is_expected = isinstance(error, BitbucketError)
         if is_expected and not is_transient(error):
@@ -201,7 +201,7 @@ class SightWatch(Watch):
 
         :raises BitbucketServerError: it is malformed
         """
-        from airflow_provider_bitbucket.client.malformed import reading
+        from airflow_provider_bitbucket.client.transport.malformed import reading
 
         with reading(self._subject):
             sight = self._judge(answer)
@@ -264,7 +264,7 @@ class Singles:
 
     def ask(self, key: str, request: Callable[[], Any]) -> Any:
         """Ask; what is wrong with this one alone is the answer, all else is raised."""
-        from airflow_provider_bitbucket.client.retry import is_transient
+        from airflow_provider_bitbucket.client.transport.retry import is_transient
 
         self._requests += 1
         self._asked[key] = self._requests

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from airflow_provider_bitbucket import client as bitbucket
 from airflow_provider_bitbucket.client import AccessToken, BitbucketClient, OAuthConsumer
-from airflow_provider_bitbucket.client.addresses import Address, ApiAddress
-from airflow_provider_bitbucket.client.retry import NO_RETRIES
+from airflow_provider_bitbucket.client.transport.addresses import Address, ApiAddress
+from airflow_provider_bitbucket.client.transport.retry import NO_RETRIES
 from tests.client.web_server import Answer, WebServer
 
 BITBUCKET = "https://api.bitbucket.org/2.0"

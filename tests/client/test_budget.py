@@ -23,7 +23,7 @@ from airflow_provider_bitbucket.client import (
     OAuthLogin,
     StoredLogin,
 )
-from airflow_provider_bitbucket.client.budget import RateBudget
+from airflow_provider_bitbucket.client.transport.budget import RateBudget
 from benchmarks.shared_budget import run
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.client.memory_store import MemoryStore

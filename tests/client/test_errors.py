@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_bitbucket import client as bitbucket
 from airflow_provider_bitbucket.client import AccessToken, ApiToken, BitbucketClient, OAuthClientCredentials
-from airflow_provider_bitbucket.client.errors import from_response
+from airflow_provider_bitbucket.client.transport.errors import from_response
 
 JSON = "application/json"
 

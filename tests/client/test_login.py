@@ -24,7 +24,7 @@ from airflow_provider_bitbucket.client import (
     OAuthTokens,
     StoredLogin,
 )
-from airflow_provider_bitbucket.client.retry import is_transient
+from airflow_provider_bitbucket.client.transport.retry import is_transient
 from benchmarks.login_race import run
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.client.memory_store import MemoryStore

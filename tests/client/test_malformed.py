@@ -17,16 +17,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_bitbucket.client import ApiToken, BitbucketClient, BitbucketError, BitbucketServerError, RetryPolicy
-from airflow_provider_bitbucket.client.budget import WINDOW_SECONDS, RateBudget
-from airflow_provider_bitbucket.client.errors import (
+from airflow_provider_bitbucket.client.paging import by_next, by_next_without_gaps, by_number
+from airflow_provider_bitbucket.client.transport.budget import WINDOW_SECONDS, RateBudget
+from airflow_provider_bitbucket.client.transport.errors import (
     BitbucketAmbiguousError,
     BitbucketMalformedResponseError,
     BitbucketRateLimitError,
 )
-from airflow_provider_bitbucket.client.paging import by_next, by_next_without_gaps, by_number
-from airflow_provider_bitbucket.client.responses import MOST_BYTES
-from airflow_provider_bitbucket.client.retry import is_transient, retry_after
-from airflow_provider_bitbucket.client.text import lines, printable
+from airflow_provider_bitbucket.client.transport.responses import MOST_BYTES
+from airflow_provider_bitbucket.client.transport.retry import is_transient, retry_after
+from airflow_provider_bitbucket.client.transport.text import lines, printable
 from tests.client.timing import Time
 from tests.client.web_server import Answer, WebServer
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_bitbucket.client import BitbucketServerError, PipelineOutcome, PipelineStatus
 from airflow_provider_bitbucket.client.pipeline_state import evaluate, step_result
-from airflow_provider_bitbucket.client.retry import is_transient
+from airflow_provider_bitbucket.client.transport.retry import is_transient
 
 
 def outcome(state: Any, **more: Any) -> PipelineOutcome:

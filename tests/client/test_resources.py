@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_bitbucket import client as bitbucket
 from airflow_provider_bitbucket.client import AccessToken, ApiToken, BitbucketClient
-from airflow_provider_bitbucket.client.pull_requests import STATES
+from airflow_provider_bitbucket.client.resources.pull_requests import STATES
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.client.timing import Time
 from tests.openapi import OpenApi

@@ -12,7 +12,7 @@ import pytest
 
 from airflow_provider_bitbucket import client as bitbucket
 from airflow_provider_bitbucket.client import NO_RETRIES, ApiToken, BitbucketClient, Clock, OAuthClientCredentials, RetryPolicy
-from airflow_provider_bitbucket.client.retry import BRIEF, is_transient, retry_after
+from airflow_provider_bitbucket.client.transport.retry import BRIEF, is_transient, retry_after
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.client.timing import Time
 from tests.client.web_server import Answer, WebServer, self_signed

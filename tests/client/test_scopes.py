@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_bitbucket.client.scope_table import markdown, text
-from airflow_provider_bitbucket.client.scopes import (
+from airflow_provider_bitbucket.client.auth.scope_table import markdown, text
+from airflow_provider_bitbucket.client.transport.scopes import (
     FEATURES,
     Feature,
     explain_refusal,
@@ -155,7 +155,7 @@ class TestTable:
     def test_the_docs_page_says_what_the_code_says(self) -> None:
         page = Path(__file__).parents[2] / "docs" / "auth" / "scopes.md"
         assert page.read_text() == markdown(), (
-            "run: python -m airflow_provider_bitbucket.client.scope_table > docs/auth/scopes.md"
+            "run: python -m airflow_provider_bitbucket.client.auth.scope_table > docs/auth/scopes.md"
         )
 
 

@@ -14,7 +14,7 @@ from airflow_provider_bitbucket.client import (
     BitbucketNotFoundError,
     BitbucketPermissionError,
 )
-from airflow_provider_bitbucket.client.scopes import FEATURES, Feature
+from airflow_provider_bitbucket.client.transport.scopes import FEATURES, Feature
 from bitbucket_cloud_emulator import BitbucketEmulator
 
 API = "/repositories/acme/api"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from airflow_provider_bitbucket.client import BitbucketClient, Clock, OAuthClientCredentials
-from airflow_provider_bitbucket.client.budget import RateBudget
+from airflow_provider_bitbucket.client.transport.budget import RateBudget
 from bitbucket_cloud_emulator import BitbucketEmulator
 
 

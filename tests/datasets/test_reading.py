@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitbucket.client import NO_RETRIES, AccessToken, BitbucketAuthError, BitbucketClient, BitbucketError
-from airflow_provider_bitbucket.client.budget import RateBudget
-from airflow_provider_bitbucket.client.errors import BitbucketServerError
+from airflow_provider_bitbucket.client.transport.budget import RateBudget
+from airflow_provider_bitbucket.client.transport.errors import BitbucketServerError
 from airflow_provider_bitbucket.datasets import reading
 from airflow_provider_bitbucket.datasets.extract import Dataset
 from airflow_provider_bitbucket.datasets.reading import Reading

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_bitbucket.client import BitbucketError
-from airflow_provider_bitbucket.client import budget as budgets
+from airflow_provider_bitbucket.client.transport import budget as budgets
 from tests.fuzz import subjects
 from tests.fuzz.mutations import KINDS, Mutation
 from tests.fuzz.server import EvilHost, MutatingServer

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from urllib3.util import parse_url
 
 from airflow_provider_bitbucket.client import AccessToken, ApiToken, OAuthClientCredentials
-from airflow_provider_bitbucket.client.addresses import ApiAddress
+from airflow_provider_bitbucket.client.transport.addresses import ApiAddress
 from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError
 from airflow_provider_bitbucket.hooks.connection import ConnectionSettings, read_connection
 

@@ -25,7 +25,7 @@ def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None
 def trigger(run_task: Callable[..., TaskRun], monkeypatch: pytest.MonkeyPatch) -> Trigger:
     """Run the operator in a DAG, on ``main`` of ``api`` unless told otherwise; waits in milliseconds."""
     monkeypatch.setattr("airflow_provider_bitbucket.triggers.waiting.FIRST_LOOK_SECONDS", 0)
-    monkeypatch.setattr("airflow_provider_bitbucket.client.budget._FIRST_TRY", 0.02)
+    monkeypatch.setattr("airflow_provider_bitbucket.client.transport.budget._FIRST_TRY", 0.02)
     monkeypatch.setattr("airflow_provider_bitbucket.hooks.pipeline_search.LOOK_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr("airflow_provider_bitbucket.hooks.pipeline_search._SEARCH_AGAIN_SECONDS", 0.1)
     monkeypatch.setattr("airflow_provider_bitbucket.hooks.pipelines.STOP_SECONDS", 0.2)

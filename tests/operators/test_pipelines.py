@@ -272,7 +272,9 @@ class TestWhatToRun:
     def test_a_pull_request_starts_though_the_budget_allows_only_one_request_at_a_time(
         self, bitbucket: BitbucketEmulator, trigger: Trigger, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("airflow_provider_bitbucket.client.session._MOST_SPACING", 0)  # a tenth of a second is long here
+        monkeypatch.setattr(
+            "airflow_provider_bitbucket.client.transport.session._MOST_SPACING", 0
+        )  # a tenth of a second is long here
         number = self.pull_request()
         BitbucketHook().get_conn().budget.learn({"X-RateLimit-Limit": "36000", "X-RateLimit-NearLimit": "true"})
         run = trigger(pull_request=number, wait_for_completion=False)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from airflow_provider_bitbucket.client import budget
+from airflow_provider_bitbucket.client.transport import budget
 from airflow_provider_bitbucket.testing import connection_json
 from airflow_provider_bitbucket.triggers import waiting
 from bitbucket_cloud_emulator import BitbucketEmulator

@@ -7,7 +7,7 @@ from typing import Any
 import requests
 from requests import exceptions
 
-from airflow_provider_bitbucket.client.responses import MOST_BYTES, ResponseTooLargeError
+from airflow_provider_bitbucket.client.transport.responses import MOST_BYTES, ResponseTooLargeError
 
 _WORDS = {
     "NewConnectionError": "connection refused or host unreachable",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from airflow_provider_bitbucket.client.resource import Resource
-from airflow_provider_bitbucket.client.urls import segment
+from airflow_provider_bitbucket.client.resources.resource import Resource
+from airflow_provider_bitbucket.client.transport.urls import segment
 
 
 class Environments(Resource):

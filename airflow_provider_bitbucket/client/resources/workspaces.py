@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, by_next_without_gaps, each_once, own_id
-from airflow_provider_bitbucket.client.resource import Resource
+from airflow_provider_bitbucket.client.resources.resource import Resource
 
 
 class Workspaces(Resource):

@@ -1,6 +1,6 @@
 """The features and their scopes as tables: in plain text for a log, the Airflow UI or a terminal, and as the docs page.
 
-``python -m airflow_provider_bitbucket.client.scope_table > docs/auth/scopes.md`` writes the page.
+``python -m airflow_provider_bitbucket.client.auth.scope_table > docs/auth/scopes.md`` writes the page.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 
-from airflow_provider_bitbucket.client.scopes import (
+from airflow_provider_bitbucket.client.transport.scopes import (
     FEATURES,
     Feature,
     is_api_token_scope,
@@ -32,7 +32,7 @@ _BOXES = {
 
 _PAGE = """# Scopes
 
-Made by `python -m airflow_provider_bitbucket.client.scope_table > docs/auth/scopes.md`; a test compares it with the code.
+Made by `python -m airflow_provider_bitbucket.client.auth.scope_table > docs/auth/scopes.md`; a test compares it with the code.
 
 Tick what the features that you use need, and no more. `airflow bitbucket check`, the test button of the connection and
 every refused request (403) say which scopes are granted, which are missing and which of these features that switches off,

@@ -8,21 +8,21 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_bitbucket.client.errors import (
+from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, keep_envelope
+from airflow_provider_bitbucket.client.pipeline_state import PipelineOutcome, evaluate, is_identified, step_result
+from airflow_provider_bitbucket.client.pipeline_target import build_target, describe_target, variable_list
+from airflow_provider_bitbucket.client.resources.resource import Resource
+from airflow_provider_bitbucket.client.transport.errors import (
     BitbucketAmbiguousError,
     BitbucketError,
     BitbucketNotFoundError,
     BitbucketServerError,
     broken_answer,
 )
-from airflow_provider_bitbucket.client.malformed import UNREADABLE, reading
-from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, keep_envelope
-from airflow_provider_bitbucket.client.pipeline_state import PipelineOutcome, evaluate, is_identified, step_result
-from airflow_provider_bitbucket.client.pipeline_target import build_target, describe_target, variable_list
-from airflow_provider_bitbucket.client.resource import Resource
-from airflow_provider_bitbucket.client.text import lines as lines_of
-from airflow_provider_bitbucket.client.text import one_line
-from airflow_provider_bitbucket.client.urls import segment
+from airflow_provider_bitbucket.client.transport.malformed import UNREADABLE, reading
+from airflow_provider_bitbucket.client.transport.text import lines as lines_of
+from airflow_provider_bitbucket.client.transport.text import one_line
+from airflow_provider_bitbucket.client.transport.urls import segment
 
 #: Enough for the last lines of a log, in one request.
 _TAIL_BYTES = 16_384

@@ -13,14 +13,15 @@ from urllib.parse import urlsplit
 import requests
 import tenacity
 
-from airflow_provider_bitbucket.client import errors, lost, plain_requests
-from airflow_provider_bitbucket.client.addresses import Address, ApiAddress
-from airflow_provider_bitbucket.client.auth import Auth
-from airflow_provider_bitbucket.client.budget import shared_budget
-from airflow_provider_bitbucket.client.clock import Clock
-from airflow_provider_bitbucket.client.responses import decode
-from airflow_provider_bitbucket.client.retry import RetryPolicy, is_transient, passes, retry_after
-from airflow_provider_bitbucket.client.text import one_line
+from airflow_provider_bitbucket.client.transport import errors, plain_requests
+from airflow_provider_bitbucket.client.transport import network_errors as lost
+from airflow_provider_bitbucket.client.transport.addresses import Address, ApiAddress
+from airflow_provider_bitbucket.client.transport.budget import shared_budget
+from airflow_provider_bitbucket.client.transport.clock import Clock
+from airflow_provider_bitbucket.client.transport.responses import decode
+from airflow_provider_bitbucket.client.transport.retry import RetryPolicy, is_transient, passes, retry_after
+from airflow_provider_bitbucket.client.transport.signing import Auth
+from airflow_provider_bitbucket.client.transport.text import one_line
 
 log = logging.getLogger(__name__)
 

@@ -17,8 +17,8 @@ import requests
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
-from airflow_provider_bitbucket.client.errors import BitbucketError, safe_url
-from airflow_provider_bitbucket.client.urls import BASE_URL
+from airflow_provider_bitbucket.client.transport.errors import BitbucketError, safe_url
+from airflow_provider_bitbucket.client.transport.urls import BASE_URL
 
 _BITBUCKET_HOST = "api.bitbucket.org"
 _DEFAULT_PORTS = {"https": 443, "http": 80}

@@ -15,7 +15,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider_bitbucket.client.login import TokenStore
+    from airflow_provider_bitbucket.client.auth.login import TokenStore
 
 log = logging.getLogger(__name__)
 

@@ -23,9 +23,9 @@ from collections import deque
 from collections.abc import Mapping
 from datetime import timedelta
 
-from airflow_provider_bitbucket.client.clock import SYSTEM_CLOCK, Clock
-from airflow_provider_bitbucket.client.errors import BitbucketRateLimitError
-from airflow_provider_bitbucket.client.retry import credible_wait, whole_number
+from airflow_provider_bitbucket.client.transport.clock import SYSTEM_CLOCK, Clock
+from airflow_provider_bitbucket.client.transport.errors import BitbucketRateLimitError
+from airflow_provider_bitbucket.client.transport.retry import credible_wait, whole_number
 
 log = logging.getLogger(__name__)
 

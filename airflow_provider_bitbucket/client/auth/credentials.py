@@ -6,74 +6,13 @@ Source: developer.atlassian.com/cloud/bitbucket/rest/intro#authentication. What 
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
-from abc import abstractmethod
 from typing import TypeGuard
 
 import requests
-from requests.auth import AuthBase
 
-from airflow_provider_bitbucket.client.explanations import APP_PASSWORD
-
-
-class _NoAuth(AuthBase):
-    """Adds nothing."""
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        return request
-
-
-#: Keeps requests from adding credentials of a ``.netrc``.
-NO_AUTH = _NoAuth()
-
-
-class Auth(AuthBase):
-    """What signs requests. One object can serve many threads."""
-
-    kind: str
-    #: Whose requests Bitbucket counts together (facts 2.7): a "user"'s, a "token"'s or a "consumer"'s.
-    counted: str
-    #: What to look at when Bitbucket answers 401.
-    hint = ""
-
-    def __init__(self, counted_as: str, *signed_with: str) -> None:
-        """Set ``budget_key`` and ``identity``, which contain nothing secret.
-
-        ``budget_key`` tells request budgets apart. ``identity`` tells credentials apart: who has the same may do the same, so
-        that one may ask for the other.
-
-        :param counted_as: which of those that Bitbucket counts by (``counted``)
-        :param signed_with: what else the credentials consist of
-        """
-        self.budget_key = _digest(self.counted, counted_as)
-        self.identity = _digest(self.kind, counted_as, *signed_with)
-
-    @abstractmethod
-    def secrets(self) -> list[str]:
-        """Every text that must not show up anywhere, in every form it is sent in."""
-
-    def connect(self, base_url: str, *, verify: bool | str = True, proxies: dict[str, str] | None = None) -> None:
-        """Take in where the API is and how it is reached, for those who get their tokens from there.
-
-        :param base_url: of the API
-        :param verify: TLS verification, or the path of a CA bundle
-        :param proxies: scheme -> proxy address
-        """
-
-    def renew(self, used: str | None) -> bool:
-        """Get a fresh token after a 401 and say whether there is one.
-
-        :param used: the ``Authorization`` header that was refused
-        """
-        return False
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}>"
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+from airflow_provider_bitbucket.client.transport.explanations import APP_PASSWORD
+from airflow_provider_bitbucket.client.transport.signing import Auth
 
 
 def basic(user: str, password: str) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, by_next_without_gaps, each_once
-from airflow_provider_bitbucket.client.resource import Resource
-from airflow_provider_bitbucket.client.urls import segment
+from airflow_provider_bitbucket.client.resources.resource import Resource
+from airflow_provider_bitbucket.client.transport.urls import segment
 
 
 class Refs(Resource):

@@ -7,7 +7,7 @@ import re
 import requests
 from urllib3.util import parse_url
 
-from airflow_provider_bitbucket.client.urls import BASE_URL
+from airflow_provider_bitbucket.client.transport.urls import BASE_URL
 
 APP_PASSWORD = (
     "App passwords were removed on 2026-07-28. Create an API token with Bitbucket scopes at id.atlassian.com, and use it with "

@@ -9,16 +9,16 @@ from typing import Any, Self, TypeAlias
 
 import requests
 
-from airflow_provider_bitbucket.client.explanations import (
+from airflow_provider_bitbucket.client.transport.explanations import (
     APP_PASSWORD,
     explained,
     is_app_password,
     is_ip_restricted,
     wrong_base_url,
 )
-from airflow_provider_bitbucket.client.responses import decode
-from airflow_provider_bitbucket.client.scopes import explain_refusal
-from airflow_provider_bitbucket.client.text import one_line, printable
+from airflow_provider_bitbucket.client.transport.responses import decode
+from airflow_provider_bitbucket.client.transport.scopes import explain_refusal
+from airflow_provider_bitbucket.client.transport.text import one_line, printable
 
 _REQUEST_ID_HEADERS = ("Atl-Request-Id", "Atl-Traceid", "X-Request-Id")
 _LONGEST_SENTENCE = 1000

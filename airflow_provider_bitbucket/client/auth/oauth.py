@@ -19,9 +19,9 @@ from urllib.parse import urlencode
 
 import requests
 
-from airflow_provider_bitbucket.client.addresses import ApiAddress
-from airflow_provider_bitbucket.client.auth import NO_AUTH, Auth, basic, is_token
-from airflow_provider_bitbucket.client.errors import (
+from airflow_provider_bitbucket.client.auth.credentials import basic, is_token
+from airflow_provider_bitbucket.client.transport.addresses import ApiAddress
+from airflow_provider_bitbucket.client.transport.errors import (
     BitbucketAuthError,
     BitbucketConnectionError,
     BitbucketRateLimitError,
@@ -29,9 +29,10 @@ from airflow_provider_bitbucket.client.errors import (
     broken_answer,
     from_response,
 )
-from airflow_provider_bitbucket.client.plain_requests import PlainSession
-from airflow_provider_bitbucket.client.responses import decode
-from airflow_provider_bitbucket.client.retry import passes, retry_after
+from airflow_provider_bitbucket.client.transport.plain_requests import PlainSession
+from airflow_provider_bitbucket.client.transport.responses import decode
+from airflow_provider_bitbucket.client.transport.retry import passes, retry_after
+from airflow_provider_bitbucket.client.transport.signing import NO_AUTH, Auth
 
 AUTHORIZE_PATH = "/site/oauth2/authorize"
 TOKEN_PATH = "/site/oauth2/access_token"

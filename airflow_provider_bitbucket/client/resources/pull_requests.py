@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_bitbucket.client import bbql
-from airflow_provider_bitbucket.client.errors import BitbucketServerError
 from airflow_provider_bitbucket.client.paging import LARGEST_PULL_REQUEST_PAGE, each_once, rows_of
-from airflow_provider_bitbucket.client.resource import Resource
-from airflow_provider_bitbucket.client.urls import segment
+from airflow_provider_bitbucket.client.resources.resource import Resource
+from airflow_provider_bitbucket.client.transport.errors import BitbucketServerError
+from airflow_provider_bitbucket.client.transport.urls import segment
 
 log = logging.getLogger(__name__)
 

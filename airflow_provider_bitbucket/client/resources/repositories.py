@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_bitbucket.client import bbql
-from airflow_provider_bitbucket.client.resource import Resource
-from airflow_provider_bitbucket.client.urls import segment
+from airflow_provider_bitbucket.client.resources.resource import Resource
+from airflow_provider_bitbucket.client.transport.urls import segment
 
 
 class Repositories(Resource):

@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from airflow_provider_bitbucket.client.auth import Auth
-from airflow_provider_bitbucket.client.errors import BitbucketAuthError, BitbucketConnectionError, BitbucketError
-from airflow_provider_bitbucket.client.lease import Lease
-from airflow_provider_bitbucket.client.oauth import OAuthConsumer, OAuthRefusedError, OAuthTokens
+from airflow_provider_bitbucket.client.auth.lease import Lease
+from airflow_provider_bitbucket.client.auth.oauth import OAuthConsumer, OAuthRefusedError, OAuthTokens
+from airflow_provider_bitbucket.client.transport.errors import BitbucketAuthError, BitbucketConnectionError, BitbucketError
+from airflow_provider_bitbucket.client.transport.signing import Auth
 
 if TYPE_CHECKING:
     import requests

@@ -14,9 +14,9 @@ from typing import Any
 
 import requests
 
-from airflow_provider_bitbucket.client.auth import NO_AUTH
-from airflow_provider_bitbucket.client.deadlines import DeadlineAdapter, response_deadline
-from airflow_provider_bitbucket.client.responses import read_body
+from airflow_provider_bitbucket.client.transport.deadlines import DeadlineAdapter, response_deadline
+from airflow_provider_bitbucket.client.transport.responses import read_body
+from airflow_provider_bitbucket.client.transport.signing import NO_AUTH
 
 #: The only headers of a request that storage receives.
 _PASSED_ON = frozenset({"range", "accept-encoding"})
@@ -38,7 +38,7 @@ class PlainSession(requests.Session):
         """Send a request and read its response.
 
         :param seconds: time for the whole response; with ``stream``, until its body begins
-        :param part: as for :func:`~airflow_provider_bitbucket.client.responses.read_body`
+        :param part: as for :func:`~airflow_provider_bitbucket.client.transport.responses.read_body`
         :param stream: leave the body of a successful response to the caller
         :param options: of :meth:`requests.Session.request`
         :raises requests.RequestException: there is no response, or it is incomplete or too large

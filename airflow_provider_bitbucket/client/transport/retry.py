@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from airflow_provider_bitbucket.client import lost
-from airflow_provider_bitbucket.client.errors import (
+from airflow_provider_bitbucket.client.transport import network_errors as lost
+from airflow_provider_bitbucket.client.transport.errors import (
     BitbucketAmbiguousError,
     BitbucketConnectionError,
     BitbucketRateLimitError,

@@ -1,0 +1,1 @@
+"""Kinds of credentials, and how each signs requests."""
