@@ -113,7 +113,7 @@ class _Parser:
         elif kind == "number":
             if "." in text:
                 return float(text)
-            if len(text) <= 19:  # 64 bits
+            if len(text) <= 20 and -(2**63) <= int(text) < 2**63:
                 return int(text)
         elif kind == "word" and text.lower() in _WORDS:
             return _WORDS[text.lower()]
