@@ -29,6 +29,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.xdist_group(group))
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Stop a run whose groups have no effect: each process would start an Airflow of its own."""
+    if getattr(session.config.option, "loadgroup", False) and not all("@" in item.nodeid for item in session.items):
+        raise pytest.UsageError("pytest-xdist does not know the groups of the tests; is this a pytest that it does not support?")
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Report that responses and requests were not checked against Bitbucket's published OpenAPI."""
     if openapi_document() is None:
