@@ -32,7 +32,7 @@ from airflow_provider_bitbucket.triggers.refs import BitbucketRefTrigger
 from airflow_provider_bitbucket.triggers.waiting import BitbucketWaitTrigger, look
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.client.timing import Time
-from tests.stories import AUTHOR, BOT, REVIEWER, deploy, open_pull_request, run_pipelines, set_status
+from tests.stories import AUTHOR, BOT, REVIEWER, client_of, deploy, open_pull_request, run_pipelines, set_status
 
 log = logging.getLogger("tests.fuzz")
 
@@ -82,8 +82,10 @@ def fill(bitbucket: BitbucketEmulator) -> dict[str, Any]:
     steps = [{"name": "Test", "seconds": 5, "result": "FAILED", "test_cases": [{"name": "adds", "status": "FAILED"}]}]
     run_pipelines(bitbucket, {"steps": steps}, {})
     commit = bitbucket.state.workspaces["acme"].repositories["api"].branches["main"]
-    set_status(bitbucket, commit, "unit", "SUCCESSFUL")
-    set_status(bitbucket, commit, "lint", "FAILED")
+    (newest, *_) = client_of(bitbucket).pull_requests.commits("api", merged)
+    for of in (commit, newest["hash"]):
+        set_status(bitbucket, of, "unit", "SUCCESSFUL")
+        set_status(bitbucket, of, "lint", "FAILED")
     return {"pull_request": merged, "commit": commit, "failed": 2}
 
 
@@ -180,7 +182,7 @@ SUBJECTS: tuple[Subject, ...] = (
     _wait(BitbucketPipelineTrigger, lambda world: {"pipeline": str(world.failed)}),
     _wait(BitbucketPullRequestTrigger, lambda world: {"pull_request": world.pull_request, "states": ["MERGED"]}),
     _wait(BitbucketRefTrigger, lambda world: {"kind": "branch", "name": "main"}),
-    _wait(BitbucketDeploymentTrigger, lambda world: {"environment": "production"}),
+    _wait(BitbucketDeploymentTrigger, lambda world: {"environment": "production", "commit": world.commit}),
     _wait(BitbucketBuildStatusTrigger, lambda world: {"commit": world.commit, "keys": ["unit"]}),
     Subject("start a pipeline", _start),
     Subject("explain a failure", _explain),
