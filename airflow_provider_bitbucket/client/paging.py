@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -17,8 +16,10 @@ LARGEST_PULL_REQUEST_PAGE = 50
 #: Rows of a list that are remembered at least. What moves on to a later page while pages are read comes again soon.
 _REMEMBERED = 2_500
 
-#: Pages in a row without a new row, after which a list is taken not to end. Filtered lists may have some empty pages.
-_NOTHING_NEW = 10
+#: Pages in a row that are empty or repeat earlier ones, in a list that ends; filtered lists have some empty pages.
+_MOST_REPEATED = 10
+#: A million rows in the shortest pages that Bitbucket gives by itself.
+_MOST_PAGES = 100_000
 #: How often pages are read again because rows have vanished.
 _MOST_READ_AGAIN = 20
 
@@ -69,39 +70,38 @@ def _count(document: Row, name: str) -> int | None:
 
 
 class _Walk:
-    """Ends a list that never ends: its pages lead in a circle, or bring nothing new."""
+    """Ends a list that never ends: its pages lead in a circle, repeat earlier ones, or are too many.
+
+    :param path: of the list, for the error
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._links: set[str] = set()
-        self._recent: deque[set[Hashable]] = deque(maxlen=_NOTHING_NEW)
-        self._without_news = 0
+        self._links: set[int] = set()  # hashes, which take less than a megabyte for a million rows
+        self._pages: set[int] = set()
+        self._count = self._repeated = 0
 
     def visit(self, rows: list[Row]) -> None:
         """Take in a page.
 
-        :raises BitbucketServerError: it is one of many pages in a row without a new row
+        :raises BitbucketServerError: the list does not end
         """
-        names = {_name(row) for row in rows}
-        is_new = bool(names) and not any(names <= before for before in self._recent)
-        self._recent.append(names)
-        self._without_news = 0 if is_new else self._without_news + 1
-        if self._without_news >= _NOTHING_NEW:
-            raise broken_answer(f"The list {self._path} does not end: its last {_NOTHING_NEW} pages have no new rows.")
+        page = hash(repr(rows))
+        self._count += 1
+        self._repeated = 0 if rows and page not in self._pages else self._repeated + 1
+        self._pages.add(page)
+        if self._repeated > _MOST_REPEATED or self._count > _MOST_PAGES:
+            raise broken_answer(f"The list {self._path} does not end: {self._count:,} pages, the last without new rows.")
 
     def follow(self, link: str) -> str:
         """Return a link to a page that has not been read.
 
         :raises BitbucketServerError: it has
         """
-        if link in self._links:
+        if hash(link) in self._links:
             raise broken_answer(f"The list {self._path} leads in a circle: a page names itself or an earlier one as the next.")
-        self._links.add(link)
+        self._links.add(hash(link))
         return link
-
-
-def _name(row: Any) -> Hashable:
-    return (own_id(row) if isinstance(row, dict) else None) or repr(row)
 
 
 def _page_length(page: Page, params: Mapping[str, Any]) -> int:

@@ -98,9 +98,12 @@ def credible_wait(seconds: float) -> float:
 
 
 def whole_number(text: str) -> int | None:
-    """Return the number of a header; None if it is anything but up to 18 ASCII digits, which ``str.isdigit`` does not ensure."""
+    """Return the whole number of a header, of a long one the first 18 digits; None if it is anything else.
+
+    Not by ``str.isdigit``, which accepts characters that ``int`` refuses.
+    """
     text = text.strip()
-    return int(text[:40]) if re.fullmatch(r"[0-9]+", text) else None
+    return int(text.lstrip("0")[:18] or 0) if re.fullmatch(r"[0-9]+", text) else None
 
 
 def _http_date(text: str) -> datetime | None:
