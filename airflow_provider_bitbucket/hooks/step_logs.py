@@ -113,4 +113,4 @@ class _Text:
         *lines, self._rest = (self._rest + self._decoder.decode(part, final=self.complete)).split("\n")
         if self.complete and self._rest:
             lines.append(self._rest)
-        return lines
+        return [line.rstrip("\r") for line in lines]

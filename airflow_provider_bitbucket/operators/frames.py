@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 from airflow_provider_bitbucket.hooks.acting_user import CONNECTION_KINDS
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.hooks.rendering import LiteralMappingMixin
-from airflow_provider_bitbucket.parameters import Kind, Templated, location, names, timestamp
+from airflow_provider_bitbucket.parameters import Kind, Templated, is_blank, location, names, timestamp
 
 
 class BitbucketFrameOperator(LiteralMappingMixin, BaseOperator):
@@ -63,6 +63,8 @@ class BitbucketFrameOperator(LiteralMappingMixin, BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if output_path is not None and is_blank(output_path):
+            raise ValueError(f"output_path is {output_path!r}; expected text that is not empty; None returns the DataFrame")
         if on_repository_error not in ("fail", "skip"):
             raise ValueError(f"on_repository_error is {on_repository_error!r}; expected 'fail' or 'skip'")
         self.repositories = repositories

@@ -13,7 +13,7 @@ from airflow_provider_bitbucket.testing import connection_json
 from bitbucket_cloud_emulator import BitbucketEmulator
 from demo.local_airflow import LocalAirflow, wait_until
 
-pytestmark = [pytest.mark.airflow, pytest.mark.slow]
+pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(300)]
 
 DAG = "wait_deferred"
 SECURED = "a-secured-variable"

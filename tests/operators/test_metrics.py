@@ -263,9 +263,7 @@ def test_incidents_of_another_kind_are_refused_before_any_request(bitbucket: Bit
 def test_incidents_that_did_not_come_are_no_reason_to_show_a_proxy(bitbucket: BitbucketEmulator):
     task = BitbucketMetricsOperator(task_id="metric", metric="dora", incidents="{{ nothing }}")
     task.incidents = None  # what it is rendered to when the task before returned nothing
-    with pytest.raises(
-        ValueError, match=r"incidents is empty .its template .* rendered to nothing.*no incident is an empty list"
-    ):
+    with pytest.raises(ValueError, match=r"incidents is empty .its template .* rendered to nothing.*no record is an empty list"):
         task.execute({})
 
 

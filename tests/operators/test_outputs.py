@@ -87,7 +87,7 @@ def test_what_no_output_can_be_meant_by_is_refused_before_any_request(
     bitbucket: BitbucketEmulator, write: Write, lake: ObjectStoragePath, path: str
 ):
     before = contents(lake.parent)
-    with pytest.raises(ValueError, match=r"^Output path"):
+    with pytest.raises(ValueError, match=r"^(Output path|output_path is|path is)"):
         write(path)
     assert asked(bitbucket) == {}
     assert contents(lake.parent) == before
@@ -125,7 +125,7 @@ def test_a_template_that_renders_to_nothing_is_no_folder_of_others(bitbucket: Bi
             BitbucketExtractOperator, params={"folder": str(tmp_path), "name": ""}, output_path=path, partitioned=True
         )
         assert (done.state, type(done.error)) == ("failed", ValueError)
-        assert "may have rendered to nothing" in str(done.error)
+        assert "rendered to nothing" in str(done.error)
     assert asked(bitbucket) == {}
     assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("customers.parquet", b"not ours")]
 

@@ -192,7 +192,7 @@ def test_without_matplotlib_the_extra_is_named_and_nothing_is_asked(
     ("wrong", "sentence"),
     [
         ({"since": "2026-11-02", "until": "2026-11-02"}, "has to be before until"),
-        ({"since": "last week"}, "expected an ISO 8601 moment"),
+        ({"since": "last week"}, "expected an ISO 8601 timestamp"),
     ],
 )
 def test_a_period_that_is_none_is_refused_before_any_request(
@@ -204,7 +204,7 @@ def test_a_period_that_is_none_is_refused_before_any_request(
 
 
 def test_no_weeks_are_refused_when_the_dag_is_parsed(tmp_path: Path):
-    with pytest.raises(ValueError, match="weeks is 0; expected 1 or more"):
+    with pytest.raises(ValueError, match="weeks is 0; expected a whole number of at least 1"):
         BitbucketReportOperator(task_id="report", output_path="report.html", weeks=0)
 
 

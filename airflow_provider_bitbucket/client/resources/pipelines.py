@@ -143,14 +143,15 @@ class Pipelines(Resource):
             about = f"pipeline {pipeline} of {self._client.full_name(repository)}"
             raise error.with_message(f"The state of {about} cannot be read. {error.message}") from error
 
-    def evaluate(self, repository: str, pipeline: Mapping[str, Any]) -> PipelineOutcome:
+    def evaluate(self, repository: str, pipeline: Mapping[str, Any], *, strict: bool = True) -> PipelineOutcome:
         """Return what a pipeline's JSON means, with the address of its web page.
 
+        :param strict: False: a completed pipeline without a readable result has an unknown status, instead of an error
         :raises BitbucketServerError: the response is malformed and says nothing about the pipeline; transient
         """
         full_name = self._client.full_name(repository)
         with reading(f"a pipeline of {full_name}"):
-            return evaluate(pipeline, f"{self._client.web_url}/{quote(full_name)}/pipelines/results")
+            return evaluate(pipeline, f"{self._client.web_url}/{quote(full_name)}/pipelines/results", strict=strict)
 
     def list(
         self,

@@ -11,6 +11,7 @@ from typing import Any
 
 from bitbucket_cloud_emulator.core.errors import ApiError
 
+MAX_DIGITS = 1000
 MAX_DEPTH = 50
 """Deepest nesting of brackets; a deeper query is refused."""
 
@@ -113,7 +114,7 @@ class _Parser:
         elif kind == "number":
             if "." in text:
                 return float(text)
-            if len(text) <= 20 and -(2**63) <= int(text) < 2**63:
+            if len(text) <= MAX_DIGITS:
                 return int(text)
         elif kind == "word" and text.lower() in _WORDS:
             return _WORDS[text.lower()]
