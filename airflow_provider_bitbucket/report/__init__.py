@@ -1,6 +1,6 @@
-"""The report for people: from metric frames to one HTML page, and to an e-mail. It asks Bitbucket nothing and computes no metric.
+"""Render metric frames as an HTML page and an e-mail. Nothing here sends requests or computes metrics.
 
-``asked`` says which metrics it wants, ``write`` makes the view of their frames, ``page`` and ``email`` are its two forms.
+``asked`` lists the metrics that are needed, ``write`` turns their frames into a ``Report``, ``page`` and ``email`` render it.
 """
 
 from airflow_provider_bitbucket.report.asks import asked

@@ -1,4 +1,4 @@
-"""Which metrics the report draws from. All of them together read each dataset once."""
+"""The metrics that the report requests. Computed together they read each dataset once."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from airflow_provider_bitbucket.metrics.catalog import Question
 from airflow_provider_bitbucket.report.period import Period
 
-#: What is told of the period, of the one before, by week and by repository.
+#: Metrics of the period, of the period before, by week and by repository.
 GROUPED = ("throughput", "cycle_time", "pipeline_health", "dora")
-#: ... and who reviewed, which ones took longest, and which ones lie around.
+#: Metrics of the period only: review load by person, the slowest merged and the stale pull requests.
 PERSONS, TIMES, STALE = "review_load", "pull_request_times", "stale_pull_requests"
 
 
 def asked(period: Period, bots: Sequence[str] = ()) -> dict[str, tuple[str, Question]]:
-    """Return what the report needs to know: a name for each -> the metric, and what is asked of it.
+    """Return the metrics that the report needs: name in the report -> metric and its options.
 
-    :param period: what the report is about
-    :param bots: names and ids of machines that have an account of a person
+    :param period: period of the report
+    :param bots: names and ids of bots that use an ordinary user account
     """
     machines, since, until = tuple(bots), period.since, period.until
     wanted: dict[str, tuple[str, Question]] = {}

@@ -1,6 +1,6 @@
-"""Pictures as SVG that stands in the page itself: its colours are the page's, light or dark, and its text is text.
+"""Draw charts as inline SVG that uses the page's colours, light or dark, and real text.
 
-The same numbers give the same bytes. No text of a user comes in here.
+The same numbers give the same bytes. Charts contain no text that users wrote.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from airflow_provider_bitbucket.report.contents import Chart
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Series in order: blue, vermilion and green of Okabe and Ito's palette, which colour-blind people tell apart.
+#: Series in order: blue, vermilion and green of Okabe and Ito's palette, distinguishable for colour-blind readers.
 COLOURS = ("var(--c1)", "var(--c2)", "var(--c3)")
 _MARKERS = ("o", "s", "^")
 
-#: matplotlib knows no CSS variables, so it draws in colours that nothing else has.
+#: matplotlib does not support CSS variables, so it draws with placeholder colours that are replaced afterwards.
 _INK, _GRID, _SHADE = "#0a0b01", "#0a0b02", "#0a0b03"
 _SERIES = ("#0a0b11", "#0a0b12", "#0a0b13")
 _CSS = {_INK: "var(--muted)", _GRID: "var(--line)", _SHADE: "var(--shade)", **dict(zip(_SERIES, COLOURS, strict=True))}
 
-#: As wide as a telephone: text is as large there as on a screen, where pictures stand side by side.
+#: The width of a phone, so that text has the same size there as on a screen, where charts are side by side.
 _WIDTH, _HEIGHT, _POINTS = 360, 200, 72
 _LABELS = 5
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
@@ -50,15 +50,15 @@ _STYLE = {
 
 
 def draw(chart: Chart, weeks: Sequence[str], old_weeks: int) -> str:
-    """Return a picture as an ``<svg>`` element without width and height.
+    """Return a chart as an ``<svg>`` element without width and height.
 
-    :param weeks: what the weeks are called
-    :param old_weeks: how many of them, which are shaded, belong to the period before
+    :param weeks: labels of the weeks
+    :param old_weeks: how many of them belong to the period before; these are shaded
     """
     import matplotlib.style
     from matplotlib.figure import Figure
 
-    with matplotlib.style.context(["default", _STYLE]):  # whatever the machine's own settings are
+    with matplotlib.style.context(["default", _STYLE]):  # independent of the machine's own settings
         figure = Figure(figsize=(_WIDTH / _POINTS, _HEIGHT / _POINTS))
         figure.patch.set_visible(False)
         axes = figure.add_axes((0.15, 0.12, 0.835, 0.81))
@@ -91,12 +91,12 @@ def _bars(axes: Axes, chart: Chart) -> None:
 
 def _lines(axes: Axes, chart: Chart) -> None:
     for values, colour, marker in zip(chart.series.values(), _SERIES, _MARKERS, strict=False):
-        heights = [math.nan if value is None else value for value in values]  # a week without leaves a gap
+        heights = [math.nan if value is None else value for value in values]  # a week without a value leaves a gap
         axes.plot(range(len(heights)), heights, color=colour, marker=marker, markersize=5, linewidth=2)
 
 
 def _scale(axes: Axes, chart: Chart) -> None:
-    """Name the heights: ``2 d``, ``80%``, ``12``."""
+    """Set the labels of the y axis: ``2 d``, ``80%``, ``12``."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
     top = axes.get_ylim()[1]
@@ -118,7 +118,7 @@ def _scale(axes: Axes, chart: Chart) -> None:
 
 
 def _inline(svg: str, name: str) -> str:
-    """Return matplotlib's document as an element that stands beside others in a page."""
+    """Return matplotlib's document as an element that can be embedded in a page beside others."""
     svg = re.sub(r"<defs>\s*<style.*?</defs>\s*", "", svg[svg.index("<svg") :], count=1, flags=re.DOTALL)  # of the whole page
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r"<svg [^>]*>", f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" aria-hidden="true" focusable="false">', svg, count=1)

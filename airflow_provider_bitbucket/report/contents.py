@@ -1,4 +1,4 @@
-"""What stands in the report: tiles, pictures and tables as plain values, from the metric frames. Both forms are made of it."""
+"""Build the report as plain values from metric frames: tiles, charts and tables, which page and e-mail render."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from airflow_provider_bitbucket.report.asks import PERSONS, STALE, TIMES
 from airflow_provider_bitbucket.report.missing import missing
 from airflow_provider_bitbucket.report.period import Period
 from airflow_provider_bitbucket.report.tiles import Tile, tiles
-from airflow_provider_bitbucket.report.words import NOTHING, SAY, count, duration, plural, share, short_day
+from airflow_provider_bitbucket.report.words import FORMATS, NOTHING, count, duration, plural, share, short_day
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Rows of a table: enough to act on, and the e-mail stays below the 102 kB at which Gmail cuts.
+#: Maximum rows of tables: enough to act on, and the e-mail stays below the 102 kB at which Gmail truncates.
 ROWS, PEOPLE, REPOSITORIES = 8, 15, 30
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture: numbers by week.
+    """A chart of numbers by week.
 
-    :param name: for ids
-    :param title: what it shows
+    :param name: name for HTML ids
+    :param title: heading
     :param kind: ``bars`` (side by side), ``stack`` or ``lines``
     :param unit: ``duration``, ``share`` or ``count``
-    :param series: name -> a number for each week; None where there is none
-    :param note: what has to be known to read it
+    :param series: name -> a number for each week; None for a week without data
+    :param note: explanation below the chart
     """
 
     name: str
@@ -41,8 +41,8 @@ class Chart:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to show."""
-        nothing = (None,) if self.kind == "lines" else (None, 0)  # a line at 0 % tells something, a bar of 0 does not
+        """Whether the chart has nothing to show."""
+        nothing = (None,) if self.kind == "lines" else (None, 0)  # a line at 0 % is visible, a bar of height 0 is not
         return all(value in nothing for values in self.series.values() for value in values)
 
 
@@ -50,9 +50,9 @@ class Chart:
 class Cell:
     """A cell of a table.
 
-    :param text: what it says
-    :param href: where it leads
-    :param bar: length of its bar, between 0 and 1; None: no bar
+    :param text: its text
+    :param href: URL of its link; None for no link
+    :param bar: length of its bar, between 0 and 1; None for no bar
     """
 
     text: str
@@ -64,13 +64,13 @@ class Cell:
 class Table:
     """A table.
 
-    :param name: for ids
-    :param title: its heading
-    :param note: what has to be known to read it
-    :param columns: headings; the first names the row, the others are numbers unless they are in ``texts``
-    :param rows: cells
-    :param nothing: what is said when there are no rows
-    :param texts: headings of columns with texts
+    :param name: name for HTML ids
+    :param title: heading
+    :param note: explanation below the heading
+    :param columns: column headings; the first column names the row, the others are numeric unless they are in ``texts``
+    :param rows: cells of each row
+    :param nothing: text to show if there are no rows
+    :param texts: headings of further columns with text
     """
 
     name: str
@@ -84,17 +84,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Report:
-    """The report.
+    """The report as plain values, ready to render.
 
-    :param title: its heading
-    :param scope: what it is about
-    :param period: when
+    :param title: heading
+    :param scope: workspace or repository, as text
+    :param period: its period
     :param tiles: headline numbers
-    :param charts: pictures
-    :param weeks: what the weeks of the pictures are called
-    :param old_weeks: how many of them begin before the period
+    :param charts: charts by week
+    :param weeks: labels of the weeks of the charts
+    :param old_weeks: how many of these weeks begin before the period
     :param tables: tables by name
-    :param missing: sentences on what could not be read, and is therefore not in the numbers
+    :param missing: sentences about data that could not be read and is not included in the numbers
     :param definitions: term -> meaning
     """
 
@@ -111,20 +111,20 @@ class Report:
 
     @property
     def subject(self) -> str:
-        """The subject of the e-mail, on one line."""
+        """The subject of the e-mail, without line breaks."""
         return f"{' '.join(self.title.split())}: {self.period.words}"
 
 
 def write(
     frames: Mapping[str, pd.DataFrame], period: Period, repositories: Sequence[str], web_url: str, title: str | None = None
 ) -> Report:
-    """Return the report.
+    """Build the report from metric frames.
 
     :param frames: the metrics by the names of :func:`~airflow_provider_bitbucket.report.asks.asked`
-    :param period: what they are of
-    :param repositories: ``workspace/slug`` of what they are of
-    :param web_url: where Bitbucket's pages are; nothing else is linked
-    :param title: heading; None: the workspace or the repository
+    :param period: period of the report
+    :param repositories: ``workspace/slug`` of the repositories that were read
+    :param web_url: base URL of Bitbucket's pages; only URLs below it are linked
+    :param title: heading; default: the workspace or the repository
     """
     mondays = period.mondays
     tables = [
@@ -207,7 +207,7 @@ def _charts(frames: Mapping[str, pd.DataFrame], mondays: Sequence[Any]) -> list[
                 "successful": series("dora", "deployments", zero=True),
                 "failed or rolled back": series("dora", "failures", zero=True),
             },
-            "One that was rolled back was successful first, and stands in both.",
+            "A deployment that succeeded and was rolled back is counted in both.",
         ),
     ]
 
@@ -220,16 +220,11 @@ def _weeks(frames: Mapping[str, pd.DataFrame], mondays: Sequence[Any]) -> Table:
         "Pipelines successful": ("pipeline_health", "success_rate", "share"),
         "Deployments": ("dora", "deployments", "count"),
     }
-
-    def cell(name: str, metric: str, column: str, kind: str) -> Cell:
-        left_out = {one["repository"] for one in frames[f"{metric}_by_repository"].attrs.get("skipped", ())}
-        return Cell(NOTHING) if name in left_out else _said(known[metric].get(name), column, kind)
-
     known = {metric: _by(frames[f"{metric}_by_week"], "week") for metric, _, _ in columns.values()}
     rows = [
         [
             Cell(short_day(monday).replace(" ", "\N{NO-BREAK SPACE}")),
-            *(_said(known[metric].get(monday), column, kind) for metric, column, kind in columns.values()),
+            *(_formatted(known[metric].get(monday), column, kind) for metric, column, kind in columns.values()),
         ]
         for monday in mondays
     ]
@@ -249,8 +244,8 @@ def _repositories(frames: Mapping[str, pd.DataFrame], repositories: Sequence[str
     }
 
     def cell(name: str, metric: str, column: str, kind: str) -> Cell:
-        left_out = {one["repository"] for one in frames[f"{metric}_by_repository"].attrs.get("skipped", ())}
-        return Cell(NOTHING) if name in left_out else _said(known[metric].get(name), column, kind)
+        skipped = {one["repository"] for one in frames[f"{metric}_by_repository"].attrs.get("skipped", ())}
+        return Cell(NOTHING) if name in skipped else _formatted(known[metric].get(name), column, kind)
 
     known = {metric: _by(frames[f"{metric}_by_repository"], "repository") for metric, _, _ in columns.values()}
     busiest = sorted(repositories, key=lambda name: (-(known["throughput"].get(name, {}).get("merged") or 0), name))
@@ -265,7 +260,7 @@ def _repositories(frames: Mapping[str, pd.DataFrame], repositories: Sequence[str
     return Table(
         "repositories",
         "By repository",
-        f"{note}Times are medians; of a few they say little.",
+        f"{note}Times are medians; with few items they mean little.",
         ["Repository", *columns],
         rows,
         "There are no repositories.",
@@ -286,14 +281,14 @@ def _people(frame: pd.DataFrame) -> Table:
         ]
         for row in people[:PEOPLE]
     ]
-    rest = f" The {PEOPLE} who reviewed most of {len(people)}." if len(people) > PEOPLE else ""
+    rest = f" The {PEOPLE} of {len(people)} people with the most reviews." if len(people) > PEOPLE else ""
     return Table(
         "people",
-        "Who reviews",
-        f"Pull requests, each once for a person. It shows how the load is spread, not how good anybody is.{rest}",
-        ["Person", "Reviewed", "Share", "Asked", "Unanswered", "Median response"],
+        "Reviewers",
+        f"Each pull request counts once per person. The table shows how the load is distributed, not how good a person is.{rest}",
+        ["Person", "Reviewed", "Share", "Requested", "Unanswered", "Median response"],
         rows,
-        "Nobody was asked to review, and nobody did.",
+        "No reviews were requested or given.",
     )
 
 
@@ -306,11 +301,11 @@ def _slowest(times: pd.DataFrame, web_url: str) -> Table:
     ]
     return Table(
         "slowest",
-        "Slowest of those merged",
-        "Where the time went, the time as a draft not counted.",
+        "Slowest merged pull requests",
+        "Where the time went, not counting the time as a draft.",
         ["Pull request", "Repository", "Author", "Cycle time", "Until first review", "Review", "Merge"],
         rows,
-        "Nothing was merged.",
+        "No pull requests were merged.",
         ("Repository", "Author"),
     )
 
@@ -328,18 +323,18 @@ def _stalest(stale: pd.DataFrame, web_url: str) -> Table:
     rest = f" The first {ROWS} of {len(stale)}." if len(stale) > ROWS else ""
     return Table(
         "stalest",
-        "Open, and not touched for 14 days or longer",
+        "Open pull requests without an update for 14 days or longer",
         f"Finish them, or decline them.{rest}",
-        ["Pull request", "Repository", "Author", "Untouched for", "Open for", "Reviewers", "Approvals"],
+        ["Pull request", "Repository", "Author", "Idle for", "Open for", "Reviewers", "Approvals"],
         rows,
-        "None: every open pull request was touched lately.",
+        "None: every open pull request was updated recently.",
         ("Repository", "Author"),
     )
 
 
 def _title(row: Mapping[str, Any], web_url: str) -> Cell:
     url = row["url"]
-    # What an answer says is the address of a page is only linked when it is one of Bitbucket's.
+    # The URL comes from an answer: link it only if it is below Bitbucket's base URL.
     is_safe = isinstance(url, str) and url.startswith(f"{web_url}/")
     return Cell(f"#{row['id']} {row['title'] or ''}".strip(), url if is_safe else None)
 
@@ -357,20 +352,20 @@ def _by(frame: pd.DataFrame, column: str) -> dict[Any, Mapping[str, Any]]:
     return {row[column]: row for row in rows_of(frame)}
 
 
-def _said(row: Mapping[str, Any] | None, column: str, kind: str) -> Cell:
+def _formatted(row: Mapping[str, Any] | None, column: str, kind: str) -> Cell:
     value = row[column] if row else None
-    return Cell(SAY[kind](0 if value is None and kind == "count" else value) or NOTHING)
+    return Cell(FORMATS[kind](0 if value is None and kind == "count" else value) or NOTHING)
 
 
 DEFINITIONS = {
-    "Median": "half took longer, half took less. There are no means: one pull request that was forgotten for a year rules one.",
-    "Cycle time": "from opening to merge, the time as a draft not counted, of the pull requests merged in the period. Nights and "
-    "weekends count. Pull requests of machines are left out.",
+    "Median": "half took longer, half took less. Means are not shown: one pull request forgotten for a year dominates a mean.",
+    "Cycle time": "from opening to merge, not counting the time as a draft, of the pull requests merged in the period. Nights "
+    "and weekends count. Pull requests of bots are excluded.",
     "Wait for first review": "from opening to the first approval, request for changes or comment by another person.",
-    "Pipelines successful": "successful / (successful + failed + error), of the pipelines that ended in the period.",
+    "Pipelines successful": "successful / (successful + failed + error), of the pipelines that completed in the period.",
     "Lead time for changes": "from commit to the first successful production deployment that contains it (DORA).",
-    "Change failure rate (proxy)": "deployments that failed or were rolled back / deployments that ended. Bitbucket knows "
-    "deployments, not outages: compare it with yourself, not with others.",
-    "Too few to tell": "a median or share of fewer than 5 now or before, or a share that differs by fewer than 5 of them, is "
-    "shown and not compared. About the same is less than 5%, or 1 percentage point.",
+    "Change failure rate (proxy)": "deployments that failed or were rolled back / completed deployments. Bitbucket records "
+    "deployments, not outages: compare it with your own earlier periods, not with other teams.",
+    "Too few to compare": "a median or share of fewer than 5 items now or before, or a share that differs by fewer than 5 items, "
+    "is shown but not compared. About the same means a change of less than 5%, or of 1 percentage point.",
 }

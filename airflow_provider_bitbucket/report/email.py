@@ -1,8 +1,8 @@
-"""The report as an e-mail: tables and inline styles alone, for the page has the pictures.
+"""Render the report as an e-mail that consists of tables with inline styles; only the page has charts.
 
-Pictures do not arrive: Gmail and Outlook drop those in the text (``data:``) and SVG, and what is attached for the text (``cid:``)
-is hidden until somebody allows it. Styles outside the elements are dropped by some, and Gmail cuts what is over 102 kB. So the
-e-mail says it in numbers, and draws its bars with the cells of tables, which everything shows.
+Gmail and Outlook remove inline images (``data:``) and SVG, and attached images (``cid:``) are hidden until the reader allows
+them. Some clients remove style sheets, and Gmail truncates messages beyond 102 kB. Therefore the e-mail shows numbers, and
+draws its bars with table cells, which all clients support.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import replace
 from airflow_provider_bitbucket.report.contents import Report
 from airflow_provider_bitbucket.report.page import fill
 
-#: Weeks that are shown; the page has all.
+#: Number of weeks in the e-mail; the page has all of them.
 WEEKS = 12
 
 
 def email(report: Report, path: str) -> str:
     """Return the report as the HTML of an e-mail.
 
-    :param path: where the page is, told and not linked
+    :param path: path of the page, shown as text without a link
     """
     weeks = report.tables["weeks"]
     if len(weeks.rows) > WEEKS:

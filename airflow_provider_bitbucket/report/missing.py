@@ -1,4 +1,4 @@
-"""What a report says about what could not be read."""
+"""The sentences of a report about data that could not be read."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from airflow_provider_bitbucket.report.words import plural
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Incomplete records that are named, and characters of an error that are shown.
+#: How many incomplete records are named, and how many characters of an error are shown.
 _MOST_NAMED, _LONGEST_ERROR = 5, 300
 
 
 def missing(frames: Iterable[pd.DataFrame]) -> list[str]:
-    """Return a sentence for each repository that a dataset could not be read of, and one for incomplete records.
+    """Return one sentence for each dataset of a repository that could not be read, and one for all incomplete records.
 
     :param frames: metrics, with ``attrs`` as :meth:`BitbucketHook.get_metric_dfs` sets them
     """
@@ -25,15 +25,15 @@ def missing(frames: Iterable[pd.DataFrame]) -> list[str]:
         skipped |= {(one["repository"], one["dataset"]): one["error"] for one in frame.attrs.get("skipped", ())}
         incomplete |= {(one["repository"], one["record"]): one["missing"] for one in frame.attrs.get("incomplete", ())}
     found = [
-        f"{repository} is not in the numbers about {dataset.replace('_', ' ')}: they could not be read. "
+        f"{repository} is not included in the numbers about {dataset.replace('_', ' ')}: they could not be read. "
         f"Reason: {error[:_LONGEST_ERROR]}"
         for (repository, dataset), error in sorted(skipped.items())
     ]
     if incomplete:
         named = [
-            f"{record} of {repository} ({'left out' if part == 'row' else f'without {part}'})"
+            f"{record} of {repository} ({'omitted' if part == 'row' else f'without {part}'})"
             for (repository, record), part in sorted(incomplete.items())[:_MOST_NAMED]
         ]
         rest = f", and {len(incomplete) - len(named):,} more" if len(incomplete) > len(named) else ""
-        found.append(f"{plural(len(incomplete), 'record')} could not be read whole: {', '.join(named)}{rest}.")
+        found.append(f"{plural(len(incomplete), 'record')} could not be read completely: {', '.join(named)}{rest}.")
     return found

@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing else: pictures, styles, no script."""
+"""Render the report as one self-contained HTML page with charts and styles, and without scripts."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.report.contents import Chart, Report
-from airflow_provider_bitbucket.report.words import NOTHING, SAY
+from airflow_provider_bitbucket.report.words import FORMATS, NOTHING
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-#: What the extra ``report`` installs, which this needs.
-_NEEDED = ("jinja2", "matplotlib")
+#: Required packages, which the extra ``report`` installs.
+_REQUIRED = ("jinja2", "matplotlib")
 
 
 def check_extra() -> None:
-    """Find out whether what the report needs is installed, before a request is spent.
+    """Check that the packages of the extra ``report`` are installed, before any request is sent.
 
-    :raises ImportError: names what is missing and the extra that has it
+    :raises ImportError: a package is missing; the message names it and the extra
     """
-    if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
+    if missing := [name for name in _REQUIRED if importlib.util.find_spec(name) is None]:
         raise ImportError(
             f"The report needs {' and '.join(missing)}, which the extra 'report' installs: "
             "pip install 'airflow-provider-bitbucket[report]'"
@@ -29,31 +29,31 @@ def check_extra() -> None:
 
 
 def page(report: Report) -> str:
-    """Return the report as an HTML page: at home on a screen, a telephone and paper, light and dark.
+    """Return the report as an HTML page for screen, phone and print, in light and dark colours.
 
-    :raises ImportError: names the extra that is missing
+    :raises ImportError: a package of the extra ``report`` is missing
     """
     check_extra()
     from airflow_provider_bitbucket.report.charts import COLOURS, draw
 
-    pictures = {chart.name: draw(chart, report.weeks, report.old_weeks) for chart in report.charts if not chart.is_empty}
-    return fill("page.html.j2", report, pictures=pictures, colours=COLOURS)
+    images = {chart.name: draw(chart, report.weeks, report.old_weeks) for chart in report.charts if not chart.is_empty}
+    return fill("page.html.j2", report, images=images, colours=COLOURS)
 
 
 def fill(template: str, report: Report, **values: Any) -> str:
-    """Return a template with the report in it; every text is escaped."""
+    """Return a template rendered with the report; all texts are escaped."""
     return _environment().get_template(template).render(report=report, numbers_of=numbers_of, alt=alt, **values)
 
 
 def numbers_of(chart: Chart) -> list[list[str]]:
-    """Return the numbers of a picture in words: a list for each series."""
-    return [[SAY[chart.unit](value) for value in values] for values in chart.series.values()]
+    """Return the formatted numbers of a chart, one list per series."""
+    return [[FORMATS[chart.unit](value) for value in values] for values in chart.series.values()]
 
 
 def alt(chart: Chart, weeks: list[str]) -> str:
-    """Return what a picture shows, for who does not see it."""
+    """Return the numbers of a chart as text, for screen readers."""
     series = [
-        f"{name}: " + ", ".join(f"{week} {said}" for week, said in zip(weeks, values, strict=True) if said != NOTHING)
+        f"{name}: " + ", ".join(f"{week} {text}" for week, text in zip(weeks, values, strict=True) if text != NOTHING)
         for name, values in zip(chart.series, numbers_of(chart), strict=True)
     ]
     return f"{chart.title}, by week. {'; '.join(series)}."

@@ -1,4 +1,4 @@
-"""The time that a report is about, and the one before it."""
+"""The period of a report, and the preceding period that it is compared with."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ WEEK = timedelta(weeks=1)
 class Period:
     """A period ``[since, until)``.
 
-    :param since: first moment, with time zone
-    :param until: first moment that is too late
-    :raises ValueError: it is empty
+    :param since: inclusive start, with time zone
+    :param until: exclusive end, with time zone
+    :raises ValueError: the period is empty
     """
 
     since: datetime
@@ -24,16 +24,16 @@ class Period:
 
     def __post_init__(self) -> None:
         if self.until <= self.since:
-            raise ValueError(f"A report is of a period; since ({self.since}) has to be before until ({self.until})")
+            raise ValueError(f"The period of a report is empty: since ({self.since}) has to be before until ({self.until})")
 
     @property
     def before(self) -> Period:
-        """The period of the same length right before it."""
+        """The period of the same length immediately before this one."""
         return Period(self.since - (self.until - self.since), self.since)
 
     @property
     def mondays(self) -> list[datetime]:
-        """The Mondays of the weeks of both, by which metrics name weeks."""
+        """The Mondays of all weeks that this period and the one before touch, in UTC."""
         found, week = [], _monday(self.before.since)
         while week < self.until:
             found.append(week)
@@ -42,24 +42,25 @@ class Period:
 
     @property
     def is_whole(self) -> bool:
-        """Whether it consists of whole weeks in UTC."""
+        """Whether the period consists of whole weeks in UTC."""
         return _monday(self.since) == self.since and _monday(self.until) == self.until
 
     @property
     def words(self) -> str:
-        """Its days, such as ``5 October to 1 November 2026``."""
+        """The first and last day, such as ``5 October to 1 November 2026``."""
         return days(self.since, self.until)
 
 
-def last_whole_weeks(moment: datetime, weeks: int) -> Period:
-    """Return the last whole ISO weeks in UTC before a moment.
+def last_whole_weeks(before: datetime, weeks: int) -> Period:
+    """Return the period of the last whole ISO weeks (Monday to Sunday, UTC) that ended by a time.
 
-    :param weeks: how many
+    :param before: the time, with time zone
+    :param weeks: number of weeks
     """
-    until = _monday(moment)
+    until = _monday(before)
     return Period(until - weeks * WEEK, until)
 
 
-def _monday(moment: datetime) -> datetime:
-    day = moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+def _monday(time: datetime) -> datetime:
+    day = time.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return day - timedelta(days=day.weekday())

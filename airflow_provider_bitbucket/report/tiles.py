@@ -1,4 +1,4 @@
-"""The headline numbers, and how they changed since the period before."""
+"""The headline numbers, and their change from the period before."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.metrics.changes import rows_of
-from airflow_provider_bitbucket.report.words import MINUS, SAY, count
+from airflow_provider_bitbucket.report.words import FORMATS, MINUS, count
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Fewer than this many make no median or share that is worth comparing; a share or count that differs by fewer is chance.
+#: A median or share of fewer items is not compared, and a share or count that differs by fewer items may have changed by chance.
 FEW = 5
-#: What changed by less is about the same: a share of the number before, and for shares the difference itself.
+#: A smaller change counts as "about the same": relative to the number before, and for shares the difference itself.
 SAME, SAME_SHARE = 0.05, 0.01
 
-_TOO_FEW = "too few to tell", "unknown"
+_TOO_FEW = "too few to compare", "unknown"
 
 
 @dataclass(frozen=True)
 class Headline:
-    """What a tile shows.
+    """Where the number of a tile comes from, and how it is judged.
 
-    :param name: its name in XCom
-    :param label: its name for people
-    :param metric: the frame
-    :param column: its number in the frame
+    :param name: name in XCom
+    :param label: label in the report
+    :param metric: name of the metric frame
+    :param column: column of the number
     :param kind: ``count``, ``duration`` or ``share``
-    :param better: ``more`` or ``less``; None: neither
-    :param basis: column that says on how many it rests; None for a count
-    :param things: what these are
+    :param better: ``more`` or ``less``; None if neither is better
+    :param basis: column with the number of items behind the median or share; None for a count
+    :param things: plural noun of these items
     """
 
     name: str
@@ -73,23 +73,23 @@ HEADLINES = (
     ),
     Headline(
         *("change_failure_rate", "Change failure rate (proxy)", "dora", "change_failure_rate", "share", "less"),
-        *("change_failure_rate_count", "deployments that ended"),
+        *("change_failure_rate_count", "completed deployments"),
     ),
 )
 
 
 @dataclass(frozen=True)
 class Tile:
-    """A headline number.
+    """A headline number with its formatted texts.
 
-    :param name: its name in XCom
-    :param label: its name for people
-    :param number: the number; None when there is nothing
-    :param before: that of the period before, likewise
-    :param value: the number in words
-    :param basis: on what it rests
-    :param change: what became of it
-    :param earlier: the number of the period before in words
+    :param name: name in XCom
+    :param label: label in the report
+    :param number: the number; None without data
+    :param before: the number of the period before; None without data
+    :param value: the number, formatted
+    :param basis: number of items behind it, as text
+    :param change: the change, as text
+    :param earlier: the number of the period before, as text
     :param verdict: ``better``, ``worse``, ``same``, ``neutral`` or ``unknown``
     """
 
@@ -105,12 +105,12 @@ class Tile:
 
     @property
     def text(self) -> str:
-        """All of it in a line."""
+        """The tile as one line of text."""
         return f"{self.label}: {self.value}{f' ({self.basis})' if self.basis else ''}; {self.change} ({self.earlier})"
 
     @property
     def sign(self) -> str:
-        """An arrow, so that colour is not all there is."""
+        """An arrow for the direction of the change, so that colour is not the only sign."""
         if self.number is None or self.before is None or self.verdict in ("same", "unknown") or self.number == self.before:
             return ""
         return "\N{BLACK UP-POINTING TRIANGLE}" if self.number > self.before else "\N{BLACK DOWN-POINTING TRIANGLE}"
@@ -125,7 +125,7 @@ def tiles(frames: Mapping[str, pd.DataFrame]) -> list[Tile]:
 
 
 def _tile(headline: Headline, now: Mapping[str, Any], before: Mapping[str, Any]) -> Tile:
-    say = SAY[headline.kind]
+    formatted = FORMATS[headline.kind]
     value, old = (row.get(headline.column) for row in (now, before))
     basis, least = "", FEW
     if headline.basis is None:
@@ -135,24 +135,24 @@ def _tile(headline: Headline, now: Mapping[str, Any], before: Mapping[str, Any])
         middle = "median of " if headline.kind == "duration" and many else ""
         basis = f"{middle}{count(many) if many else 'no'} {headline.things}"
     change, verdict = _TOO_FEW if value is None or old is None or least < FEW else _change(headline, value, old, least)
-    earlier = "nothing before" if old is None else f"before: {say(old)}"
-    return Tile(headline.name, headline.label, value, old, say(value), basis, change, earlier, verdict)
+    earlier = "no earlier value" if old is None else f"before: {formatted(old)}"
+    return Tile(headline.name, headline.label, value, old, formatted(value), basis, change, earlier, verdict)
 
 
 def _change(headline: Headline, value: float, old: float, least: int) -> tuple[str, str]:
-    """Return what became of a number, and whether that is good."""
+    """Return the text and the verdict of a change."""
     difference = value - old
     sign = "+" if difference > 0 else MINUS
     is_little = False
     if headline.kind == "share":
         words, same = f"{sign}{abs(difference) * 100:.1f} points", abs(difference) < SAME_SHARE
-        if not same and abs(difference) * least < FEW:  # one failure more among 25 deployments is 4 points, and chance
+        if not same and abs(difference) * least < FEW:  # one more failure among 25 deployments is 4 points, and may be chance
             return _TOO_FEW
     elif headline.kind == "count":
         words, same, is_little = f"{sign}{count(abs(difference))}", difference == 0, abs(difference) < FEW
     else:
         relative = abs(difference) / old if old else float(difference != 0)
-        words, same = f"{sign}{relative:.0%}" if old else f"{sign}{SAY['duration'](abs(difference))}", relative < SAME
+        words, same = f"{sign}{relative:.0%}" if old else f"{sign}{FORMATS['duration'](abs(difference))}", relative < SAME
     if same:
         return "about the same" if difference else "the same", "same"
     if headline.better is None or is_little:

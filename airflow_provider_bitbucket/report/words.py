@@ -1,4 +1,4 @@
-"""Numbers as people say them. English whatever the locale, so that the same frames give the same page."""
+"""Format numbers and dates for people, in English regardless of the locale, so that the same frames give the same page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 def duration(seconds: float | None) -> str:
-    """Return seconds in the two largest units: ``1 d 4 h``, ``12 min 5 s``."""
+    """Format seconds in the two largest units: ``1 d 4 h``, ``12 min 5 s``."""
     if seconds is None:
         return NOTHING
     for (size, unit), (fine, fine_unit) in pairwise(_UNITS):
@@ -28,38 +28,39 @@ def duration(seconds: float | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """Return a share between 0 and 1 in percent."""
+    """Format a share between 0 and 1 as a percentage; only exactly 0 and 1 have no decimal."""
     return NOTHING if value is None else f"{value:.0%}" if value in (0, 1) else f"{value:.1%}"
 
 
 def count(value: float | None) -> str:
-    """Return a whole number."""
+    """Format a number without decimals and with thousands separators."""
     return NOTHING if value is None else f"{value:,.0f}"
 
 
-SAY: dict[str, Callable[[float | None], str]] = {"duration": duration, "share": share, "count": count}
+#: Unit of a chart or kind of a headline number -> formatter.
+FORMATS: dict[str, Callable[[float | None], str]] = {"duration": duration, "share": share, "count": count}
 
 
-def day(moment: datetime, *, with_year: bool = False) -> str:
-    """Return a day in UTC: ``5 October``."""
-    moment = moment.astimezone(UTC)
-    return f"{moment.day} {_MONTHS[moment.month - 1]}" + (f" {moment.year}" if with_year else "")
+def day(time: datetime, *, with_year: bool = False) -> str:
+    """Format the day in UTC: ``5 October``."""
+    time = time.astimezone(UTC)
+    return f"{time.day} {_MONTHS[time.month - 1]}" + (f" {time.year}" if with_year else "")
 
 
-def short_day(moment: datetime) -> str:
-    """Return a day for an axis: ``5 Oct``."""
-    moment = moment.astimezone(UTC)
-    return f"{moment.day} {_MONTHS[moment.month - 1][:3]}"
+def short_day(time: datetime) -> str:
+    """Format the day in UTC for an axis: ``5 Oct``."""
+    time = time.astimezone(UTC)
+    return f"{time.day} {_MONTHS[time.month - 1][:3]}"
 
 
 def days(since: datetime, until: datetime) -> str:
-    """Return a period by its first and its last day in UTC."""
+    """Format the interval ``[since, until)`` as its first and last day in UTC."""
     last = until.astimezone(UTC) - timedelta(microseconds=1)
     first = day(since, with_year=since.astimezone(UTC).year != last.year)
     return f"{first} to {day(last, with_year=True)}"
 
 
 def plural(many: int, one: str) -> str:
-    """Return ``1 week``, ``2 weeks``; of a thing whose plural ends in s or ies."""
+    """Return a count with its noun, ``1 week`` or ``2 weeks``; the plural must end in ``s`` or ``ies``."""
     more = f"{one[:-1]}ies" if one.endswith("y") else f"{one}s"
     return f"{many:,} {one if many == 1 else more}"

@@ -59,7 +59,7 @@ def deployment(number: int, ended: float, outcome: str) -> dict[str, Any]:
 
 
 def review(number: int, reviewer: str | None, asked_at: float, answered: float | None) -> dict[str, Any]:
-    """Somebody is asked at an hour, and answers so many hours later."""
+    """A reviewer is asked at an hour, and answers so many hours later."""
     person = {"reviewer_id": reviewer and f"{{{reviewer}}}", "reviewer": reviewer}
     row = {"repository": "acme/api", "pull_request_id": number, **person, "requested_on": at(asked_at), "comments": 0}
     if answered is None:

@@ -1,4 +1,4 @@
-"""What the report says, each number computed by hand beside it."""
+"""The contents of the report; each expected number is computed by hand beside it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def tile(report: Report, name: str) -> Tile:
     return next(one for one in report.tiles if one.name == name)
 
 
-def told(report: Report, name: str) -> tuple[str, str, str, str, str]:
+def texts_of_tile(report: Report, name: str) -> tuple[str, str, str, str, str]:
     one = tile(report, name)
     return one.value, one.basis, one.change, one.earlier, one.verdict
 
@@ -37,11 +37,17 @@ def week() -> Report:
     return report_of({"pull_requests": merged + before, "pipelines": runs + old_runs})
 
 
-def test_the_headline_has_the_number_what_it_rests_on_and_the_change(week: Report):
-    assert told(week, "merged") == ("6", "", "+1", "before: 5", "neutral")
+def test_a_headline_has_its_number_its_basis_and_its_change(week: Report):
+    assert texts_of_tile(week, "merged") == ("6", "", "+1", "before: 5", "neutral")
     # (6 h + 8 h) / 2 = 7 h of 2, 4, 6, 8, 10, 12; 7 / 10 - 1 = -30 %
-    assert told(week, "cycle_time") == ("7 h", "median of 6 pull requests", f"{MINUS}30%, better", "before: 10 h", "better")
-    assert told(week, "pickup") == (
+    assert texts_of_tile(week, "cycle_time") == (
+        "7 h",
+        "median of 6 pull requests",
+        f"{MINUS}30%, better",
+        "before: 10 h",
+        "better",
+    )
+    assert texts_of_tile(week, "pickup") == (
         "3 h 30 min",
         "median of 6 reviewed pull requests",
         f"{MINUS}30%, better",
@@ -49,7 +55,7 @@ def test_the_headline_has_the_number_what_it_rests_on_and_the_change(week: Repor
         "better",
     )
     # 15 / 20 against 20 / 20: 25 points, which are 5 pipelines
-    assert told(week, "pipeline_success") == (
+    assert texts_of_tile(week, "pipeline_success") == (
         "75.0%",
         "20 pipelines that passed or failed",
         f"{MINUS}25.0 points, worse",
@@ -57,18 +63,18 @@ def test_the_headline_has_the_number_what_it_rests_on_and_the_change(week: Repor
         "worse",
     )
     # 100 / 103 - 1 = -2.9 %
-    assert told(week, "pipeline_duration") == (
+    assert texts_of_tile(week, "pipeline_duration") == (
         "1 min 40 s",
         "median of 20 pipelines",
         "about the same",
         "before: 1 min 43 s",
         "same",
     )
-    assert told(week, "deployments") == ("0", "", "the same", "before: 0", "same")
-    assert told(week, "lead_time") == (NOTHING, "no commits", "too few to tell", "nothing before", "unknown")
+    assert texts_of_tile(week, "deployments") == ("0", "", "the same", "before: 0", "same")
+    assert texts_of_tile(week, "lead_time") == (NOTHING, "no commits", "too few to compare", "no earlier value", "unknown")
 
 
-def test_arrows_say_where_it_went_and_colour_whether_that_is_good(week: Report):
+def test_arrows_show_the_direction_of_a_change(week: Report):
     assert [tile(week, name).sign for name in ("merged", "cycle_time", "pipeline_success", "pipeline_duration")] == [
         "▲",
         "▼",
@@ -78,21 +84,21 @@ def test_arrows_say_where_it_went_and_colour_whether_that_is_good(week: Report):
 
 
 @pytest.mark.parametrize("now", [0, 4])
-def test_of_a_few_nothing_is_concluded(now: int):
+def test_few_items_are_not_compared(now: int):
     rows = [pull_request(number, opened=1, lasted=1) for number in range(now)]
     rows += [pull_request(10 + number, opened=-100, lasted=20) for number in range(9)]
     one = tile(report_of({"pull_requests": rows}), "cycle_time")
-    assert (one.change, one.verdict, one.sign) == ("too few to tell", "unknown", "")
+    assert (one.change, one.verdict, one.sign) == ("too few to compare", "unknown", "")
 
 
-def test_one_failure_more_is_chance():
+def test_one_more_failure_may_be_chance():
     """1 of 24 and 2 of 24: 4.2 points are one pipeline."""
     runs = [pipeline(number, number / 10, "FAILED" if number < 2 else "SUCCESSFUL") for number in range(24)]
     runs += [pipeline(100 + number, -50 + number / 10, "FAILED" if number < 1 else "SUCCESSFUL") for number in range(24)]
     assert tile(report_of({"pipelines": runs}), "pipeline_success").verdict == "unknown"
 
 
-def test_a_share_rests_on_what_it_is_divided_by():
+def test_a_share_is_compared_only_if_its_divisor_is_large_enough():
     """98 stopped, 1 successful and 1 failed: 50 % of 2. Before, 9 of 9. And 12 of 12 deployments failed, 12 succeeded before."""
     ends = ["STOPPED"] * 98 + ["SUCCESSFUL", "FAILED"]
     runs = [pipeline(number, 1, status) for number, status in enumerate(ends)]
@@ -100,10 +106,10 @@ def test_a_share_rests_on_what_it_is_divided_by():
     released = [deployment(number, number, "FAILED") for number in range(12)]
     released += [deployment(100 + number, number - 100, "SUCCESSFUL") for number in range(12)]
     report = report_of({"pipelines": runs, "deployments": released})
-    few = ("50.0%", "2 pipelines that passed or failed", "too few to tell", "before: 100%", "unknown")
-    assert told(report, "pipeline_success") == few
-    worse = ("100%", "12 deployments that ended", "+100.0 points, worse", "before: 0%", "worse")
-    assert told(report, "change_failure_rate") == worse
+    few = ("50.0%", "2 pipelines that passed or failed", "too few to compare", "before: 100%", "unknown")
+    assert texts_of_tile(report, "pipeline_success") == few
+    worse = ("100%", "12 completed deployments", "+100.0 points, worse", "before: 0%", "worse")
+    assert texts_of_tile(report, "change_failure_rate") == worse
 
 
 def test_a_line_that_is_always_0_is_drawn():
@@ -113,7 +119,7 @@ def test_a_line_that_is_always_0_is_drawn():
     assert charts["throughput"].is_empty
 
 
-def test_pictures_go_over_both_periods_by_week(week: Report):
+def test_charts_cover_both_periods_by_week(week: Report):
     assert (week.weeks, week.old_weeks) == (["28 Sep", "5 Oct"], 1)
     charts = {chart.name: chart for chart in week.charts}
     assert charts["throughput"].series == {"opened": [5, 6], "merged": [5, 6]}
@@ -143,7 +149,7 @@ def test_the_slowest_come_first_with_their_links():
     assert len(slowest.rows) == ROWS
 
 
-def test_what_lies_around_longest_comes_first():
+def test_the_longest_idle_pull_request_comes_first():
     rows = [pull_request(number, opened=-24.0 * number, lasted=None, author=None) for number in (5, 20, 30)]
     stalest = texts(report_of({"pull_requests": rows}), "stalest")
     # As of the end, 7 days after the period began.
@@ -186,10 +192,10 @@ def test_many_people_do_not_fill_the_page():
     rows = [review(number, f"Person {number}", 1, 2) for number in range(PEOPLE + 2)]
     people = report_of({"reviews": rows}).tables["people"]
     assert len(people.rows) == PEOPLE
-    assert people.note.endswith(f"The {PEOPLE} who reviewed most of {PEOPLE + 2}.")
+    assert people.note.endswith(f"The {PEOPLE} of {PEOPLE + 2} people with the most reviews.")
 
 
-def test_nothing_at_all_is_told_as_nothing():
+def test_an_empty_workspace_has_no_numbers():
     report = report_of({})
     assert [one.number for one in report.tiles] == [0 if one.basis is None else None for one in HEADLINES]
     assert all(chart.is_empty for chart in report.charts)

@@ -1,4 +1,4 @@
-"""Numbers as people say them."""
+"""Formatting of numbers and dates for people."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from airflow_provider_bitbucket.report.words import NOTHING, days, duration, plu
         *((86_390, "1 d"), (100_800, "1 d 4 h"), (30 * 86_400 + 82_800, "30 d 23 h"), (1000 * 86_400, "1,000 d")),
     ],
 )
-def test_a_duration_is_told_in_its_two_largest_units(seconds: float | None, words: str):
+def test_a_duration_is_shown_in_its_two_largest_units(seconds: float | None, words: str):
     assert duration(seconds) == words
 
 
@@ -47,9 +47,9 @@ def test_a_period_is_named_by_its_first_and_last_day():
     assert days(datetime(2026, 12, 7, tzinfo=UTC), datetime(2027, 1, 4, tzinfo=UTC)) == "7 December 2026 to 3 January 2027"
 
 
-@pytest.mark.parametrize("moment", ["2026-11-02T00:00:00+00:00", "2026-11-02T06:00:00+00:00", "2026-11-09T00:30:00+01:00"])
-def test_the_last_whole_weeks_end_on_the_monday_before(moment: str):
-    period = last_whole_weeks(datetime.fromisoformat(moment), 4)
+@pytest.mark.parametrize("time", ["2026-11-02T00:00:00+00:00", "2026-11-02T06:00:00+00:00", "2026-11-09T00:30:00+01:00"])
+def test_the_last_whole_weeks_end_on_the_monday_before(time: str):
+    period = last_whole_weeks(datetime.fromisoformat(time), 4)
     assert (period.since, period.until) == (datetime(2026, 10, 5, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC))
     assert period.before.since == datetime(2026, 9, 7, tzinfo=UTC)
     assert len(period.mondays) == 8
