@@ -14,7 +14,7 @@ from airflow_provider_bitbucket.datasets.people import Account, Bots, is_bot
 from airflow_provider_bitbucket.datasets.pull_request_activity import timelines
 from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
-from airflow_provider_bitbucket.datasets.spool import Room, Spool
+from airflow_provider_bitbucket.datasets.spool import MemoryBudget, Spool
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -331,7 +331,7 @@ def _with_timelines(
 
     # All have to be listed before it is known which way to their timelines is cheaper; many wait on disk.
     with TemporaryDirectory(prefix="bitbucket-", ignore_cleanup_errors=True) as folder:
-        spool = Spool(Path(folder) / "pull_requests", Room(100))  # there may be ten of these at a time
+        spool = Spool(Path(folder) / "pull_requests", MemoryBudget(100))  # there may be ten of these at a time
         spool.fill(noted())
         entries = dict(timelines(client, repository, created, reader))
         for row in spool.take():

@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_bitbucket.client import BitbucketNotFoundError
 from airflow_provider_bitbucket.datasets import branches, environments, members, repositories
-from airflow_provider_bitbucket.datasets.extract import Dataset
+from airflow_provider_bitbucket.extraction.dataset import Dataset
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.commits.graph import add_commit
 from bitbucket_cloud_emulator.pytest_plugin import NOW

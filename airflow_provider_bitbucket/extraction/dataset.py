@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_bitbucket.datasets import DATASETS
 from airflow_provider_bitbucket.datasets.intervals import OVERLAP, interval
 from airflow_provider_bitbucket.datasets.people import Bots
-from airflow_provider_bitbucket.datasets.reading import WORKERS, Reading
 from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import Schema
+from airflow_provider_bitbucket.extraction.extraction import WORKERS, Extraction
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,7 +92,7 @@ class Dataset:
         workers: int = WORKERS,
         on_repository_error: str = "fail",
         **options: Any,
-    ) -> Reading:
+    ) -> Extraction:
         """Return the records of repositories in their order, several repositories being read at a time, and what they cost.
 
         :param repositories: slugs or ``workspace/slug``, or one of them; None: all of the workspace, at one more request for
@@ -118,7 +118,7 @@ class Dataset:
             )
             return records
 
-        return Reading(
+        return Extraction(
             self, read, names, since, until, client.budget, workers=workers, on_repository_error=on_repository_error, bots=bots
         )
 
