@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets.intervals import date_at, within
 from airflow_provider_bitbucket.datasets.people import Account
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient
 
 SCHEMA = Schema(
@@ -51,11 +50,6 @@ def read(
             yield {"repository": name, "branch": branch}
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return branches as a frame with the columns of :data:`SCHEMA`."""
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     branch = record["branch"]
     target = branch.get("target") or {}
@@ -70,3 +64,6 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         "merge_strategy": branch.get("default_merge_strategy"),
         "url": ((branch.get("links") or {}).get("html") or {}).get("href"),
     }
+
+
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, row=_row, read=read)

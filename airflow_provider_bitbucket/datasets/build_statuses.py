@@ -8,19 +8,18 @@ Pipelines are in `pipelines`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_bitbucket.datasets import pull_requests
 from airflow_provider_bitbucket.datasets.intervals import EARLIEST, date_at
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient
 
 K = TypeVar("K")
@@ -82,11 +81,6 @@ def read(
             yield {"repository": record["repository"], "pull_request_id": number, "status": status, "is_latest": is_latest}
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return build statuses as a frame with the columns of :data:`SCHEMA`."""
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
 def _statuses(client: BitbucketClient, repository: str, number: int) -> list[Mapping[str, Any]]:
     """Return the statuses of a pull request, without those that a list which shifts between its pages repeats.
 
@@ -140,3 +134,6 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         "updated_on": status.get("updated_on"),
         "url": status.get("url"),
     }
+
+
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, row=_row, read=read, overlap=OVERLAP)

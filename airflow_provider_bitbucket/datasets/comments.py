@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client.paging import LARGEST_PULL_REQUEST_PAGE
 from airflow_provider_bitbucket.datasets.intervals import back_to
 from airflow_provider_bitbucket.datasets.people import Account
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, INTEGER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 from airflow_provider_bitbucket.datasets.timeline import Entry
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient
 
 SCHEMA = Schema(
@@ -65,11 +64,6 @@ def read(
             yield {"repository": name, "pull_request_id": entry.pull_request_id, "comment": comment}
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return comments as a frame with the columns of :data:`SCHEMA`."""
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     comment = record["comment"]
     author, inline = Account.of(comment.get("user")), comment.get("inline") or {}
@@ -92,3 +86,6 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         "is_resolved": bool(comment.get("resolution")),
         "url": ((comment.get("links") or {}).get("html") or {}).get("href"),
     }
+
+
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, row=_row, read=read)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE
 from airflow_provider_bitbucket.datasets.intervals import back_to, date_at
 from airflow_provider_bitbucket.datasets.people import Account, Bots
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, INTEGER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient
 
 #: A commit has the date at which it was written, and often is pushed days later.
@@ -67,11 +66,6 @@ def read(
         yield {"repository": name, "commit": commit, "bots": machines}
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return commits as a frame with the columns of :data:`SCHEMA`."""
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     return {"repository": record["repository"], **row(record["commit"], record.get("bots", ()))}
 
@@ -96,3 +90,6 @@ def row(commit: Mapping[str, Any], bots: Collection[str]) -> dict[str, Any]:
         "parents": len(parents),
         "parent_hashes": " ".join(one["hash"] for one in parents if one and one.get("hash")) or None,
     }
+
+
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, row=_row, read=read, overlap=OVERLAP)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets import environments
 from airflow_provider_bitbucket.datasets.intervals import moment, within
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient
 
 SCHEMA = Schema(
@@ -97,14 +96,6 @@ def read(
             yield {"repository": name, **record}
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return deployments as a frame with the columns of :data:`SCHEMA`.
-
-    :param records: what :func:`read` yields
-    """
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     deployment, environment = record["deployment"], record["environment"]
     state, release = deployment.get("state") or {}, deployment.get("release") or {}
@@ -153,3 +144,6 @@ def _seconds(begin: datetime | None, end: datetime | None) -> float | None:
 def _build_number(name: str | None) -> int | None:
     number = (name or "").removeprefix("#")
     return int(number) if number.isascii() and number.isdecimal() else None
+
+
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, row=_row, read=read)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets import pull_requests
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import CATEGORY, INTEGER, TEXT, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient
 
 SCHEMA = Schema(
@@ -51,11 +50,6 @@ def read(
             yield {"repository": record["repository"], "pull_request_id": record["pull_request"]["id"], "diffstat": row}
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return changed files as a frame with the columns of :data:`SCHEMA`."""
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     row = record["diffstat"]
     path, old_path = (row.get("new") or {}).get("path"), (row.get("old") or {}).get("path")
@@ -70,3 +64,6 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         "lines_added": row.get("lines_added"),
         "lines_removed": row.get("lines_removed"),
     }
+
+
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, row=_row, read=read)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, TEXT, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient
 
 TYPES = ("Test", "Staging", "Production")
@@ -50,11 +49,6 @@ def read(
         yield {"repository": name, "environment": environment}
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return environments as a frame with the columns of :data:`SCHEMA`."""
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
 def type_of(environment: Mapping[str, Any]) -> str | None:
     """Return the type of an environment, such as ``Production``."""
     name: str | None = (environment.get("environment_type") or environment.get("category") or {}).get("name")
@@ -75,3 +69,6 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         "is_locked": None if lock is None else lock != "OPEN",
         "is_admin_only": (environment.get("restrictions") or {}).get("admin_only"),
     }
+
+
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, row=_row, read=read)

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client.pipeline_state import STEP_RESULTS, step_result
 from airflow_provider_bitbucket.datasets import pipelines
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient
 
 _TRIGGER = "pipeline_step_trigger_"
 
 OVERLAP = pipelines.OVERLAP
-#: ``read`` takes ``changed_since``, so that what is over costs nothing when reading goes on.
-READS_CHANGES = True
 
 SCHEMA = Schema(
     "pipeline_steps",
@@ -97,11 +94,6 @@ def read(
             }
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return steps as a frame with the columns of :data:`SCHEMA`."""
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     step = record["step"]
     return {
@@ -118,3 +110,6 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         "duration_seconds": step.get("duration_in_seconds"),
         "build_seconds": step.get("build_seconds_used"),
     }
+
+
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, row=_row, read=read, overlap=OVERLAP, reads_changes=True)

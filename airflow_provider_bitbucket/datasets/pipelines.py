@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -12,12 +12,11 @@ from airflow_provider_bitbucket.client import BitbucketNotFoundError, PipelineSt
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE
 from airflow_provider_bitbucket.datasets.intervals import back_to, date_at, moment
 from airflow_provider_bitbucket.datasets.people import Account
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient, PipelineOutcome
 
 log = logging.getLogger(__name__)
@@ -124,14 +123,6 @@ def was_over(outcome: PipelineOutcome, before: datetime) -> bool:
     return outcome.completed and ended is not None and ended < before
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return pipelines as a frame with the columns of :data:`SCHEMA`.
-
-    :param records: what :func:`read` yields
-    """
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     outcome = record["outcome"]
     row = record["pipeline"]
@@ -170,3 +161,6 @@ def _created_on(row: Mapping[str, Any]) -> datetime | None:
 
 def _wall_seconds(begin: datetime | None, end: datetime | None) -> float | None:
     return max((end - begin).total_seconds(), 0.0) if begin and end else None
+
+
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, row=_row, read=read, overlap=OVERLAP)

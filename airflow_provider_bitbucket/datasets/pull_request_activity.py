@@ -19,14 +19,12 @@ from airflow_provider_bitbucket.datasets.records import (
     RecordReader,
     is_lasting,
     log_incomplete,
-    records_frame,
 )
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 from airflow_provider_bitbucket.datasets.timeline import KINDS, Entry
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient
 
 log = logging.getLogger(__name__)
@@ -123,14 +121,6 @@ def timelines(
             yield number, reader.part(number, "timeline", partial(_timeline, client, repository, number, reader))
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return entries as a frame with the columns of :data:`SCHEMA`.
-
-    :param records: what :func:`read` yields
-    """
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     entry: Entry = record["entry"]
     actor = entry.actor
@@ -180,3 +170,6 @@ def _read_feed(
 
 def _begins(entries: Iterable[Entry], created: datetime) -> bool:
     return any(entry.kind == "update" and entry.date and entry.date <= created + _BEGINNING for entry in entries)
+
+
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, row=_row, read=read)

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets.intervals import date_at, within
 from airflow_provider_bitbucket.datasets.people import Account
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, INTEGER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient
 
 SCHEMA = Schema(
@@ -67,11 +66,6 @@ def read_workspace(
     yield from _updated(listed, lambda row: f"{workspace}/{row['slug']}", since, until)
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return repositories as a frame with the columns of :data:`SCHEMA`."""
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
 def _with_slug(row: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(row["slug"], str) or not row["slug"]:
         raise TypeError("slug")
@@ -110,3 +104,6 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         "updated_on": row.get("updated_on"),
         "url": ((row.get("links") or {}).get("html") or {}).get("href"),
     }
+
+
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, row=_row, read=read, read_workspace=read_workspace)

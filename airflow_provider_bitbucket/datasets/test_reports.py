@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client.pipeline_state import step_result
 from airflow_provider_bitbucket.datasets import pipeline_steps
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import CATEGORY, INTEGER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient
 
 #: How a step ends that may have written a report; one that was stopped, or did not run, has none.
@@ -22,8 +21,6 @@ _RAN = ("SUCCESSFUL", "FAILED", "ERROR")
 _COUNT = "number_of_{}test_cases"
 
 OVERLAP = pipeline_steps.OVERLAP
-#: ``read`` takes ``changed_since``, so that what is over costs nothing when reading goes on.
-READS_CHANGES = True
 
 SCHEMA = Schema(
     "test_reports",
@@ -84,11 +81,6 @@ def _step_that_ran(record: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mappin
     return record, step, uuid if isinstance(uuid, str) else None
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return test reports as a frame with the columns of :data:`SCHEMA`."""
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     step, report = record["step"], record["report"]
     return {
@@ -104,3 +96,6 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         "error": report.get(_COUNT.format("error_")),
         "skipped": report.get(_COUNT.format("skipped_")),
     }
+
+
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, row=_row, read=read, overlap=OVERLAP, reads_changes=True)

@@ -156,8 +156,8 @@ class Extraction:
         :param read_until: what :attr:`read_until` was then; repositories that are not in it are read as they would be
         """
         for name, moment in read_until.items():
-            self.since[name] = moment - self.dataset.overlap
-            if self.dataset.reads_changes:
+            self.since[name] = moment - self.dataset.spec.overlap
+            if self.dataset.spec.reads_changes:
                 self._changed_since[name] = moment - OVERLAP
 
     def frame(self, max_rows: int | None = None) -> pd.DataFrame:
