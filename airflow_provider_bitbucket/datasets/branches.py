@@ -15,6 +15,11 @@ from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import BitbucketClient
 
+
+def _author(record: Mapping[str, Any]) -> str | None:
+    return Account.of_commit(record["branch"].get("target") or {}).name
+
+
 SCHEMA = Schema(
     "branches",
     ("repository", "name"),
@@ -24,10 +29,13 @@ SCHEMA = Schema(
         Column("commit", TEXT, "newest commit, full hash", "target.hash"),
         Column("committed_on", TIMESTAMP, "author date of the newest commit", "target.date"),
         Column("author_id", TEXT, "uuid of its author; null when no account has the e-mail", "target.author.user.uuid"),
-        Column("author", TEXT, "display name of its author; name and e-mail when no account has it", "target.author"),
+        Column(
+            "author", TEXT, "display name of its author; name and e-mail when no account has it", "target.author", value=_author
+        ),
         Column("merge_strategy", TEXT, "how pull requests into it are merged by default", "default_merge_strategy"),
         Column("url", TEXT, "web page", "links.html.href"),
     ),
+    root="branch",
 )
 
 
@@ -50,20 +58,4 @@ def read(
             yield {"repository": name, "branch": branch}
 
 
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    branch = record["branch"]
-    target = branch.get("target") or {}
-    author = Account.of_commit(target)
-    return {
-        "repository": record["repository"],
-        "name": branch.get("name"),
-        "commit": target.get("hash"),
-        "committed_on": target.get("date"),
-        "author_id": author.id,
-        "author": author.name,
-        "merge_strategy": branch.get("default_merge_strategy"),
-        "url": ((branch.get("links") or {}).get("html") or {}).get("href"),
-    }
-
-
-SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, row=_row, read=read)
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, read=read)

@@ -14,19 +14,33 @@ from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import BitbucketClient
 
+
+def _path(record: Mapping[str, Any]) -> str | None:
+    """Return the path after the change.
+
+    :raises KeyError: there is no path before the change either
+    """
+    old, new = ((record["diffstat"].get(side) or {}).get("path") for side in ("old", "new"))
+    if not (isinstance(new, str) or isinstance(old, str)):
+        raise KeyError("new.path", "old.path")
+    path: str | None = new
+    return path
+
+
 SCHEMA = Schema(
     "diffstats",
     ("repository", "pull_request_id", "path", "old_path"),
     (
         Column("repository", TEXT, "workspace/repository", "asked for"),
         Column("pull_request_id", INTEGER, "number of the pull request within its repository", "asked for"),
-        Column("path", TEXT, "path after the change; null for a removed file", "new.path"),
+        Column("path", TEXT, "path after the change; null for a removed file", "new.path", value=_path),
         Column("old_path", TEXT, "path before the change; null for an added file", "old.path"),
         Column("status", CATEGORY, "what happened to the file", "status", categories=("added", "modified", "removed", "renamed")),
         Column("lines_added", INTEGER, "lines added", "lines_added", "lines"),
         Column("lines_removed", INTEGER, "lines removed", "lines_removed", "lines"),
     ),
     required=("repository", "pull_request_id"),
+    root="diffstat",
 )
 
 
@@ -50,20 +64,4 @@ def read(
             yield {"repository": record["repository"], "pull_request_id": record["pull_request"]["id"], "diffstat": row}
 
 
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    row = record["diffstat"]
-    path, old_path = (row.get("new") or {}).get("path"), (row.get("old") or {}).get("path")
-    if not (isinstance(path, str) or isinstance(old_path, str)):
-        raise KeyError("new.path", "old.path")
-    return {
-        "repository": record["repository"],
-        "pull_request_id": record["pull_request_id"],
-        "path": path,
-        "old_path": old_path,
-        "status": row.get("status"),
-        "lines_added": row.get("lines_added"),
-        "lines_removed": row.get("lines_removed"),
-    }
-
-
-SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, row=_row, read=read)
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, read=read)

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
 TYPES = ("Test", "Staging", "Production")
 
+
+def _is_locked(record: Mapping[str, Any]) -> bool | None:
+    lock = (record["environment"].get("lock") or {}).get("name")
+    return None if lock is None else lock != "OPEN"
+
+
 SCHEMA = Schema(
     "environments",
     ("repository", "id"),
@@ -26,9 +32,10 @@ SCHEMA = Schema(
         Column("type", CATEGORY, "what it is for", "environment_type.name, else category.name", categories=TYPES),
         Column("rank", INTEGER, "its place on the way to production", "rank"),
         Column("is_hidden", BOOLEAN, "whether the dashboard hides it", "hidden"),
-        Column("is_locked", BOOLEAN, "whether a deployment holds it now", "lock.name"),
+        Column("is_locked", BOOLEAN, "whether a deployment holds it now", "lock.name", value=_is_locked),
         Column("is_admin_only", BOOLEAN, "whether only administrators may deploy to it", "restrictions.admin_only"),
     ),
+    root="environment",
 )
 
 
@@ -55,20 +62,4 @@ def type_of(environment: Mapping[str, Any]) -> str | None:
     return name
 
 
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    environment = record["environment"]
-    lock = (environment.get("lock") or {}).get("name")
-    return {
-        "repository": record["repository"],
-        "id": environment.get("uuid"),
-        "name": environment.get("name"),
-        "slug": environment.get("slug"),
-        "type": type_of(environment),
-        "rank": environment.get("rank"),
-        "is_hidden": environment.get("hidden"),
-        "is_locked": None if lock is None else lock != "OPEN",
-        "is_admin_only": (environment.get("restrictions") or {}).get("admin_only"),
-    }
-
-
-SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, row=_row, read=read)
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, read=read)

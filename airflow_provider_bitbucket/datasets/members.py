@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.datasets.people import Account
 from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import TEXT, Column, Schema
 from airflow_provider_bitbucket.datasets.spec import DatasetSpec
@@ -44,8 +43,4 @@ def read_workspace(
         yield {"workspace": workspace, "user": membership.get("user") or {}}
 
 
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {"workspace": record["workspace"], **Account.of(record["user"])._asdict()}
-
-
-SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, row=_row, read_workspace=read_workspace)
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, read_workspace=read_workspace)

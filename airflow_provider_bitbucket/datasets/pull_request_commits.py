@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ SCHEMA = Schema(
         Column("pull_request_id", INTEGER, "number of the pull request within its repository", "asked for"),
         *commits.COLUMNS,
     ),
+    root="commit",
 )
 
 
@@ -57,9 +58,4 @@ def read(
             }
 
 
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    names = {"repository": record["repository"], "pull_request_id": record["pull_request_id"]}
-    return names | commits.row(record["commit"], record.get("bots", ()))
-
-
-SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, row=_row, read=read)
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, read=read)
