@@ -13,7 +13,7 @@ import time
 from multiprocessing.connection import Connection
 
 from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
-from airflow_provider_bitbucket.datasets.extract import Dataset
+from airflow_provider_bitbucket.extraction.dataset import Dataset
 from bitbucket_cloud_emulator import BitbucketEmulator
 
 LATENCY = 0.1  # seconds

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from airflow_provider_bitbucket.client.transport.budget import RateBudget
-from airflow_provider_bitbucket.datasets.extract import Dataset
-from airflow_provider_bitbucket.datasets.parquet import write_parquet
-from airflow_provider_bitbucket.datasets.reading import Reading
+from airflow_provider_bitbucket.extraction.dataset import Dataset
+from airflow_provider_bitbucket.extraction.extraction import Extraction
+from airflow_provider_bitbucket.sinks.parquet import write_parquet
 from bitbucket_cloud_emulator import BitbucketEmulator
 
 REPOSITORIES = 20
@@ -54,7 +54,7 @@ def main(count: int) -> None:
     names = [f"acme/service-{number}" for number in range(REPOSITORIES)]
     for partitioned in (True, False):
         with tempfile.TemporaryDirectory() as folder:
-            reading = Reading(Dataset("pull_requests"), read, names, None, None, RateBudget())
+            reading = Extraction(Dataset("pull_requests"), read, names, None, None, RateBudget())
             path, began = Path(folder) / "out", time.monotonic()
             rows = write_parquet(reading.dataset, reading, path, partitioned=partitioned)
             files = list(path.rglob("*.parquet")) if partitioned else [path]

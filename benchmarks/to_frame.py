@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
-from airflow_provider_bitbucket.datasets.extract import Dataset
+from airflow_provider_bitbucket.extraction.dataset import Dataset
 from bitbucket_cloud_emulator import BitbucketEmulator
 
 if TYPE_CHECKING:

@@ -1,9 +1,10 @@
-"""One module per dataset with all there is to know about it: ``SCHEMA``, ``read`` and ``to_frame``.
+"""Declarations of the datasets: one module each with its columns, how it is read, and its ``SPEC``.
 
-``read`` takes a repository. What Bitbucket lists for a workspace at once has ``read_workspace``, beside ``read`` or in its place.
+``read`` yields the records of a repository. Lists that Bitbucket offers for a whole workspace have ``read_workspace`` as well, or
+instead. A new dataset is registered by one line in :mod:`~airflow_provider_bitbucket.datasets.catalog` and its name below.
 """
 
-#: Names of the datasets; each is a module of this package, imported when it is used: they need pandas, this name does not.
+#: Names of the datasets. They are here, and not in the catalog, because DAG files need them and must not import the modules.
 DATASETS = (
     "pull_requests",
     "pull_request_activity",
@@ -23,11 +24,11 @@ DATASETS = (
     "build_statuses",
 )
 
-#: Of which no row says when it came or changed: there is nothing to go on from, they can only be read whole.
+#: Datasets whose rows have no date of creation or change, so that they cannot be read incrementally.
 ONLY_WHOLE = ("branches",)
 
 __all__ = ["DATASETS", "ONLY_WHOLE", "TooManyRowsError"]
 
 
 class TooManyRowsError(ValueError):
-    """There are more rows than were wanted at once."""
+    """The rows exceed the limit of the caller."""

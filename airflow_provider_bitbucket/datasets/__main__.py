@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 import sys
-from importlib import import_module
-from typing import Any
+from collections.abc import Callable
 
-from airflow_provider_bitbucket.datasets import DATASETS
+from airflow_provider_bitbucket.datasets.catalog import SPECS
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 _INTRODUCTION = """# Datasets
 
@@ -22,17 +22,18 @@ overlapping reads can be merged. A Parquet file without rows keeps every dtype b
 
 def markdown() -> str:
     """Return the page."""
-    return "\n\n".join([_INTRODUCTION, *map(_section, DATASETS)]) + "\n"
+    return "\n\n".join([_INTRODUCTION, *map(_section, SPECS)]) + "\n"
 
 
-def _section(name: str) -> str:
-    module = import_module(f"airflow_provider_bitbucket.datasets.{name}")
-    costs = [_cost(each, getattr(module, each)) for each in ("read", "read_workspace") if hasattr(module, each)]
-    key = ", ".join(f"`{column}`" for column in module.SCHEMA.key)
-    return "\n\n".join([f"## `{name}`", inspect.getdoc(module) or "", *costs, f"Key: {key}.", module.SCHEMA.to_markdown()])
+def _section(spec: DatasetSpec) -> str:
+    functions = {"read": spec.read, "read_workspace": spec.read_workspace}
+    costs = [_cost(name, function) for name, function in functions.items() if function]
+    key = ", ".join(f"`{column}`" for column in spec.schema.key)
+    description = inspect.cleandoc(spec.description or "")
+    return "\n\n".join([f"## `{spec.name}`", description, *costs, f"Key: {key}.", spec.schema.to_markdown()])
 
 
-def _cost(name: str, function: Any) -> str:
+def _cost(name: str, function: Callable[..., object]) -> str:
     cost = (inspect.getdoc(function) or "").partition("\n:param")[0].strip().replace("``", "`")
     return f"`{name}`: {cost}"
 

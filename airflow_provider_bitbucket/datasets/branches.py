@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets.intervals import date_at, within
 from airflow_provider_bitbucket.datasets.people import Account
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient
+
+
+def _author(record: Mapping[str, Any]) -> str | None:
+    return Account.of_commit(record["branch"].get("target") or {}).name
+
 
 SCHEMA = Schema(
     "branches",
@@ -25,10 +29,13 @@ SCHEMA = Schema(
         Column("commit", TEXT, "newest commit, full hash", "target.hash"),
         Column("committed_on", TIMESTAMP, "author date of the newest commit", "target.date"),
         Column("author_id", TEXT, "uuid of its author; null when no account has the e-mail", "target.author.user.uuid"),
-        Column("author", TEXT, "display name of its author; name and e-mail when no account has it", "target.author"),
+        Column(
+            "author", TEXT, "display name of its author; name and e-mail when no account has it", "target.author", value=_author
+        ),
         Column("merge_strategy", TEXT, "how pull requests into it are merged by default", "default_merge_strategy"),
         Column("url", TEXT, "web page", "links.html.href"),
     ),
+    root="branch",
 )
 
 
@@ -51,22 +58,4 @@ def read(
             yield {"repository": name, "branch": branch}
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return branches as a frame with the columns of :data:`SCHEMA`."""
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    branch = record["branch"]
-    target = branch.get("target") or {}
-    author = Account.of_commit(target)
-    return {
-        "repository": record["repository"],
-        "name": branch.get("name"),
-        "commit": target.get("hash"),
-        "committed_on": target.get("date"),
-        "author_id": author.id,
-        "author": author.name,
-        "merge_strategy": branch.get("default_merge_strategy"),
-        "url": ((branch.get("links") or {}).get("html") or {}).get("href"),
-    }
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, read=read)

@@ -8,19 +8,19 @@ Pipelines are in `pipelines`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_bitbucket.datasets import pull_requests
 from airflow_provider_bitbucket.datasets.intervals import EARLIEST, date_at
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient
 
 K = TypeVar("K")
@@ -48,14 +48,16 @@ SCHEMA = Schema(
             BOOLEAN,
             "whether no other status of this pull request with the same key, on whichever commit, was newer when it was read",
             "key, updated_on",
+            value=itemgetter("is_latest"),
         ),
-        Column("name", TEXT, "name for people", "name"),
-        Column("description", TEXT, "what the build says of itself", "description"),
+        Column("name", TEXT, "name for people", "name, else null"),
+        Column("description", TEXT, "what the build says of itself", "description, else null"),
         Column("ref_name", TEXT, "branch or tag that led to the commit then; null where the build names none", "refname"),
         Column("created_on", TIMESTAMP, "when it was told first", "created_on"),
         Column("updated_on", TIMESTAMP, "when it was told last", "updated_on"),
         Column("url", TEXT, "web page of the build", "url"),
     ),
+    root="status",
 )
 
 
@@ -80,11 +82,6 @@ def read(
         for status in listed:
             is_latest = status is newest[_key(status)]
             yield {"repository": record["repository"], "pull_request_id": number, "status": status, "is_latest": is_latest}
-
-
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return build statuses as a frame with the columns of :data:`SCHEMA`."""
-    return records_frame(SCHEMA, _row, records, on_incomplete)
 
 
 def _statuses(client: BitbucketClient, repository: str, number: int) -> list[Mapping[str, Any]]:
@@ -124,19 +121,4 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    status = record["status"]
-    return {
-        "repository": record["repository"],
-        "pull_request_id": record["pull_request_id"],
-        "commit": (status.get("commit") or {}).get("hash"),
-        "key": status.get("key"),
-        "state": status.get("state"),
-        "is_latest": record["is_latest"],
-        "name": status.get("name") or None,
-        "description": status.get("description") or None,
-        "ref_name": status.get("refname"),
-        "created_on": status.get("created_on"),
-        "updated_on": status.get("updated_on"),
-        "url": status.get("url"),
-    }
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, read=read, overlap=OVERLAP)

@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client.paging import LARGEST_PULL_REQUEST_PAGE
 from airflow_provider_bitbucket.datasets.intervals import back_to
-from airflow_provider_bitbucket.datasets.people import Account
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, INTEGER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 from airflow_provider_bitbucket.datasets.timeline import Entry
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient
+
+
+def _has(field: str) -> Callable[[Mapping[str, Any]], bool]:
+    return lambda record: bool(record["comment"].get(field))
+
+
+def _line(record: Mapping[str, Any]) -> int | None:
+    inline = record["comment"].get("inline") or {}
+    line: int | None = inline.get("to")
+    return inline.get("from") if line is None else line
+
 
 SCHEMA = Schema(
     "comments",
     ("repository", "pull_request_id", "id"),
     (
         Column("repository", TEXT, "workspace/repository", "asked for"),
-        Column("pull_request_id", INTEGER, "number of the pull request within its repository", "pull_request.id"),
+        Column(
+            "pull_request_id",
+            INTEGER,
+            "number of the pull request within its repository",
+            "pull_request.id",
+            value=itemgetter("pull_request_id"),
+        ),
         Column("id", INTEGER, "id", "comment.id"),
         Column("parent_id", INTEGER, "id of the comment it answers", "comment.parent.id"),
         Column("author_id", TEXT, "uuid of who wrote it; null for a deleted account", "comment.user.uuid"),
@@ -33,12 +49,24 @@ SCHEMA = Schema(
         Column(
             "updated_on", TIMESTAMP, "when it was changed last; some microseconds later without any change", "comment.updated_on"
         ),
-        Column("text", TEXT, "what it says, as written; null for a deleted one", "comment.content.raw"),
+        Column("text", TEXT, "what it says, as written; null for a deleted one", "comment.content.raw, else null"),
         Column("path", TEXT, "file it stands at", "comment.inline.path"),
-        Column("line", INTEGER, "line it stands at, after the change or else before; null at a whole file", "comment.inline"),
-        Column("is_deleted", BOOLEAN, "whether it was deleted", "comment.deleted"),
-        Column("is_pending", BOOLEAN, "whether it is part of a review that was not sent yet", "comment.pending"),
-        Column("is_resolved", BOOLEAN, "whether its thread was resolved", "comment.resolution"),
+        Column(
+            "line",
+            INTEGER,
+            "line it stands at, after the change or else before; null at a whole file",
+            "comment.inline",
+            value=_line,
+        ),
+        Column("is_deleted", BOOLEAN, "whether it was deleted", "comment.deleted", value=_has("deleted")),
+        Column(
+            "is_pending",
+            BOOLEAN,
+            "whether it is part of a review that was not sent yet",
+            "comment.pending",
+            value=_has("pending"),
+        ),
+        Column("is_resolved", BOOLEAN, "whether its thread was resolved", "comment.resolution", value=_has("resolution")),
         Column("url", TEXT, "web page", "comment.links.html.href"),
     ),
 )
@@ -65,30 +93,4 @@ def read(
             yield {"repository": name, "pull_request_id": entry.pull_request_id, "comment": comment}
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return comments as a frame with the columns of :data:`SCHEMA`."""
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    comment = record["comment"]
-    author, inline = Account.of(comment.get("user")), comment.get("inline") or {}
-    line = inline.get("to")
-    return {
-        "repository": record["repository"],
-        "pull_request_id": record["pull_request_id"],
-        "id": comment.get("id"),
-        "parent_id": (comment.get("parent") or {}).get("id"),
-        "author_id": author.id,
-        "author": author.name,
-        "author_type": author.type,
-        "created_on": comment.get("created_on"),
-        "updated_on": comment.get("updated_on"),
-        "text": (comment.get("content") or {}).get("raw") or None,
-        "path": inline.get("path"),
-        "line": inline.get("from") if line is None else line,
-        "is_deleted": bool(comment.get("deleted")),
-        "is_pending": bool(comment.get("pending")),
-        "is_resolved": bool(comment.get("resolution")),
-        "url": ((comment.get("links") or {}).get("html") or {}).get("href"),
-    }
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, read=read)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE
 from airflow_provider_bitbucket.datasets.intervals import back_to, date_at
 from airflow_provider_bitbucket.datasets.people import Account, Bots
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, INTEGER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient
 
 #: A commit has the date at which it was written, and often is pushed days later.
@@ -22,19 +21,51 @@ OVERLAP = timedelta(days=30)
 #: A branch that was rebased is listed on top with the dates it had: so many pages of old commits do not end the reading yet.
 _OLD_PAGES = 3
 
-#: What :func:`row` tells.
+
+def _author(record: Mapping[str, Any]) -> str | None:
+    return Account.of_commit(record["commit"]).name
+
+
+def _is_bot(record: Mapping[str, Any]) -> bool:
+    return Account.of_commit(record["commit"]).is_bot(record.get("bots", ()))
+
+
+def _parents(record: Mapping[str, Any]) -> int:
+    return len(record["commit"].get("parents") or ())
+
+
+def _parent_hashes(record: Mapping[str, Any]) -> str | None:
+    parents = record["commit"].get("parents") or ()
+    return " ".join(one["hash"] for one in parents if one and one.get("hash")) or None
+
+
+#: Columns of a commit, for the root ``commit``.
 COLUMNS = (
     Column("hash", TEXT, "full hash, 40 characters", "hash"),
     Column("date", TIMESTAMP, "author date", "date"),
     Column("author_id", TEXT, "uuid of the author; null when no account has the e-mail", "author.user.uuid"),
-    Column("author", TEXT, "display name of the author; name and e-mail of the commit when no account has it", "author"),
-    Column("author_is_bot", BOOLEAN, "whether the author is a machine", "author.user.type, `bots`"),
+    Column(
+        "author",
+        TEXT,
+        "display name of the author; name and e-mail of the commit when no account has it",
+        "author",
+        value=_author,
+    ),
+    Column("author_is_bot", BOOLEAN, "whether the author is a machine", "author.user.type, `bots`", value=_is_bot),
     Column("message", TEXT, "commit message", "message"),
-    Column("parents", INTEGER, "number of parents; more than one is a merge", "parents", "commits"),
-    Column("parent_hashes", TEXT, "hashes of its parents, a blank between them; null for a first commit", "parents.hash"),
+    Column("parents", INTEGER, "number of parents; more than one is a merge", "parents", "commits", value=_parents),
+    Column(
+        "parent_hashes",
+        TEXT,
+        "hashes of its parents, a blank between them; null for a first commit",
+        "parents.hash",
+        value=_parent_hashes,
+    ),
 )
 
-SCHEMA = Schema("commits", ("repository", "hash"), (Column("repository", TEXT, "workspace/repository", "asked for"), *COLUMNS))
+SCHEMA = Schema(
+    "commits", ("repository", "hash"), (Column("repository", TEXT, "workspace/repository", "asked for"), *COLUMNS), root="commit"
+)
 
 
 def read(
@@ -67,15 +98,6 @@ def read(
         yield {"repository": name, "commit": commit, "bots": machines}
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return commits as a frame with the columns of :data:`SCHEMA`."""
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {"repository": record["repository"], **row(record["commit"], record.get("bots", ()))}
-
-
 def meet_author(commit: Mapping[str, Any], bots: Bots) -> None:
     """Record the author of a commit."""
     author = commit.get("author")
@@ -83,16 +105,4 @@ def meet_author(commit: Mapping[str, Any], bots: Bots) -> None:
         bots.meet([author.get("user"), {"display_name": author.get("raw")}])
 
 
-def row(commit: Mapping[str, Any], bots: Collection[str]) -> dict[str, Any]:
-    """Return what a commit says, by :data:`COLUMNS`."""
-    author, parents = Account.of_commit(commit), commit.get("parents") or ()
-    return {
-        "hash": commit.get("hash"),
-        "date": commit.get("date"),
-        "author_id": author.id,
-        "author": author.name,
-        "author_is_bot": author.is_bot(bots),
-        "message": commit.get("message"),
-        "parents": len(parents),
-        "parent_hashes": " ".join(one["hash"] for one in parents if one and one.get("hash")) or None,
-    }
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, read=read, overlap=OVERLAP)

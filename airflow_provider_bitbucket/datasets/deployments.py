@@ -2,19 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_bitbucket.datasets import environments
 from airflow_provider_bitbucket.datasets.intervals import moment, within
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient
+
+
+class _Times(NamedTuple):
+    released_on: str | None
+    started_on: str | None
+    completed_on: str | None
+    updated_on: str | None
+
+
+def _times_of(record: Mapping[str, Any]) -> _Times:
+    return _times(record["deployment"])
+
+
+def _times(deployment: Mapping[str, Any]) -> _Times:
+    """Return the times; what is undeployed has no more than that of its release."""
+    state, release = deployment.get("state") or {}, deployment.get("release") or {}
+    # The API reference says start_date and completion_date, the wire says started_on and completed_on (recorded 2021, 2023).
+    started, completed = (
+        state.get("started_on") or state.get("start_date"),
+        state.get("completed_on") or state.get("completion_date"),
+    )
+    # Whichever of the two descriptions of what was released has it.
+    released = release.get("created_on") or (deployment.get("deployable") or {}).get("created_on")
+    return _Times(released, started, completed, deployment.get("last_update_time") or completed or started or released)
+
+
+def _duration_seconds(record: Mapping[str, Any]) -> float | None:
+    times = _times_of(record)
+    begin, end = moment(times.started_on), moment(times.completed_on)
+    # Bitbucket's clocks differ by milliseconds: an end can lie before its beginning.
+    return max((end - begin).total_seconds(), 0.0) if begin and end else None
+
+
+def _build_number(record: Mapping[str, Any]) -> int | None:
+    name = (record["deployment"].get("release") or {}).get("name")
+    number = (name or "").removeprefix("#")
+    return int(number) if number.isascii() and number.isdecimal() else None
+
 
 SCHEMA = Schema(
     "deployments",
@@ -22,10 +59,27 @@ SCHEMA = Schema(
     (
         Column("repository", TEXT, "workspace/repository", "asked for"),
         Column("id", TEXT, "uuid", "uuid"),
-        Column("environment_id", TEXT, "uuid of the environment", "environment.uuid"),
-        Column("environment", TEXT, "name of the environment; null when it was deleted", "environments"),
         Column(
-            "environment_type", CATEGORY, "what the environment is for; likewise", "environments", categories=environments.TYPES
+            "environment_id",
+            TEXT,
+            "uuid of the environment",
+            "environment.uuid",
+            value=lambda record: record["environment"].get("uuid"),
+        ),
+        Column(
+            "environment",
+            TEXT,
+            "name of the environment; null when it was deleted",
+            "environments",
+            value=lambda record: record["environment"].get("name"),
+        ),
+        Column(
+            "environment_type",
+            CATEGORY,
+            "what the environment is for; likewise",
+            "environments",
+            categories=environments.TYPES,
+            value=lambda record: environments.type_of(record["environment"]),
         ),
         Column(
             "state",
@@ -46,17 +100,32 @@ SCHEMA = Schema(
             TIMESTAMP,
             "when it could begin: the steps before it were done",
             "release.created_on, else deployable.created_on",
+            group=_times_of,
         ),
-        Column("started_on", TIMESTAMP, "when it began", "state.started_on, else state.start_date"),
-        Column("completed_on", TIMESTAMP, "when it ended", "state.completed_on, else state.completion_date"),
-        Column("updated_on", TIMESTAMP, "when it changed last", "last_update_time, else completed_on, started_on, released_on"),
-        Column("duration_seconds", NUMBER, "from its beginning to its end, never below 0", "completed_on - started_on", "s"),
+        Column("started_on", TIMESTAMP, "when it began", "state.started_on, else state.start_date", group=_times_of),
+        Column("completed_on", TIMESTAMP, "when it ended", "state.completed_on, else state.completion_date", group=_times_of),
+        Column(
+            "updated_on",
+            TIMESTAMP,
+            "when it changed last",
+            "last_update_time, else completed_on, started_on, released_on",
+            group=_times_of,
+        ),
+        Column(
+            "duration_seconds",
+            NUMBER,
+            "from its beginning to its end, never below 0",
+            "completed_on - started_on",
+            "s",
+            value=_duration_seconds,
+        ),
         Column("pipeline_id", TEXT, "uuid of the pipeline", "release.pipeline.uuid"),
-        Column("build_number", INTEGER, "number of the pipeline", "release.name"),
+        Column("build_number", INTEGER, "number of the pipeline", "release.name", value=_build_number),
         Column("step_id", TEXT, "uuid of the step", "step.uuid"),
         Column("commit", TEXT, "what was deployed, full hash", "commit.hash, else release.commit.hash"),
         Column("url", TEXT, "web page of the step, else of the pipeline", "state.url, else release.url"),
     ),
+    root="deployment",
 )
 
 
@@ -87,7 +156,7 @@ def read(
     def with_environment(deployment: Mapping[str, Any]) -> dict[str, Any]:
         own = deployment.get("environment") or {}
         return {
-            "updated_on": moment(_times(deployment)["updated_on"]),
+            "updated_on": moment(_times(deployment).updated_on),
             "deployment": deployment,
             "environment": known.get(str(own.get("uuid")), own),
         }
@@ -97,59 +166,4 @@ def read(
             yield {"repository": name, **record}
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return deployments as a frame with the columns of :data:`SCHEMA`.
-
-    :param records: what :func:`read` yields
-    """
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    deployment, environment = record["deployment"], record["environment"]
-    state, release = deployment.get("state") or {}, deployment.get("release") or {}
-    times = _times(deployment)
-    return {
-        "repository": record["repository"],
-        "id": deployment.get("uuid"),
-        "environment_id": environment.get("uuid"),
-        "environment": environment.get("name"),
-        "environment_type": environments.type_of(environment),
-        "state": state.get("name"),
-        "outcome": (state.get("status") or {}).get("name"),
-        **times,
-        "duration_seconds": _seconds(moment(times["started_on"]), moment(times["completed_on"])),
-        "pipeline_id": (release.get("pipeline") or {}).get("uuid"),
-        "build_number": _build_number(release.get("name")),
-        "step_id": (deployment.get("step") or {}).get("uuid"),
-        "commit": (deployment.get("commit") or release.get("commit") or {}).get("hash"),
-        "url": state.get("url") or release.get("url"),
-    }
-
-
-def _times(deployment: Mapping[str, Any]) -> dict[str, str | None]:
-    """Return the times; what is undeployed has no more than that of its release."""
-    state, release = deployment.get("state") or {}, deployment.get("release") or {}
-    # The API reference says start_date and completion_date, the wire says started_on and completed_on (recorded 2021, 2023).
-    started, completed = (
-        state.get("started_on") or state.get("start_date"),
-        state.get("completed_on") or state.get("completion_date"),
-    )
-    # Whichever of the two descriptions of what was released has it.
-    released = release.get("created_on") or (deployment.get("deployable") or {}).get("created_on")
-    return {
-        "released_on": released,
-        "started_on": started,
-        "completed_on": completed,
-        "updated_on": deployment.get("last_update_time") or completed or started or released,
-    }
-
-
-def _seconds(begin: datetime | None, end: datetime | None) -> float | None:
-    # Bitbucket's clocks differ by milliseconds: an end can lie before its beginning.
-    return max((end - begin).total_seconds(), 0.0) if begin and end else None
-
-
-def _build_number(name: str | None) -> int | None:
-    number = (name or "").removeprefix("#")
-    return int(number) if number.isascii() and number.isdecimal() else None
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, read=read)

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets import pull_requests
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import CATEGORY, INTEGER, TEXT, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient
+
+
+def _path(record: Mapping[str, Any]) -> str | None:
+    """Return the path after the change.
+
+    :raises KeyError: there is no path before the change either
+    """
+    old, new = ((record["diffstat"].get(side) or {}).get("path") for side in ("old", "new"))
+    if not (isinstance(new, str) or isinstance(old, str)):
+        raise KeyError("new.path", "old.path")
+    path: str | None = new
+    return path
+
 
 SCHEMA = Schema(
     "diffstats",
@@ -21,13 +33,14 @@ SCHEMA = Schema(
     (
         Column("repository", TEXT, "workspace/repository", "asked for"),
         Column("pull_request_id", INTEGER, "number of the pull request within its repository", "asked for"),
-        Column("path", TEXT, "path after the change; null for a removed file", "new.path"),
+        Column("path", TEXT, "path after the change; null for a removed file", "new.path", value=_path),
         Column("old_path", TEXT, "path before the change; null for an added file", "old.path"),
         Column("status", CATEGORY, "what happened to the file", "status", categories=("added", "modified", "removed", "renamed")),
         Column("lines_added", INTEGER, "lines added", "lines_added", "lines"),
         Column("lines_removed", INTEGER, "lines removed", "lines_removed", "lines"),
     ),
     required=("repository", "pull_request_id"),
+    root="diffstat",
 )
 
 
@@ -51,22 +64,4 @@ def read(
             yield {"repository": record["repository"], "pull_request_id": record["pull_request"]["id"], "diffstat": row}
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return changed files as a frame with the columns of :data:`SCHEMA`."""
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    row = record["diffstat"]
-    path, old_path = (row.get("new") or {}).get("path"), (row.get("old") or {}).get("path")
-    if not (isinstance(path, str) or isinstance(old_path, str)):
-        raise KeyError("new.path", "old.path")
-    return {
-        "repository": record["repository"],
-        "pull_request_id": record["pull_request_id"],
-        "path": path,
-        "old_path": old_path,
-        "status": row.get("status"),
-        "lines_added": row.get("lines_added"),
-        "lines_removed": row.get("lines_removed"),
-    }
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, read=read)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, TEXT, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient
 
 TYPES = ("Test", "Staging", "Production")
+
+
+def _is_locked(record: Mapping[str, Any]) -> bool | None:
+    lock = (record["environment"].get("lock") or {}).get("name")
+    return None if lock is None else lock != "OPEN"
+
 
 SCHEMA = Schema(
     "environments",
@@ -27,9 +32,10 @@ SCHEMA = Schema(
         Column("type", CATEGORY, "what it is for", "environment_type.name, else category.name", categories=TYPES),
         Column("rank", INTEGER, "its place on the way to production", "rank"),
         Column("is_hidden", BOOLEAN, "whether the dashboard hides it", "hidden"),
-        Column("is_locked", BOOLEAN, "whether a deployment holds it now", "lock.name"),
+        Column("is_locked", BOOLEAN, "whether a deployment holds it now", "lock.name", value=_is_locked),
         Column("is_admin_only", BOOLEAN, "whether only administrators may deploy to it", "restrictions.admin_only"),
     ),
+    root="environment",
 )
 
 
@@ -50,28 +56,10 @@ def read(
         yield {"repository": name, "environment": environment}
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return environments as a frame with the columns of :data:`SCHEMA`."""
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
 def type_of(environment: Mapping[str, Any]) -> str | None:
     """Return the type of an environment, such as ``Production``."""
     name: str | None = (environment.get("environment_type") or environment.get("category") or {}).get("name")
     return name
 
 
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    environment = record["environment"]
-    lock = (environment.get("lock") or {}).get("name")
-    return {
-        "repository": record["repository"],
-        "id": environment.get("uuid"),
-        "name": environment.get("name"),
-        "slug": environment.get("slug"),
-        "type": type_of(environment),
-        "rank": environment.get("rank"),
-        "is_hidden": environment.get("hidden"),
-        "is_locked": None if lock is None else lock != "OPEN",
-        "is_admin_only": (environment.get("restrictions") or {}).get("admin_only"),
-    }
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, read=read)

@@ -2,41 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client.pipeline_state import STEP_RESULTS, step_result
 from airflow_provider_bitbucket.datasets import pipelines
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient
 
 _TRIGGER = "pipeline_step_trigger_"
 
 OVERLAP = pipelines.OVERLAP
-#: ``read`` takes ``changed_since``, so that what is over costs nothing when reading goes on.
-READS_CHANGES = True
+
+
+def _status(record: Mapping[str, Any]) -> str | None:
+    return step_result(record["step"])
+
+
+def _trigger(record: Mapping[str, Any]) -> str | None:
+    kind: str = (record["step"].get("trigger") or {}).get("type") or ""
+    return kind.removeprefix(_TRIGGER) or None
+
 
 SCHEMA = Schema(
     "pipeline_steps",
     ("repository", "build_number", "uuid"),
     (
         Column("repository", TEXT, "workspace/repository", "asked for"),
-        Column("build_number", INTEGER, "number of its pipeline", "build_number of the pipeline"),
+        Column(
+            "build_number", INTEGER, "number of its pipeline", "build_number of the pipeline", value=itemgetter("build_number")
+        ),
         Column("uuid", TEXT, "uuid, with braces", "uuid"),
-        Column("position", INTEGER, "place in its pipeline, from 1", "order of the list"),
+        Column("position", INTEGER, "place in its pipeline, from 1", "order of the list", value=itemgetter("position")),
         Column("name", TEXT, "name; null where bitbucket-pipelines.yml gives none", "name"),
         Column(
             "status",
             CATEGORY,
             "its result, or where it stands; NOT_RUN stood behind a failure",
             "state.result.name, else state.stage.name, else state.name",
+            value=_status,
             categories=STEP_RESULTS,
         ),
         Column(
@@ -44,6 +55,7 @@ SCHEMA = Schema(
             CATEGORY,
             "whether it begins by itself or a person starts it",
             "trigger.type",
+            value=_trigger,
             categories=("automatic", "manual", "redeploy"),
         ),
         Column("run_number", INTEGER, "1; more after it was run again", "run_number"),
@@ -57,6 +69,7 @@ SCHEMA = Schema(
         Column("duration_seconds", NUMBER, "how long it ran", "duration_in_seconds", "s"),
         Column("build_seconds", NUMBER, "what is billed; 0 on a runner of one's own", "build_seconds_used", "s"),
     ),
+    root="step",
 )
 
 
@@ -97,24 +110,4 @@ def read(
             }
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return steps as a frame with the columns of :data:`SCHEMA`."""
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    step = record["step"]
-    return {
-        "repository": record["repository"],
-        "build_number": record["build_number"],
-        "uuid": step.get("uuid"),
-        "position": record["position"],
-        "name": step.get("name"),
-        "status": step_result(step),
-        "trigger": ((step.get("trigger") or {}).get("type") or "").removeprefix(_TRIGGER) or None,
-        "run_number": step.get("run_number"),
-        "started_on": step.get("started_on"),
-        "completed_on": step.get("completed_on"),
-        "duration_seconds": step.get("duration_in_seconds"),
-        "build_seconds": step.get("build_seconds_used"),
-    }
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, read=read, overlap=OVERLAP, reads_changes=True)

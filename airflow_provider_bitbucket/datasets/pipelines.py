@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client import BitbucketNotFoundError, PipelineStatus
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE
 from airflow_provider_bitbucket.datasets.intervals import back_to, date_at, moment
-from airflow_provider_bitbucket.datasets.people import Account
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient, PipelineOutcome
 
 log = logging.getLogger(__name__)
@@ -25,13 +24,24 @@ log = logging.getLogger(__name__)
 #: A pipeline stays in the interval in which it was created, and is not over then.
 OVERLAP = timedelta(days=1)
 
+#: Has attributes that are named like columns.
+_OUTCOME = itemgetter("outcome")
+
+
+def _wall_seconds(record: Mapping[str, Any]) -> float | None:
+    begin, end = _created_on(record["pipeline"]), moment(record["pipeline"].get("completed_on"))
+    return max((end - begin).total_seconds(), 0.0) if begin and end else None
+
+
 SCHEMA = Schema(
     "pipelines",
     ("repository", "build_number"),
     (
         Column("repository", TEXT, "workspace/repository", "asked for"),
-        Column("build_number", INTEGER, "number shown in Bitbucket, unique within its repository", "build_number"),
-        Column("uuid", TEXT, "uuid, with braces", "uuid"),
+        Column(
+            "build_number", INTEGER, "number shown in Bitbucket, unique within its repository", "build_number", group=_OUTCOME
+        ),
+        Column("uuid", TEXT, "uuid, with braces", "uuid", group=_OUTCOME),
         Column("run_number", INTEGER, "1; more after its failed steps were run again", "run_number"),
         Column(
             "status",
@@ -40,15 +50,16 @@ SCHEMA = Schema(
             "deployment, for ever if need be; UNKNOWN is a word that is newer than this provider",
             "state.name, state.stage.name, state.result.name",
             categories=tuple(map(str, PipelineStatus)),
+            value=lambda record: str(record["outcome"].status),
         ),
-        Column("is_completed", BOOLEAN, "whether it is over", "state.name"),
-        Column("reason", TEXT, "its status as a sentence, with the error or who stopped it", "state"),
+        Column("is_completed", BOOLEAN, "whether it is over", "state.name", value=lambda record: record["outcome"].completed),
+        Column("reason", TEXT, "its status as a sentence, with the error or who stopped it", "state", group=_OUTCOME),
         Column("trigger", CATEGORY, "what started it", "trigger.name", categories=("PUSH", "MANUAL", "SCHEDULE", "PARENT_STEP")),
         Column("creator_id", TEXT, "uuid of who started it; null where nobody did, and for a deleted account", "creator.uuid"),
         Column("creator", TEXT, "display name of who started it", "creator.display_name"),
         Column("creator_type", TEXT, "user (a person), app_user (a machine) or team", "creator.type"),
         Column("ref_type", TEXT, "branch or tag; null for a commit or a pull request", "target.ref_type"),
-        Column("ref_name", TEXT, "branch or tag; of a pull request its source branch", "target.ref_name, target.source"),
+        Column("ref_name", TEXT, "branch or tag; of a pull request its source branch", "target.ref_name, else target.source"),
         Column("pull_request_id", INTEGER, "number of the pull request it runs for", "target.pullrequest.id"),
         Column("commit", TEXT, "commit it runs on, 40 characters", "target.commit.hash"),
         Column(
@@ -73,12 +84,14 @@ SCHEMA = Schema(
             "from start to end with all waits; 0 where Bitbucket has the end a moment before the start",
             "completed_on - created_on",
             "s",
+            value=_wall_seconds,
         ),
         Column(
             "build_seconds", NUMBER, "what is billed: the sum of its steps, larger ones counting more", "build_seconds_used", "s"
         ),
-        Column("url", TEXT, "web page", "made from the build number"),
+        Column("url", TEXT, "web page", "made from the build number", group=_OUTCOME),
     ),
+    root="pipeline",
 )
 
 
@@ -129,49 +142,8 @@ def was_over(outcome: PipelineOutcome, before: datetime) -> bool:
     return outcome.completed and ended is not None and ended < before
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return pipelines as a frame with the columns of :data:`SCHEMA`.
-
-    :param records: what :func:`read` yields
-    """
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    outcome = record["outcome"]
-    row = record["pipeline"]
-    target, creator = row.get("target") or {}, Account.of(row.get("creator"))
-    selector = target.get("selector") or {}
-    return {
-        "repository": record["repository"],
-        "build_number": outcome.build_number,
-        "uuid": outcome.uuid,
-        "run_number": row.get("run_number"),
-        "status": str(outcome.status),
-        "is_completed": outcome.completed,
-        "reason": outcome.reason,
-        "trigger": (row.get("trigger") or {}).get("name"),
-        "creator_id": creator.id,
-        "creator": creator.name,
-        "creator_type": creator.type,
-        "ref_type": target.get("ref_type"),
-        "ref_name": target.get("ref_name") or target.get("source"),
-        "pull_request_id": (target.get("pullrequest") or {}).get("id"),
-        "commit": (target.get("commit") or {}).get("hash"),
-        "selector_type": selector.get("type"),
-        "selector_pattern": selector.get("pattern"),
-        "created_on": row.get("created_on"),
-        "completed_on": row.get("completed_on"),
-        "duration_seconds": row.get("duration_in_seconds"),
-        "wall_seconds": _wall_seconds(_created_on(row), moment(row.get("completed_on"))),
-        "build_seconds": row.get("build_seconds_used"),
-        "url": outcome.url,
-    }
-
-
 def _created_on(row: Mapping[str, Any]) -> datetime | None:
     return date_at(row, "created_on")
 
 
-def _wall_seconds(begin: datetime | None, end: datetime | None) -> float | None:
-    return max((end - begin).total_seconds(), 0.0) if begin and end else None
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, read=read, overlap=OVERLAP)

@@ -7,7 +7,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import partial
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client import BitbucketError
@@ -19,56 +19,96 @@ from airflow_provider_bitbucket.datasets.records import (
     RecordReader,
     is_lasting,
     log_incomplete,
-    records_frame,
 )
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 from airflow_provider_bitbucket.datasets.timeline import KINDS, Entry
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient
 
 log = logging.getLogger(__name__)
+
+#: Its attributes are named like the columns.
+_ENTRY = itemgetter("entry")
 
 SCHEMA = Schema(
     "pull_request_activity",
     ("repository", "pull_request_id", "kind", "date", "actor_id", "comment_id"),
     (
         Column("repository", TEXT, "workspace/repository", "asked for"),
-        Column("pull_request_id", INTEGER, "number of the pull request within its repository", "pull_request.id"),
+        Column("pull_request_id", INTEGER, "number of the pull request within its repository", "pull_request.id", group=_ENTRY),
         Column(
             "kind",
             CATEGORY,
             "what happened; kinds that Bitbucket adds appear under their own name",
             "name of the entry's payload",
             categories=KINDS,
+            group=_ENTRY,
         ),
-        Column("date", TIMESTAMP, "when it happened", "date of the payload; created_on of a comment"),
-        Column("actor_id", TEXT, "uuid of who did it; null for a deleted account", "author.uuid or user.uuid"),
-        Column("actor", TEXT, "display name of who did it", "author.display_name or user.display_name"),
-        Column("actor_type", TEXT, "user (a person), app_user (a machine) or team", "author.type or user.type"),
-        Column("state", TEXT, "state of the pull request after an update", "update.state"),
-        Column("old_status", TEXT, "status before an update that changed it: open", "update.changes.status.old"),
+        Column("date", TIMESTAMP, "when it happened", "date of the payload; created_on of a comment", group=_ENTRY),
+        Column(
+            "actor_id",
+            TEXT,
+            "uuid of who did it; null for a deleted account",
+            "author.uuid or user.uuid",
+            value=lambda record: record["entry"].actor.id,
+        ),
+        Column(
+            "actor",
+            TEXT,
+            "display name of who did it",
+            "author.display_name or user.display_name",
+            value=lambda record: record["entry"].actor.name,
+        ),
+        Column(
+            "actor_type",
+            TEXT,
+            "user (a person), app_user (a machine) or team",
+            "author.type or user.type",
+            value=lambda record: record["entry"].actor.type,
+        ),
+        Column("state", TEXT, "state of the pull request after an update", "update.state", group=_ENTRY),
+        Column("old_status", TEXT, "status before an update that changed it: open", "update.changes.status.old", group=_ENTRY),
         Column(
             "new_status",
             TEXT,
             "status after an update that changed it: fulfilled is merged, rejected is declined",
             "update.changes.status.new",
+            group=_ENTRY,
         ),
-        Column("is_draft", BOOLEAN, "whether it is a draft after an update", "update.changes.draft.new, else update.draft"),
-        Column("was_draft", BOOLEAN, "whether it was one before an update that changed it", "update.changes.draft.old"),
-        Column("source_commit", TEXT, "head of the source branch after an update, 12 characters", "update.source.commit.hash"),
-        Column("comment_id", INTEGER, "id of the comment", "comment.id"),
-        Column("is_reply", BOOLEAN, "whether the comment answers another one", "comment.parent"),
-        Column("is_inline", BOOLEAN, "whether the comment stands at a file or line", "comment.inline"),
-        Column("is_deleted", BOOLEAN, "whether the comment was deleted; its text is gone", "comment.deleted"),
-        Column("is_pending", BOOLEAN, "whether the comment is part of a review that was not sent yet", "comment.pending"),
+        Column(
+            "is_draft",
+            BOOLEAN,
+            "whether it is a draft after an update",
+            "update.changes.draft.new, else update.draft",
+            group=_ENTRY,
+        ),
+        Column(
+            "was_draft", BOOLEAN, "whether it was one before an update that changed it", "update.changes.draft.old", group=_ENTRY
+        ),
+        Column(
+            "source_commit",
+            TEXT,
+            "head of the source branch after an update, 12 characters",
+            "update.source.commit.hash",
+            group=_ENTRY,
+        ),
+        Column("comment_id", INTEGER, "id of the comment", "comment.id", group=_ENTRY),
+        Column("is_reply", BOOLEAN, "whether the comment answers another one", "comment.parent", group=_ENTRY),
+        Column("is_inline", BOOLEAN, "whether the comment stands at a file or line", "comment.inline", group=_ENTRY),
+        Column("is_deleted", BOOLEAN, "whether the comment was deleted; its text is gone", "comment.deleted", group=_ENTRY),
+        Column(
+            "is_pending",
+            BOOLEAN,
+            "whether the comment is part of a review that was not sent yet",
+            "comment.pending",
+            group=_ENTRY,
+        ),
     ),
     required=("repository", "pull_request_id", "kind", "date"),
 )
 
-_FROM_ENTRY = [name for name in SCHEMA.names if name not in ("repository", "actor_id", "actor", "actor_type")]
 #: The first entries of a pull request are written within a moment of its creation.
 _BEGINNING = timedelta(minutes=1)
 
@@ -123,21 +163,6 @@ def timelines(
             yield number, reader.part(number, "timeline", partial(_timeline, client, repository, number, reader))
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return entries as a frame with the columns of :data:`SCHEMA`.
-
-    :param records: what :func:`read` yields
-    """
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    entry: Entry = record["entry"]
-    actor = entry.actor
-    row: dict[str, Any] = {name: getattr(entry, name) for name in _FROM_ENTRY}
-    return row | {"repository": record["repository"], "actor_id": actor.id, "actor": actor.name, "actor_type": actor.type}
-
-
 def _timeline(client: BitbucketClient, repository: str, number: int, reader: RecordReader) -> list[Entry]:
     return [*reader.each(client.pull_requests.activity(repository, number), Entry.of)]
 
@@ -180,3 +205,6 @@ def _read_feed(
 
 def _begins(entries: Iterable[Entry], created: datetime) -> bool:
     return any(entry.kind == "update" and entry.date and entry.date <= created + _BEGINNING for entry in entries)
+
+
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, read=read)

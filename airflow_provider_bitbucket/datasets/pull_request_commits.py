@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets import commits, pull_requests
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import INTEGER, TEXT, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient
 
 SCHEMA = Schema(
@@ -23,6 +22,7 @@ SCHEMA = Schema(
         Column("pull_request_id", INTEGER, "number of the pull request within its repository", "asked for"),
         *commits.COLUMNS,
     ),
+    root="commit",
 )
 
 
@@ -58,11 +58,4 @@ def read(
             }
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return commits as a frame with the columns of :data:`SCHEMA`."""
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    names = {"repository": record["repository"], "pull_request_id": record["pull_request_id"]}
-    return names | commits.row(record["commit"], record.get("bots", ()))
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, read=read)

@@ -12,13 +12,12 @@ from airflow_provider_bitbucket.datasets import timeline
 from airflow_provider_bitbucket.datasets.intervals import EARLIEST, date_at, moment
 from airflow_provider_bitbucket.datasets.people import Account, Bots, is_bot
 from airflow_provider_bitbucket.datasets.pull_request_activity import timelines
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
-from airflow_provider_bitbucket.datasets.spool import Room, Spool
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
+from airflow_provider_bitbucket.datasets.spool import MemoryBudget, Spool
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient
 
 JSON = Mapping[str, Any]
@@ -158,14 +157,6 @@ def read(
             "commits": part(number, "commits", of.commits) if with_commits else None,
             "diffstat": part(number, "diffstat", of.diffstat) if with_diffstat else None,
         }
-
-
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return pull requests as a frame with the columns of :data:`SCHEMA`; what was not read is null.
-
-    :param records: what :func:`read` yields
-    """
-    return records_frame(SCHEMA, _row, records, on_incomplete)
 
 
 def closing(
@@ -331,7 +322,7 @@ def _with_timelines(
 
     # All have to be listed before it is known which way to their timelines is cheaper; many wait on disk.
     with TemporaryDirectory(prefix="bitbucket-", ignore_cleanup_errors=True) as folder:
-        spool = Spool(Path(folder) / "pull_requests", Room(100))  # there may be ten of these at a time
+        spool = Spool(Path(folder) / "pull_requests", MemoryBudget(100))  # there may be ten of these at a time
         spool.fill(noted())
         entries = dict(timelines(client, repository, created, reader))
         for row in spool.take():
@@ -348,3 +339,6 @@ def _with_number(row: JSON) -> JSON:
     if isinstance(row["id"], bool) or not isinstance(row["id"], int):
         raise TypeError("id")
     return row
+
+
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, row=_row, read=read)

@@ -205,7 +205,7 @@ def without_malformed(record: Mapping[str, Any], read: Callable[[Mapping[str, An
 
 def records_frame(
     schema: Schema,
-    row: Callable[[Mapping[str, Any]], dict[str, Any]],
+    row: Callable[[Mapping[str, Any]], Mapping[str, Any]],
     records: Iterable[Mapping[str, Any]],
     on_incomplete: OnIncomplete,
 ) -> pd.DataFrame:
@@ -217,7 +217,7 @@ def records_frame(
     :param on_incomplete: called for each record that is incomplete or dropped
     """
 
-    def rows() -> Iterator[dict[str, Any]]:
+    def rows() -> Iterator[Mapping[str, Any]]:
         for record in records:
             values = _row(schema, row, record, on_incomplete)
             if values is not None:
@@ -232,10 +232,10 @@ def records_frame(
 
 def _row(
     schema: Schema,
-    row: Callable[[Mapping[str, Any]], dict[str, Any]],
+    row: Callable[[Mapping[str, Any]], Mapping[str, Any]],
     record: Mapping[str, Any],
     on_incomplete: OnIncomplete,
-) -> dict[str, Any] | None:
+) -> Mapping[str, Any] | None:
     """Return the row of a record, or None if it has no key."""
     problem: BaseException | None = None
     fields: list[str] = []

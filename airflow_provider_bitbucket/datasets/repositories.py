@@ -4,32 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets.intervals import date_at, within
-from airflow_provider_bitbucket.datasets.people import Account
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, INTEGER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient
 
 SCHEMA = Schema(
     "repositories",
     ("repository",),
     (
-        Column("repository", TEXT, "workspace/repository, spelled as it was asked for, as in all datasets", "slug"),
+        Column(
+            "repository",
+            TEXT,
+            "workspace/repository, spelled as it was asked for, as in all datasets",
+            "slug",
+            value=itemgetter("repository"),
+        ),
         Column("id", TEXT, "uuid, which stays when it is renamed", "uuid"),
         Column("name", TEXT, "name for people", "name"),
-        Column("description", TEXT, "description", "description"),
+        Column("description", TEXT, "description", "description, else null"),
         Column("project_key", TEXT, "key of its project", "project.key"),
         Column("project", TEXT, "name of its project", "project.name"),
         Column("owner_id", TEXT, "uuid of its owner", "owner.uuid"),
         Column("owner", TEXT, "display name of its owner, as a rule the workspace", "owner.display_name"),
         Column("main_branch", TEXT, "main branch; null while there is no commit", "mainbranch.name"),
-        Column("language", TEXT, "programming language, lower case; null when none is set", "language"),
+        Column("language", TEXT, "programming language, lower case; null when none is set", "language, else null"),
         Column("is_private", BOOLEAN, "whether only members see it", "is_private"),
         Column("parent", TEXT, "workspace/repository that it is a fork of", "parent.full_name"),
         Column("size", INTEGER, "size; can lag behind", "size", "bytes"),
@@ -38,6 +43,7 @@ SCHEMA = Schema(
         Column("url", TEXT, "web page", "links.html.href"),
     ),
     required=("repository", "id"),
+    root="json",
 )
 
 
@@ -67,11 +73,6 @@ def read_workspace(
     yield from _updated(listed, lambda row: f"{workspace}/{row['slug']}", since, until)
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return repositories as a frame with the columns of :data:`SCHEMA`."""
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
 def _with_slug(row: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(row["slug"], str) or not row["slug"]:
         raise TypeError("slug")
@@ -89,24 +90,4 @@ def _updated(
             yield {"repository": full_name(row), "json": row}
 
 
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    row = record["json"]
-    project, owner = row.get("project") or {}, Account.of(row.get("owner"))
-    return {
-        "repository": record["repository"],
-        "id": row.get("uuid"),
-        "name": row.get("name"),
-        "description": row.get("description") or None,
-        "project_key": project.get("key"),
-        "project": project.get("name"),
-        "owner_id": owner.id,
-        "owner": owner.name,
-        "main_branch": (row.get("mainbranch") or {}).get("name"),
-        "language": row.get("language") or None,
-        "is_private": row.get("is_private"),
-        "parent": (row.get("parent") or {}).get("full_name"),
-        "size": row.get("size"),
-        "created_on": row.get("created_on"),
-        "updated_on": row.get("updated_on"),
-        "url": ((row.get("links") or {}).get("html") or {}).get("href"),
-    }
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, read=read, read_workspace=read_workspace)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_bitbucket.datasets import pull_requests, timeline
 from airflow_provider_bitbucket.datasets.intervals import EARLIEST, moment
 from airflow_provider_bitbucket.datasets.people import Account
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,14 +91,6 @@ def read(
         yield from reviewers
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return reviewers as a frame with the columns of :data:`SCHEMA`.
-
-    :param records: what :func:`read` yields
-    """
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
 def frames_of(
     records: Iterable[dict[str, Any]], on_incomplete: OnIncomplete = log_incomplete
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -114,7 +107,7 @@ def frames_of(
                 reviewers.extend(found)
             yield record
 
-    return pull_requests.to_frame(passing(), on_incomplete), to_frame(reviewers, on_incomplete)
+    return pull_requests.SPEC.to_frame(passing(), on_incomplete), SPEC.to_frame(reviewers, on_incomplete)
 
 
 def _reviewers(record: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -167,3 +160,6 @@ def _response_seconds(requested_on: datetime | None, first_response_on: datetime
         return None
     drafted = drafts.seconds(before=first_response_on) - drafts.seconds(before=requested_on)
     return round((first_response_on - requested_on).total_seconds() - drafted, 6)
+
+
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, row=_row, read=read)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from importlib import import_module
 from numbers import Real
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets.intervals import EARLIEST, LATEST, chunks, moment
+from airflow_provider_bitbucket.datasets.rows import compile_row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,9 +36,13 @@ class Column:
     :param name: durations end in ``_seconds``
     :param dtype: ``datetime64[us, UTC]``, ``string``, ``Int64``, ``Float64``, ``boolean`` or ``category``; all hold nulls
     :param meaning: one sentence
-    :param source: the field of Bitbucket's answer, or how it is made
+    :param source: path of the field in Bitbucket's object, such as ``links.html.href``, or several joined by ``, else``, of which
+        the first non-empty value counts, and ``null`` is null; ``asked for``: the record has it under the column's name; any
+        other text if ``value`` or ``group`` is given
     :param unit: what its numbers count, such as ``s`` or ``lines``
     :param categories: the values of a category that are always there, in order; others are added behind them as they come
+    :param value: makes the value from a record; None: ``source`` names it
+    :param group: makes an object from a record whose attributes are the values of all columns with this group
     """
 
     name: str
@@ -45,6 +51,8 @@ class Column:
     source: str
     unit: str | None = None
     categories: tuple[str, ...] = ()
+    value: Callable[[Mapping[str, Any]], Any] | None = field(default=None, compare=False)
+    group: Callable[[Mapping[str, Any]], Any] | None = field(default=None, compare=False)
 
 
 class Schema:
@@ -54,13 +62,20 @@ class Schema:
     :param key: columns that tell rows apart
     :param columns: in the order of the frame
     :param required: columns without which a row is not published; None: the key
+    :param root: field of a record where the paths of the columns start; None: the record
     """
 
     def __init__(
-        self, dataset: str, key: Sequence[str], columns: Sequence[Column], required: Sequence[str] | None = None
+        self,
+        dataset: str,
+        key: Sequence[str],
+        columns: Sequence[Column],
+        required: Sequence[str] | None = None,
+        root: str | None = None,
     ) -> None:
         self.dataset = dataset
         self.key = tuple(key)
+        self.root = root
         self.columns = tuple(columns)
         by_name = {column.name: column for column in columns}
         self.required = tuple(key if required is None else required)
@@ -75,6 +90,11 @@ class Schema:
     def names(self) -> list[str]:
         """Column names in order."""
         return [column.name for column in self.columns]
+
+    @cached_property
+    def row(self) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+        """The function that makes the values of all columns from a record."""
+        return compile_row(self.columns, self.root)
 
     @property
     def moment(self) -> str | None:

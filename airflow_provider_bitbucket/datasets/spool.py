@@ -18,7 +18,7 @@ Wait = Callable[[Callable[[], bool]], None]
 
 
 @dataclass
-class Room:
+class MemoryBudget:
     """How many records may wait in memory, of all the spools that share it.
 
     :param free: how many more
@@ -49,7 +49,7 @@ class Spool:
     :param changed: called when there is more to take
     """
 
-    def __init__(self, path: Path, room: Room, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, path: Path, room: MemoryBudget, changed: Callable[[], None] = lambda: None) -> None:
         self._path = path
         self._room = room
         self._changed = changed

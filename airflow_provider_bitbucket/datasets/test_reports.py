@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client.pipeline_state import step_result
 from airflow_provider_bitbucket.datasets import pipeline_steps
-from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete, records_frame
+from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import CATEGORY, INTEGER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from airflow_provider_bitbucket.client import BitbucketClient
 
 #: How a step ends that may have written a report; one that was stopped, or did not run, has none.
@@ -22,19 +22,37 @@ _RAN = ("SUCCESSFUL", "FAILED", "ERROR")
 _COUNT = "number_of_{}test_cases"
 
 OVERLAP = pipeline_steps.OVERLAP
-#: ``read`` takes ``changed_since``, so that what is over costs nothing when reading goes on.
-READS_CHANGES = True
+
+
+def _of_step(field: str) -> Callable[[Mapping[str, Any]], Any]:
+    return lambda record: record["step"].get(field)
+
 
 SCHEMA = Schema(
     "test_reports",
     ("repository", "build_number", "step_id"),
     (
         Column("repository", TEXT, "workspace/repository", "asked for"),
-        Column("build_number", INTEGER, "number of the pipeline", "build_number of the pipeline"),
-        Column("step_id", TEXT, "uuid of the step", "uuid of the step"),
-        Column("step", TEXT, "name of the step; null where bitbucket-pipelines.yml gives none", "name of the step"),
-        Column("status", CATEGORY, "result of the step", "state.result.name of the step", categories=_RAN),
-        Column("completed_on", TIMESTAMP, "when the step was over", "completed_on of the step"),
+        Column(
+            "build_number", INTEGER, "number of the pipeline", "build_number of the pipeline", value=itemgetter("build_number")
+        ),
+        Column("step_id", TEXT, "uuid of the step", "uuid of the step", value=_of_step("uuid")),
+        Column(
+            "step",
+            TEXT,
+            "name of the step; null where bitbucket-pipelines.yml gives none",
+            "name of the step",
+            value=_of_step("name"),
+        ),
+        Column(
+            "status",
+            CATEGORY,
+            "result of the step",
+            "state.result.name of the step",
+            value=lambda record: step_result(record["step"]),
+            categories=_RAN,
+        ),
+        Column("completed_on", TIMESTAMP, "when the step was over", "completed_on of the step", value=_of_step("completed_on")),
         Column("tests", INTEGER, "test cases", _COUNT.format(""), "test cases"),
         *(
             Column(kind, INTEGER, f"... that {meaning}", _COUNT.format(f"{source}_"), "test cases")
@@ -46,6 +64,7 @@ SCHEMA = Schema(
             )
         ),
     ),
+    root="report",
 )
 
 
@@ -84,23 +103,4 @@ def _step_that_ran(record: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mappin
     return record, step, uuid if isinstance(uuid, str) else None
 
 
-def to_frame(records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete = log_incomplete) -> pd.DataFrame:
-    """Return test reports as a frame with the columns of :data:`SCHEMA`."""
-    return records_frame(SCHEMA, _row, records, on_incomplete)
-
-
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    step, report = record["step"], record["report"]
-    return {
-        "repository": record["repository"],
-        "build_number": record["build_number"],
-        "step_id": step.get("uuid"),
-        "step": step.get("name"),
-        "status": step_result(step),
-        "completed_on": step.get("completed_on"),
-        "tests": report.get(_COUNT.format("")),
-        "passed": report.get(_COUNT.format("successful_")),
-        "failed": report.get(_COUNT.format("failed_")),
-        "error": report.get(_COUNT.format("error_")),
-        "skipped": report.get(_COUNT.format("skipped_")),
-    }
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, read=read, overlap=OVERLAP, reads_changes=True)

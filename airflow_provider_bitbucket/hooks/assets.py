@@ -10,10 +10,10 @@ from airflow.providers.common.compat.sdk import Asset
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
 
-    from airflow_provider_bitbucket.datasets.reading import Reading
+    from airflow_provider_bitbucket.extraction.extraction import Extraction
 
 
-def tell_outlets(operator: BaseOperator, context: Context, reading: Reading, rows: int) -> None:
+def tell_outlets(operator: BaseOperator, context: Context, reading: Extraction, rows: int) -> None:
     """Attach ``dataset``, ``rows`` and ``watermark`` to the event of every asset among a task's outlets.
 
     The watermark is the moment up to which what was published is complete, ISO 8601 in UTC; None when no repository was read.

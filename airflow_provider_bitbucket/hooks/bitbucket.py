@@ -110,7 +110,7 @@ class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
         :raises ValueError: ``updated_since`` is no moment
         :raises BitbucketError: they can not be listed
         """
-        from airflow_provider_bitbucket.datasets.extract import slugs
+        from airflow_provider_bitbucket.extraction.dataset import slugs
 
         filters = {"project": as_name("project", project), "name": as_name("name", name)}
         since = timestamp("updated_since", updated_since)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import ObjectStoragePath
 
     from airflow_provider_bitbucket.client import BitbucketClient
-    from airflow_provider_bitbucket.datasets.reading import Reading
+    from airflow_provider_bitbucket.extraction.extraction import Extraction
 
     Moment = datetime | str | None
 
@@ -220,7 +220,7 @@ class BitbucketFramesMixin:
         since: Moment = None,
         until: Moment = None,
         **options: Any,
-    ) -> Reading:
+    ) -> Extraction:
         """Return a dataset about to be read: iterate over its records, take its ``frame()`` or :meth:`save` it, once.
 
         Its ``results`` then have rows, requests, seconds, incomplete records and error of each repository, and ``incomplete``
@@ -229,7 +229,7 @@ class BitbucketFramesMixin:
         :param options: ``on_repository_error`` (``fail``, or ``skip``: leave out repositories that can not be read),
             ``workers`` (how many are read at the same time), and further parameters of the dataset
         """
-        from airflow_provider_bitbucket.datasets.extract import Dataset
+        from airflow_provider_bitbucket.extraction.dataset import Dataset
 
         chosen, (begin, end) = Dataset(dataset), interval(since, until)
         selected, taken = names("repositories", repositories), _taken(options)
@@ -257,8 +257,8 @@ class BitbucketFramesMixin:
         """
         from airflow.providers.common.compat.sdk import ObjectStoragePath
 
-        from airflow_provider_bitbucket.datasets import outputs
-        from airflow_provider_bitbucket.datasets.extract import Dataset
+        from airflow_provider_bitbucket.extraction.dataset import Dataset
+        from airflow_provider_bitbucket.sinks import outputs
 
         path = required_location("path", path)
         outputs.check_path(path, output_format)
@@ -277,9 +277,9 @@ class BitbucketFramesMixin:
             outputs.check_file(place, may_replace=may_replace)
         return place
 
-    def save(self, reading: Reading, path: str, *, partitioned: bool = False) -> dict[str, Any]:
+    def save(self, reading: Extraction, path: str, *, partitioned: bool = False) -> dict[str, Any]:
         """Read and write to Parquet, as :meth:`write_parquet` does."""
-        from airflow_provider_bitbucket.datasets.parquet import write_parquet
+        from airflow_provider_bitbucket.sinks.parquet import write_parquet
 
         place = self.check_output(path, partition_dataset=reading.dataset.name if partitioned else None)
         rows = write_parquet(reading.dataset, reading, place, partitioned=partitioned)
@@ -297,7 +297,7 @@ class BitbucketFramesMixin:
 
         :param path: any path of Airflow's ``ObjectStoragePath``, such as ``s3://bucket/dora.parquet``
         """
-        from airflow_provider_bitbucket.datasets.parquet import write_frame
+        from airflow_provider_bitbucket.sinks.parquet import write_frame
 
         place = self.check_output(path)
         write_frame(frame, place)
@@ -308,7 +308,7 @@ class BitbucketFramesMixin:
 
         :param path: any path of Airflow's ``ObjectStoragePath``, such as ``s3://bucket/report.html``
         """
-        from airflow_provider_bitbucket.datasets.parquet import write_text
+        from airflow_provider_bitbucket.sinks.parquet import write_text
 
         place = self.check_output(path, output_format=None)
         write_text(text, place)
@@ -319,14 +319,14 @@ class BitbucketFramesMixin:
 
         :param repositories: slugs, or one; None: all of the workspace, at one request for every 100
         """
-        from airflow_provider_bitbucket.datasets.extract import repository_names
+        from airflow_provider_bitbucket.extraction.dataset import repository_names
 
         selected = names("repositories", repositories)
         return repository_names(self.get_conn(), selected)
 
     def empty_df(self, dataset: str) -> pd.DataFrame:
         """Return the frame of a dataset without rows, without asking Bitbucket."""
-        from airflow_provider_bitbucket.datasets.extract import Dataset
+        from airflow_provider_bitbucket.extraction.dataset import Dataset
 
         return Dataset(dataset).schema.empty()
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from airflow_provider_bitbucket.datasets.reading import Reading
+    from airflow_provider_bitbucket.extraction.extraction import Extraction
     from airflow_provider_bitbucket.hooks.frames import Moment
     from airflow_provider_bitbucket.metrics.incidents import Incidents
 
@@ -140,7 +140,7 @@ class _Found:
     """A dataset that was read."""
 
     frame: pd.DataFrame
-    reading: Reading
+    reading: Extraction
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from airflow_provider_bitbucket.parameters import one_of, required_name
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from airflow_provider_bitbucket.datasets.reading import Reading
+    from airflow_provider_bitbucket.extraction.extraction import Extraction
     from airflow_provider_bitbucket.hooks.frames import Moment
 
 #: What makes way for a row: the row with the same key, or all rows of the same repository.
@@ -56,9 +56,9 @@ class BitbucketSqlMixin(BitbucketFramesMixin):
         """
         return self.save_sql(self.read(dataset, repositories, since, until, **options), table, sql_conn_id, mode)
 
-    def save_sql(self, reading: Reading, table: str, sql_conn_id: str, mode: str = "upsert") -> dict[str, Any]:
+    def save_sql(self, reading: Extraction, table: str, sql_conn_id: str, mode: str = "upsert") -> dict[str, Any]:
         """Read and write to a table, as :meth:`write_sql` does."""
-        from airflow_provider_bitbucket.datasets.sql import SqlTable, write_sql
+        from airflow_provider_bitbucket.sinks.sql import SqlTable, write_sql
 
         check_mode(mode)
         table, sql_conn_id = required_name("table", table), required_name("sql_conn_id", sql_conn_id)
@@ -86,7 +86,7 @@ class BitbucketSqlMixin(BitbucketFramesMixin):
         """
         import sqlalchemy as sa
 
-        from airflow_provider_bitbucket.datasets.sql import name_of_table
+        from airflow_provider_bitbucket.sinks.sql import name_of_table
 
         name, schema = name_of_table(required_name("table", table))
         with sql_engine(required_name("sql_conn_id", sql_conn_id)).connect() as connection:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_bitbucket.datasets.reading import Reading
+    from airflow_provider_bitbucket.extraction.extraction import Extraction
 
 #: What ``since`` and ``until`` are when they are not given.
 DATA_INTERVAL = "data_interval"
@@ -155,7 +155,7 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
         """Whether what is read is written somewhere by this task itself."""
         return bool(self.output_path)
 
-    def _published(self, context: Context, reading: Reading, watermarks: Watermarks | None, rows: int) -> None:
+    def _published(self, context: Context, reading: Extraction, watermarks: Watermarks | None, rows: int) -> None:
         """Go on from here the next time, and tell who waits for the assets: never before what was read is safe."""
         if watermarks:
             for name, moment in reading.read_until.items():
@@ -178,7 +178,7 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
         self._published(context, reading, None, len(frame))
         return frame
 
-    def _reading(self, context: Context, watermarks: Watermarks | None) -> Reading:
+    def _reading(self, context: Context, watermarks: Watermarks | None) -> Extraction:
         since, until = self._bounds(context, watermarks)
         options = {**self._options(), "on_repository_error": self.on_repository_error}
         reading = self.hook.read(self.dataset, self.repositories, since, until, **options)

@@ -61,7 +61,7 @@ def test_a_pull_request_whose_commits_are_gone_has_none(bitbucket_emulator: Bitb
 def test_what_nobody_knows_is_a_row():
     status = {"key": "lint", "state": "CANCELLED", "commit": {"hash": "a" * 40}, "refname": None, "updated_on": None}
     record = {"repository": "acme/api", "pull_request_id": 1, "status": status, "is_latest": True}
-    row = build_statuses.to_frame([record]).iloc[0]
+    row = build_statuses.SPEC.to_frame([record]).iloc[0]
     assert row["state"] == "CANCELLED"
     assert row[["name", "ref_name", "created_on", "updated_on", "url"]].isna().all()
 

@@ -29,7 +29,7 @@ def test_a_commit_of_nobody_known_keeps_its_raw_author():
         "pull_request_id": 1,
         "commit": {"hash": "a" * 40, "author": {"raw": "Ghost <ghost@example.com>"}, "date": "2026-10-01T08:00:00+00:00"},
     }
-    row = pull_request_commits.to_frame([record, {**record, "commit": {}}]).iloc[0]
+    row = pull_request_commits.SPEC.to_frame([record, {**record, "commit": {}}]).iloc[0]
     assert row["author"] == "Ghost <ghost@example.com>"
     assert row.isna()["author_id"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow_provider_bitbucket.datasets.deployments import SCHEMA, to_frame
+from airflow_provider_bitbucket.datasets.deployments import SCHEMA, SPEC
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pytest_plugin import NOW
 from tests.stories import client_of, deploy, frame_of, requested
@@ -17,7 +17,7 @@ def by_environment(bitbucket: BitbucketEmulator) -> Any:
 
 def row(**deployment: Any) -> Any:
     """The row of a deployment that Bitbucket tells in another way than the emulator."""
-    return to_frame([{"repository": "acme/api", "deployment": {"uuid": "{1}", **deployment}, "environment": {}}]).iloc[0]
+    return SPEC.to_frame([{"repository": "acme/api", "deployment": {"uuid": "{1}", **deployment}, "environment": {}}]).iloc[0]
 
 
 def test_a_deployment_is_a_row_with_its_environment_pipeline_and_times(bitbucket_emulator: BitbucketEmulator):

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from airflow_provider_bitbucket.client import BitbucketNotFoundError
-from airflow_provider_bitbucket.datasets.extract import Dataset
 from airflow_provider_bitbucket.datasets.intervals import interval
-from airflow_provider_bitbucket.datasets.parquet import write_parquet
+from airflow_provider_bitbucket.extraction.dataset import Dataset
+from airflow_provider_bitbucket.sinks.parquet import write_parquet
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pytest_plugin import NOW
 from tests.stories import REVIEWER, client_of, frame_of, open_pull_request

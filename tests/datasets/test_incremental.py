@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_bitbucket.datasets.extract import Dataset
+from airflow_provider_bitbucket.extraction.dataset import Dataset
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pytest_plugin import NOW
 from tests.stories import asked, client_of, run_pipelines

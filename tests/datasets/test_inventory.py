@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_bitbucket.client import BitbucketNotFoundError
 from airflow_provider_bitbucket.datasets import branches, environments, members, repositories
-from airflow_provider_bitbucket.datasets.extract import Dataset
+from airflow_provider_bitbucket.extraction.dataset import Dataset
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.commits.graph import add_commit
 from bitbucket_cloud_emulator.pytest_plugin import NOW
@@ -71,7 +71,7 @@ def test_an_empty_repository_without_owner_is_a_row(bitbucket_emulator: Bitbucke
     assert row.isna()[["main_branch", "language"]].all()
     assert frame_of(bitbucket_emulator, "branches", repositories=["bare"]).empty
     nothing = {"uuid": "{1}", "owner": None, "mainbranch": None, "project": None, "parent": None, "links": None}
-    row = repositories.to_frame([{"repository": "acme/bare", "json": nothing}]).iloc[0]
+    row = repositories.SPEC.to_frame([{"repository": "acme/bare", "json": nothing}]).iloc[0]
     assert (row["repository"], row["id"]) == ("acme/bare", "{1}")
     assert row.drop(["repository", "id"]).isna().all()
 
@@ -94,7 +94,7 @@ def test_branches_are_rows_with_their_newest_commit(bitbucket_emulator: Bitbucke
 
 
 def test_a_branch_without_a_commit_is_a_row():
-    row = branches.to_frame([{"repository": "acme/api", "branch": {"name": "odd", "target": None}}]).iloc[0]
+    row = branches.SPEC.to_frame([{"repository": "acme/api", "branch": {"name": "odd", "target": None}}]).iloc[0]
     assert row["name"] == "odd"
     assert row.isna()[["commit", "committed_on", "author"]].all()
 
@@ -111,7 +111,7 @@ def test_members_are_read_once_for_a_workspace(three: BitbucketEmulator, names: 
 
 
 def test_a_member_without_a_name_is_a_row():
-    row = members.to_frame([{"workspace": "acme", "user": {"uuid": "{1}"}}]).iloc[0]
+    row = members.SPEC.to_frame([{"workspace": "acme", "user": {"uuid": "{1}"}}]).iloc[0]
     assert row.drop(["workspace", "id"]).isna().all()
 
 
@@ -135,7 +135,7 @@ def test_an_environment_of_another_type_or_of_none_is_a_row():
         {"environment_type": {"name": "Canary"}},
         {"environment_type": None, "lock": None},
     ]
-    frame = environments.to_frame({"repository": "acme/api", "environment": {"uuid": "{1}", **kind}} for kind in kinds)
+    frame = environments.SPEC.to_frame({"repository": "acme/api", "environment": {"uuid": "{1}", **kind}} for kind in kinds)
     assert frame["type"].astype("string").fillna("-").tolist() == ["Staging", "Canary", "-"]
     assert frame["is_locked"].isna().all()
 

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_bitbucket.datasets import DATASETS
-from airflow_provider_bitbucket.datasets.extract import Dataset
 from airflow_provider_bitbucket.datasets.intervals import moment
 from airflow_provider_bitbucket.datasets.schema import moments
+from airflow_provider_bitbucket.extraction.dataset import Dataset
 from tests.client.web_server import WebServer
 from tests.datasets.bitbucket_answers import ANSWERS, client_for, serve
 

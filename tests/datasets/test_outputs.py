@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_bitbucket.datasets.outputs import HTML, PARQUET, check_path
+from airflow_provider_bitbucket.sinks.outputs import HTML, PARQUET, check_path
 
 
 @pytest.mark.parametrize(

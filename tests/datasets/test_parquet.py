@@ -18,9 +18,9 @@ from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_bitbucket.datasets.extract import Dataset
-from airflow_provider_bitbucket.datasets.manifest import MANIFEST, Manifest
-from airflow_provider_bitbucket.datasets.parquet import write_parquet
+from airflow_provider_bitbucket.extraction.dataset import Dataset
+from airflow_provider_bitbucket.sinks.manifest import MANIFEST, Manifest
+from airflow_provider_bitbucket.sinks.parquet import write_parquet
 
 PULL_REQUESTS = Dataset("pull_requests")
 

@@ -35,7 +35,7 @@ def told(**pipeline: Any) -> dict[str, Any]:
     """The row of a pipeline that Bitbucket tells so, its nulls as None."""
     json = {"uuid": "{1}", "build_number": 1, "created_on": CREATED, **pipeline}
     outcome = evaluate(json, "https://bitbucket.org/x", strict=False)
-    frame = pipelines.to_frame([{"repository": "acme/api", "outcome": outcome, "pipeline": json}])
+    frame = pipelines.SPEC.to_frame([{"repository": "acme/api", "outcome": outcome, "pipeline": json}])
     return {str(name): None if pd.isna(value) else value for name, value in frame.iloc[0].items()}
 
 
@@ -185,7 +185,7 @@ def test_a_pipeline_has_no_steps_before_it_was_read_and_after_it_was_deleted(bit
 
 def test_a_step_of_which_bitbucket_says_nothing_is_a_row():
     record = {"repository": "acme/api", "build_number": 1, "position": 1, "step": {"uuid": "{1}"}}
-    row = pipeline_steps.to_frame([record]).iloc[0]
+    row = pipeline_steps.SPEC.to_frame([record]).iloc[0]
     assert row["status"] == "UNKNOWN"
     assert row[["name", "trigger", "started_on", "duration_seconds"]].isna().all()
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitbucket.client import NO_RETRIES, BitbucketServerError
-from airflow_provider_bitbucket.datasets.pull_requests import SCHEMA, read, to_frame
+from airflow_provider_bitbucket.datasets.pull_requests import SCHEMA, SPEC, read
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.stories import AUTHOR, BOT, OWNER, REVIEWER, after, asked, change, client_of, frame_of, open_pull_request, row_of
 
@@ -175,7 +175,7 @@ def test_no_pull_requests_are_a_frame_with_every_column(bitbucket_emulator: Bitb
 
 def test_a_state_that_bitbucket_invents_tomorrow_is_kept():
     record = {"repository": "acme/api", "pull_request": {"id": 1, "state": "PARKED", "created_on": None}}
-    frame = to_frame([record, {"repository": "acme/api", "pull_request": {"id": 2}, "timeline": []}])
+    frame = SPEC.to_frame([record, {"repository": "acme/api", "pull_request": {"id": 2}, "timeline": []}])
     assert list(frame["state"].astype("string").fillna("-")) == ["PARKED", "-"]
 
 

@@ -16,10 +16,10 @@ import pytest
 from airflow_provider_bitbucket.client import NO_RETRIES, AccessToken, BitbucketAuthError, BitbucketClient, BitbucketError
 from airflow_provider_bitbucket.client.transport.budget import RateBudget
 from airflow_provider_bitbucket.client.transport.errors import BitbucketServerError
-from airflow_provider_bitbucket.datasets import reading
-from airflow_provider_bitbucket.datasets.extract import Dataset
-from airflow_provider_bitbucket.datasets.reading import Reading
-from airflow_provider_bitbucket.datasets.spool import Room, Spool
+from airflow_provider_bitbucket.datasets.spool import MemoryBudget, Spool
+from airflow_provider_bitbucket.extraction import extraction as reading
+from airflow_provider_bitbucket.extraction.dataset import Dataset
+from airflow_provider_bitbucket.extraction.extraction import Extraction
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pytest_plugin import NOW
 from tests.operators.waiting import until
@@ -42,7 +42,7 @@ def three(planted: BitbucketEmulator) -> Iterator[BitbucketEmulator]:
     planted.clear_faults()
 
 
-def read(bitbucket: BitbucketEmulator, names: Any = None, **options: Any) -> Reading:
+def read(bitbucket: BitbucketEmulator, names: Any = None, **options: Any) -> Extraction:
     return Dataset("pull_requests").read(client_of(bitbucket, retries=NO_RETRIES), names, **options)
 
 
@@ -161,7 +161,7 @@ def test_what_it_can_not_do_is_refused_before_any_repository_is_read(three: Bitb
 @pytest.mark.parametrize("count", [0, 1, 100, 101, 350])
 def test_what_waits_for_its_turn_comes_back_the_same_from_memory_or_disk(tmp_path: Path, count: int, room: int):
     records = [{"id": number, "at": NOW} for number in range(count)]
-    shared = Room(room)
+    shared = MemoryBudget(room)
     spool = Spool(tmp_path / "0", shared)
     spool.fill(iter(records))
     assert shared.free >= 0
@@ -185,7 +185,7 @@ def test_an_error_is_not_taken_for_a_skip_before_it_is_decided_whether_the_other
             raise BitbucketServerError("It is gone.")
         yield repository
 
-    got = Reading(Dataset("pull_requests"), one_is_gone, ["acme/api", "acme/gone"], None, None, SlowToCount())
+    got = Extraction(Dataset("pull_requests"), one_is_gone, ["acme/api", "acme/gone"], None, None, SlowToCount())
     with pytest.raises(BitbucketServerError, match=r"It is gone\."):
         list(got)
     assert got.skipped == []

@@ -11,16 +11,16 @@ import pytest
 
 from airflow_provider_bitbucket.client import NO_RETRIES, BitbucketError, BitbucketServerError
 from airflow_provider_bitbucket.datasets import DATASETS
-from airflow_provider_bitbucket.datasets.extract import Dataset
-from airflow_provider_bitbucket.datasets.reading import Reading
 from airflow_provider_bitbucket.datasets.schema import record_name
+from airflow_provider_bitbucket.extraction.dataset import Dataset
+from airflow_provider_bitbucket.extraction.extraction import Extraction
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.client.web_server import Answer, WebServer
 from tests.datasets.bitbucket_answers import ANSWERS, client_for, serve, with_rows
 from tests.stories import REVIEWER, client_of, open_pull_request
 
 
-def read(bitbucket: BitbucketEmulator, dataset: str = "pull_requests", **options: Any) -> Reading:
+def read(bitbucket: BitbucketEmulator, dataset: str = "pull_requests", **options: Any) -> Extraction:
     return Dataset(dataset).read(client_of(bitbucket, retries=NO_RETRIES), ["api"], **options)
 
 
@@ -31,7 +31,7 @@ def web() -> Iterator[WebServer]:
         yield server
 
 
-def frame_of(web: WebServer, dataset: str, **options: Any) -> tuple[pd.DataFrame, Reading]:
+def frame_of(web: WebServer, dataset: str, **options: Any) -> tuple[pd.DataFrame, Extraction]:
     reading = Dataset(dataset).read(client_for(web), ["api"], **options)
     return reading.frame(), reading
 

@@ -139,7 +139,7 @@ def test_deleted_comments_stay_and_are_flagged(bitbucket_emulator: BitbucketEmul
 
 def test_pending_resolved_and_answering_comments_of_accounts_that_are_gone():
     comment = {"id": 2, "user": None, "pending": True, "resolution": {"type": "comment_resolution"}, "parent": {"id": 1}}
-    frame = comments.to_frame([{"repository": "acme/api", "pull_request_id": 1, "comment": one} for one in (comment, {})])
+    frame = comments.SPEC.to_frame([{"repository": "acme/api", "pull_request_id": 1, "comment": one} for one in (comment, {})])
     row = frame.iloc[0]
     assert (row["is_pending"], row["is_resolved"], row["parent_id"]) == (True, True, 1)
     assert frame[["author_id", "author", "text", "path", "line", "created_on"]].isna().all(axis=None)

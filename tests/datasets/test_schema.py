@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime, timedelta, timezone
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_bitbucket.datasets import DATASETS
 from airflow_provider_bitbucket.datasets.__main__ import markdown
+from airflow_provider_bitbucket.datasets.catalog import SPECS, dataset_spec
 from airflow_provider_bitbucket.datasets.schema import (
     BOOLEAN,
     CATEGORY,
@@ -186,7 +186,7 @@ def test_a_key_must_be_made_of_columns():
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_every_dataset_is_documented_and_keeps_the_rules_of_names(name: str):
-    schema = import_module(f"airflow_provider_bitbucket.datasets.{name}").SCHEMA
+    schema = dataset_spec(name).schema
     assert schema.dataset == name
     assert len(set(schema.names)) == len(schema.names)
     for column in schema:
@@ -200,3 +200,8 @@ def test_every_dataset_is_documented_and_keeps_the_rules_of_names(name: str):
 def test_the_docs_of_the_datasets_say_what_the_code_does():
     page = Path(__file__).parents[2] / "docs" / "datasets.md"
     assert page.read_text() == markdown(), "run: python -m airflow_provider_bitbucket.datasets > docs/datasets.md"
+
+
+def test_every_dataset_that_dags_can_name_is_in_the_catalog_and_no_other():
+    assert [spec.name for spec in SPECS] == list(DATASETS)
+    assert all(spec.read or spec.read_workspace for spec in SPECS)

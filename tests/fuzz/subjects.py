@@ -20,7 +20,7 @@ from airflow_provider_bitbucket.client import (
     RetryPolicy,
 )
 from airflow_provider_bitbucket.datasets import DATASETS
-from airflow_provider_bitbucket.datasets.extract import Dataset
+from airflow_provider_bitbucket.extraction.dataset import Dataset
 from airflow_provider_bitbucket.hooks.check import check_connection
 from airflow_provider_bitbucket.hooks.pipelines import explain_failure
 from airflow_provider_bitbucket.hooks.step_logs import StepLogs

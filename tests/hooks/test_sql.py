@@ -23,11 +23,11 @@ from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureEx
 
 from airflow_provider_bitbucket.client import BitbucketNotFoundError
 from airflow_provider_bitbucket.datasets import DATASETS
-from airflow_provider_bitbucket.datasets.extract import Dataset
 from airflow_provider_bitbucket.datasets.schema import Schema
-from airflow_provider_bitbucket.datasets.sql import SqlTable
+from airflow_provider_bitbucket.extraction.dataset import Dataset
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.hooks.sql import sql_engine
+from airflow_provider_bitbucket.sinks.sql import SqlTable
 from airflow_provider_bitbucket.testing import connection_json
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pytest_plugin import NOW
@@ -246,8 +246,8 @@ def test_a_repository_that_can_not_be_read_leaves_the_table_as_it_was(bitbucket:
 KILLED = """
 import os, signal, sys
 import sqlalchemy as sa
-from airflow_provider_bitbucket.datasets.extract import Dataset
-from airflow_provider_bitbucket.datasets.sql import SqlTable
+from airflow_provider_bitbucket.extraction.dataset import Dataset
+from airflow_provider_bitbucket.sinks.sql import SqlTable
 url, table = sys.argv[1:]
 schema = Dataset("pull_requests").schema
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from airflow_provider_bitbucket.datasets.extract import Dataset
+from airflow_provider_bitbucket.extraction.dataset import Dataset
 from airflow_provider_bitbucket.metrics.catalog import METRICS, Question
 from airflow_provider_bitbucket.metrics.groups import monday
 

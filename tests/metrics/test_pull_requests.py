@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_bitbucket.datasets.pull_requests import SCHEMA, to_frame
+from airflow_provider_bitbucket.datasets.pull_requests import SCHEMA, SPEC
 from airflow_provider_bitbucket.datasets.timeline import Entry
 from airflow_provider_bitbucket.metrics.changes import CHANGES, changes
 from airflow_provider_bitbucket.metrics.pull_requests import PARTS, pull_request_times, summarize, throughput
@@ -322,7 +322,7 @@ def test_the_parts_of_a_reviewed_pull_request_add_up_to_the_total(
     row = {"id": 1, "state": "MERGED", "created_on": str(OPENED), "closed_on": str(at(100)), "draft": is_draft}
     record = {"repository": "acme/api", "pull_request": {**row, "author": {"uuid": "{1}"}}, "timeline": map(Entry.of, entries)}
     written = None if coding is None else [{"date": str(at(-coding))}]
-    times = pull_request_times(to_frame([{**record, "commits": written}]))
+    times = pull_request_times(SPEC.to_frame([{**record, "commits": written}]))
     if times["pickup_seconds"].notna().all():
         parts = times[[f"{part}_seconds" for part in PARTS[:-1]]].sum(axis=1)
         assert parts.tolist() == pytest.approx(times["total_seconds"].tolist())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow_provider_bitbucket.datasets.extract import Dataset
+from airflow_provider_bitbucket.extraction.dataset import Dataset
 from airflow_provider_bitbucket.metrics.catalog import METRICS
 from airflow_provider_bitbucket.report import Period, Report, asked, write
 

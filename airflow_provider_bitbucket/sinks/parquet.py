@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import uuid4
 
-from airflow_provider_bitbucket.datasets.extract import Dataset
-from airflow_provider_bitbucket.datasets.outputs import check_file, check_partitions
-from airflow_provider_bitbucket.datasets.partitions import staged
+from airflow_provider_bitbucket.extraction.dataset import Dataset
+from airflow_provider_bitbucket.sinks.outputs import check_file, check_partitions
+from airflow_provider_bitbucket.sinks.partitions import staged
 
 if TYPE_CHECKING:
     import pandas as pd

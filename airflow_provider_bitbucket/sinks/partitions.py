@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
-from airflow_provider_bitbucket.datasets.manifest import MANIFEST, Manifest
-from airflow_provider_bitbucket.datasets.outputs import check_folder, local_path
+from airflow_provider_bitbucket.sinks.manifest import MANIFEST, Manifest
+from airflow_provider_bitbucket.sinks.outputs import check_folder, local_path
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.datasets.manifest import MANIFEST, Manifest
+from airflow_provider_bitbucket.sinks.manifest import MANIFEST, Manifest
 
 if TYPE_CHECKING:
-    from airflow_provider_bitbucket.datasets.extract import Dataset
+    from airflow_provider_bitbucket.extraction.dataset import Dataset
 
 #: The formats that are written, with the endings of their file names.
 PARQUET, HTML = "Parquet", "HTML"

@@ -5,16 +5,15 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
-from importlib import import_module
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.datasets import DATASETS
-from airflow_provider_bitbucket.datasets.intervals import OVERLAP, interval
+from airflow_provider_bitbucket.datasets.catalog import dataset_spec
+from airflow_provider_bitbucket.datasets.intervals import interval
 from airflow_provider_bitbucket.datasets.people import Bots
-from airflow_provider_bitbucket.datasets.reading import WORKERS, Reading
 from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import Schema
+from airflow_provider_bitbucket.extraction.extraction import WORKERS, Extraction
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,28 +31,18 @@ class Dataset:
     """
 
     def __init__(self, name: str) -> None:
-        if name not in DATASETS:
-            raise ValueError(f"There is no dataset {name!r}; expected one of {', '.join(DATASETS)}")
-        self.name = name
-        self._module: Any = import_module(f"airflow_provider_bitbucket.datasets.{name}")
+        self.spec = dataset_spec(name)
         self._on_incomplete: OnIncomplete = log_incomplete
+
+    @property
+    def name(self) -> str:
+        """Name of the dataset."""
+        return self.spec.name
 
     @property
     def schema(self) -> Schema:
         """Its columns."""
-        schema: Schema = self._module.SCHEMA
-        return schema
-
-    @property
-    def overlap(self) -> timedelta:
-        """How much of what was read before is read again when reading goes on: rows of the same key replace each other."""
-        overlap: timedelta = getattr(self._module, "OVERLAP", OVERLAP)
-        return overlap
-
-    @property
-    def reads_changes(self) -> bool:
-        """Whether ``read`` takes ``changed_since``, to leave out what has not changed since and would cost requests."""
-        return bool(getattr(self._module, "READS_CHANGES", False))
+        return self.spec.schema
 
     def reporting_to(self, on_incomplete: OnIncomplete) -> Dataset:
         """Return the same dataset, which reports the incomplete records of its frames elsewhere than in the log."""
@@ -63,8 +52,7 @@ class Dataset:
 
     def frame(self, records: Iterable[Any]) -> pd.DataFrame:
         """Return records as a frame; incomplete ones by the rule of :mod:`~airflow_provider_bitbucket.datasets.records`."""
-        frame: pd.DataFrame = self._module.to_frame(records, self._on_incomplete)
-        return frame
+        return self.spec.to_frame(records, self._on_incomplete)
 
     def records(
         self,
@@ -92,7 +80,7 @@ class Dataset:
         workers: int = WORKERS,
         on_repository_error: str = "fail",
         **options: Any,
-    ) -> Reading:
+    ) -> Extraction:
         """Return the records of repositories in their order, several repositories being read at a time, and what they cost.
 
         :param repositories: slugs or ``workspace/slug``, or one of them; None: all of the workspace, at one more request for
@@ -118,7 +106,7 @@ class Dataset:
             )
             return records
 
-        return Reading(
+        return Extraction(
             self, read, names, since, until, client.budget, workers=workers, on_repository_error=on_repository_error, bots=bots
         )
 
@@ -126,12 +114,13 @@ class Dataset:
         self, client: BitbucketClient, repositories: Sequence[str] | str | None
     ) -> tuple[Callable[..., Iterator[Any]], list[str]]:
         """Return how it is read, and of which repositories, or workspaces if it is theirs alone."""
-        read_workspace: Any = getattr(self._module, "read_workspace", None)
+        read, read_workspace = self.spec.read, self.spec.read_workspace
         if read_workspace and repositories is None:
             return read_workspace, [client.workspace_slug()]
         names = repository_names(client, repositories)
-        if hasattr(self._module, "read"):
-            return self._module.read, names
+        if read:
+            return read, names
+        assert read_workspace  # noqa: S101 - by the contract of DatasetSpec
         return read_workspace, list(dict.fromkeys(name.partition("/")[0] for name in names))
 
 

@@ -14,13 +14,13 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets.intervals import chunks
-from airflow_provider_bitbucket.datasets.parquet import write_parquet
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.sinks.parquet import write_parquet
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from airflow_provider_bitbucket.datasets.reading import Reading
+    from airflow_provider_bitbucket.extraction.extraction import Extraction
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ _UPDATED_ON = "updated_on"
 _IDENTIFIER = re.compile("repository|workspace|uuid|hash|(.+_)?(id|commit)")
 
 
-def write_sql(reading: Reading, table: SqlTable, *, replace: bool = False) -> int:
+def write_sql(reading: Extraction, table: SqlTable, *, replace: bool = False) -> int:
     """Write what is read to a table and return the number of rows.
 
     It is read to its end first, into a file, so that no transaction is open while Bitbucket is asked. Then all is written in

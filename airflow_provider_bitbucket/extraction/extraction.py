@@ -19,14 +19,14 @@ from airflow_provider_bitbucket.client import BitbucketAuthError, BitbucketError
 from airflow_provider_bitbucket.datasets import TooManyRowsError
 from airflow_provider_bitbucket.datasets.intervals import OVERLAP
 from airflow_provider_bitbucket.datasets.records import Incomplete, log_incomplete, malformed, well_formed
-from airflow_provider_bitbucket.datasets.spool import Room, Spool
+from airflow_provider_bitbucket.datasets.spool import MemoryBudget, Spool
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from airflow_provider_bitbucket.client.transport.budget import RateBudget
-    from airflow_provider_bitbucket.datasets.extract import Dataset
     from airflow_provider_bitbucket.datasets.people import Bots
+    from airflow_provider_bitbucket.extraction.dataset import Dataset
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class RepositoryResult:
     :param rows: records read so far; 0 when it was skipped
     :param requests: requests it cost, repeated ones included
     :param seconds: how long it took; where nothing else was read meanwhile, with what its reader did in between
-    :param incomplete: records of which something could not be read; see :attr:`Reading.incomplete`
+    :param incomplete: records of which something could not be read; see :attr:`Extraction.incomplete`
     :param error: why it could not be read; None: it could
     :param began_on: when its reading began; None: it has not. What changed before that was read
     """
@@ -71,7 +71,7 @@ class _Stopped(Exception):
     """Nobody wants the rest."""
 
 
-class Reading:
+class Extraction:
     """The records of repositories, in their order, and what became of each. Read once.
 
     :param dataset: what they are records of
@@ -156,8 +156,8 @@ class Reading:
         :param read_until: what :attr:`read_until` was then; repositories that are not in it are read as they would be
         """
         for name, moment in read_until.items():
-            self.since[name] = moment - self.dataset.overlap
-            if self.dataset.reads_changes:
+            self.since[name] = moment - self.dataset.spec.overlap
+            if self.dataset.spec.reads_changes:
                 self._changed_since[name] = moment - OVERLAP
 
     def frame(self, max_rows: int | None = None) -> pd.DataFrame:
@@ -202,8 +202,8 @@ class Reading:
     def _from_threads(self) -> Iterator[Any]:
         """Threads read ahead, each a repository at a time, and what they read waits for its turn."""
         with TemporaryDirectory(prefix="bitbucket-", ignore_cleanup_errors=True) as folder:
-            room = Room()
-            spools = [Spool(Path(folder) / str(at), room, self._notify) for at in range(len(self.results))]
+            memory = MemoryBudget()
+            spools = [Spool(Path(folder) / str(at), memory, self._notify) for at in range(len(self.results))]
             waiting: SimpleQueue[tuple[RepositoryResult, Spool]] = SimpleQueue()
             for pair in zip(self.results, spools, strict=True):
                 waiting.put(pair)

@@ -1,0 +1,1 @@
+"""Run datasets over repositories: concurrently, within the request budget, with the cost and the outcome of each."""

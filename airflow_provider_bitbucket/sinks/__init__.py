@@ -1,0 +1,1 @@
+"""Write the frames of a dataset to Parquet files and database tables."""
