@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, keep_envelope
+from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, keep_envelope, rows_of
 from airflow_provider_bitbucket.client.pipeline_state import PipelineOutcome, evaluate, is_identified, step_result
 from airflow_provider_bitbucket.client.pipeline_target import build_target, describe_target, variable_list
 from airflow_provider_bitbucket.client.resources.resource import Resource
@@ -17,7 +17,6 @@ from airflow_provider_bitbucket.client.transport.errors import (
     BitbucketError,
     BitbucketNotFoundError,
     BitbucketServerError,
-    broken_answer,
 )
 from airflow_provider_bitbucket.client.transport.malformed import UNREADABLE, reading
 from airflow_provider_bitbucket.client.transport.text import lines as lines_of
@@ -208,11 +207,9 @@ class Pipelines(Resource):
         :param page: from 1 on; empty past the last
         """
         params = {"sort": "-created_on", "pagelen": LARGEST_PAGE, "page": page, "fields": keep_envelope(_LOOK_FIELDS)}
-        values = self._client.get(self._list_path(repository), params).get("values")
-        if not isinstance(values, list):
-            raise broken_answer(f"The list of pipelines of {self._client.full_name(repository)} has no 'values'.")
-        # Not rows_of(), which refuses the page: a malformed row must not hide the pipelines in the others.
-        return [*filter(is_identified, values)]
+        path = self._list_path(repository)
+        # Filtered, because a malformed row must not hide the pipelines in the others.
+        return [*filter(is_identified, rows_of(self._client.get(path, params), path))]
 
     def steps(self, repository: str, pipeline: str | int) -> Sequence[dict[str, Any]]:
         """Return all steps; none until the YAML has been parsed. Paging parameters are ignored here."""
@@ -302,7 +299,7 @@ class Pipelines(Resource):
         return "\n".join([*told, *([f"... and {rest} more failed steps"] if rest else [])])
 
     def _step_details(self, repository: str, outcome: PipelineOutcome, step: Mapping[str, Any], log_lines: int) -> str:
-        lines = [f"Step {one_line(str(step.get('name') or step['uuid']))}: {one_line(step_result(step))}"]
+        lines = [f"Step '{one_line(str(step.get('name') or step['uuid']))}': {one_line(step_result(step))}"]
         with suppress(*UNREADABLE):
             if problem := step["state"]["result"]["error"]:
                 lines.append(f"  {one_line(str(problem.get('message') or problem.get('key')))}")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from airflow_provider_bitbucket.client.transport import network_errors as lost
+from airflow_provider_bitbucket.client.transport import network_errors
 from airflow_provider_bitbucket.client.transport.errors import (
     BitbucketAmbiguousError,
     BitbucketConnectionError,
@@ -74,7 +74,7 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, BitbucketAmbiguousError):
         return False
     if isinstance(error, BitbucketConnectionError):
-        return lost.may_pass(error.__cause__)
+        return network_errors.is_transient_error(error.__cause__)
     # Without a status, too: that of a budget which is known to be used up.
     return isinstance(error, BitbucketRateLimitError) or passes(getattr(error, "status", None))
 

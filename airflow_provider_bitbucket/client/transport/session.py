@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 import requests
 import tenacity
 
-from airflow_provider_bitbucket.client.transport import errors, plain_requests
-from airflow_provider_bitbucket.client.transport import network_errors as lost
+from airflow_provider_bitbucket.client.transport import errors, network_errors, plain_requests
 from airflow_provider_bitbucket.client.transport.addresses import Address, ApiAddress
 from airflow_provider_bitbucket.client.transport.budget import shared_budget
 from airflow_provider_bitbucket.client.transport.clock import Clock
@@ -349,11 +348,13 @@ class Session:
         return problem.with_message(f"{problem.message} The hourly budget of {self.budget.name} is used up.")
 
     def _lost(self, request: _Request, error: requests.RequestException) -> errors.BitbucketError:
-        if not request.repeatable and not lost.surely_not_sent(error):
-            return _ambiguous(request, f"The answer was lost ({lost.cause(error)})", None)
+        if not request.repeatable and not network_errors.is_surely_not_sent(error):
+            return _ambiguous(request, f"The answer was lost ({network_errors.cause(error)})", None)
         url = str(error.request.url if error.request is not None else request.url)  # a log lies on another host
         return errors.BitbucketConnectionError(
-            f"No answer from {urlsplit(url).hostname}: {lost.cause(error)}.", method=request.method, url=errors.safe_url(url)
+            f"No answer from {urlsplit(url).hostname}: {network_errors.cause(error)}.",
+            method=request.method,
+            url=errors.safe_url(url),
         )
 
     def _before_sleep(self, request: _Request, state: tenacity.RetryCallState) -> None:
