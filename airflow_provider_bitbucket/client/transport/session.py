@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
 
 import requests
@@ -113,6 +114,13 @@ class Session:
         self._local = threading.local()
         self._announced: set[str] = set()
         auth.connect(self.base_url, verify=verify, proxies=proxies)
+
+    def with_options(self, *, retries: RetryPolicy | None, timeout: tuple[float, float] | None) -> Self:
+        """Return a session with other options that shares connections, credentials and budget; None keeps an option."""
+        other = copy.copy(self)
+        other.retries = retries or self.retries
+        other._timeout = timeout or self._timeout
+        return other
 
     def url(self, path: str) -> str:
         """Return the absolute address of a path below the base URL, or of an absolute link of the API.
