@@ -2,8 +2,9 @@
 
 from airflow_provider_bitbucket.client.auth.credentials import AccessToken, ApiToken
 from airflow_provider_bitbucket.client.auth.lease import Lease
-from airflow_provider_bitbucket.client.auth.login import Login, OAuthLogin, StoredLogin, TokenStore
+from airflow_provider_bitbucket.client.auth.login import Login, OAuthLogin, StoredLogin
 from airflow_provider_bitbucket.client.auth.oauth import OAuthClientCredentials, OAuthConsumer, OAuthTokens
+from airflow_provider_bitbucket.client.auth.token_store import TokenStore
 from airflow_provider_bitbucket.client.bitbucket import BitbucketClient
 from airflow_provider_bitbucket.client.pipeline_state import PipelineOutcome, PipelineStatus
 from airflow_provider_bitbucket.client.transport.clock import Clock

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_bitbucket.client import paging
 from airflow_provider_bitbucket.client.resources.commits import Commits
@@ -58,16 +59,21 @@ class BitbucketClient:
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.workspace = workspace
-        self._session = Session(
-            auth,
-            base_url,
-            timeout=timeout,
-            retries=retries or RetryPolicy(),
-            rate_limit=rate_limit,
-            verify=verify,
-            proxies=proxies,
-            clock=clock,
+        self._use(
+            Session(
+                auth,
+                base_url,
+                timeout=timeout,
+                retries=retries or RetryPolicy(),
+                rate_limit=rate_limit,
+                verify=verify,
+                proxies=proxies,
+                clock=clock,
+            )
         )
+
+    def _use(self, session: Session) -> None:
+        self._session = session
         self.users = Users(self)
         self.workspaces = Workspaces(self)
         self.repositories = Repositories(self)
@@ -77,6 +83,16 @@ class BitbucketClient:
         self.environments = Environments(self)
         self.commits = Commits(self)
         self.refs = Refs(self)
+
+    def with_options(self, *, retries: RetryPolicy | None = None, timeout: tuple[float, float] | None = None) -> Self:
+        """Return a client with other options that shares connections, credentials and request budget with this one.
+
+        :param retries: how patient a request is; None: as this client
+        :param timeout: seconds to connect, seconds to wait for the next byte; None: as this client
+        """
+        other = copy.copy(self)
+        other._use(self._session.with_options(retries=retries, timeout=timeout))
+        return other
 
     def __repr__(self) -> str:
         return f"<BitbucketClient {self.base_url} workspace={self.workspace!r} {self.auth!r}>"

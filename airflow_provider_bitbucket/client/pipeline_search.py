@@ -12,17 +12,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from airflow_provider_bitbucket.client.bitbucket import BitbucketClient
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, rows_of
 from airflow_provider_bitbucket.client.pipeline_state import build_number
 from airflow_provider_bitbucket.client.pipeline_target import fits
 from airflow_provider_bitbucket.client.transport.errors import BitbucketBadRequestError, BitbucketError, BitbucketNotFoundError
 from airflow_provider_bitbucket.client.transport.malformed import UNREADABLE, reading
 from airflow_provider_bitbucket.client.transport.responses import decode
-
-if TYPE_CHECKING:
-    from airflow_provider_bitbucket.client.bitbucket import BitbucketClient
 
 #: The status filter's values for pipelines that are not completed. A running one is BUILDING in the published OpenAPI and
 #: IN_PROGRESS according to Atlassian's staff. Unknown values were seen to match nothing; where they are refused instead, only

@@ -219,7 +219,7 @@ def test_who_waits_by_itself_is_told_to_instead_of_being_held(
     client = make_client(rate_limit=1, retries=NO_RETRIES)
     uuid = client.pipelines.trigger("api", branch="main")["uuid"]
     with pytest.raises(
-        bitbucket.BitbucketRateLimitError, match=r"used up \(1 requests .*; the next is possible in 3600 s"
+        bitbucket.BitbucketRateLimitError, match=r"used up \(1 requests .*; the next request is possible in 3600 s"
     ) as caught:
         client.pipelines.get("api", uuid)
     assert caught.value.retry_after == pytest.approx(3600, abs=1)
@@ -239,7 +239,7 @@ def test_who_waits_by_itself_is_held_for_the_moment_that_lies_between_two_reques
         client.users.me()
     assert waits == [pytest.approx(3.6, abs=0.1)] * 2
     client.budget.learn({"X-RateLimit-Limit": "60"})
-    with pytest.raises(bitbucket.BitbucketRateLimitError, match="nearly used up; the next is possible in 60 s"):
+    with pytest.raises(bitbucket.BitbucketRateLimitError, match="nearly used up; the next request is possible in 60 s"):
         client.users.me()
 
 

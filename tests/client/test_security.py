@@ -107,7 +107,7 @@ def test_no_other_post_is_sent_on(
     reader: BitbucketClient, server: WebServer, stranger: WebServer, status: int, host: str
 ) -> None:
     server.answer("/2.0/old", redirect(f"{(server if host == 'server' else stranger).api_url}/new", status))
-    with pytest.raises(bitbucket.BitbucketError, match=r"It has moved to .*/2\.0/new'.* Use the new name"):
+    with pytest.raises(bitbucket.BitbucketError, match=r"The resource has moved to .*/2\.0/new'.* Use the new name"):
         reader.post("/old", {"a": 1})
     assert len(server.asked) == 1
     assert not stranger.asked
@@ -174,14 +174,16 @@ AUTHS = [ApiToken("me@x.org", "s3cret"), AccessToken("s3cret"), OAuthClientCrede
 
 
 @pytest.mark.parametrize("auth", AUTHS, ids=lambda auth: auth.kind)
-def test_no_credential_of_any_kind_goes_to_another_host(auth: bitbucket.Auth, server: WebServer, stranger: WebServer) -> None:
+def test_no_credential_of_any_kind_goes_to_another_host(
+    auth: bitbucket.Auth, server: WebServer, stranger: WebServer, time: Time
+) -> None:
     server.answer(TOKEN_PATH, {"access_token": "s3cret-access", "expires_in": 7200})
     server.answer("/2.0/log", redirect(f"{stranger.url}/storage"))
     server.answer("/2.0/list", {"values": [{"id": 1}], "next": f"{stranger.url}/2.0/list?page=2"})
     server.answer("/2.0/repositories/acme/old", redirect(f"{stranger.url}/2.0/repositories/acme/new", 301))
     stranger.answer("/storage", Answer("the log"))
     stranger.answer("/2.0/repositories/acme/new", {})
-    client = BitbucketClient(auth, "acme", server.api_url)
+    client = BitbucketClient(auth, "acme", server.api_url, clock=time.clock)
     assert client.request("GET", "/log", headers={"Accept": "*/*"}).content == b"the log"
     with pytest.raises(bitbucket.BitbucketError, match="credentials go nowhere else"):
         list(client.paginate("/list"))

@@ -41,12 +41,16 @@ class Answer:
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked."""
+    """A request that was received.
+
+    :param client_port: the port of the client, which identifies the connection
+    """
 
     method: str
     path: str
     headers: dict[str, str]
     body: bytes
+    client_port: int
 
 
 class WebServer:
@@ -109,7 +113,7 @@ class WebServer:
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                outer.asked.append(Asked(self.command, self.path, headers, body))
+                outer.asked.append(Asked(self.command, self.path, headers, body, self.client_address[1]))
                 answers = outer.answers.get(self.path.partition("?")[0], deque([outer.default]))
                 told = answers.popleft() if len(answers) > 1 else answers[0]
                 self.send_response(told.status)

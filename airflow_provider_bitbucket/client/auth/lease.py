@@ -12,10 +12,9 @@ import json
 import logging
 import time
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from airflow_provider_bitbucket.client.auth.login import TokenStore
+from airflow_provider_bitbucket.client.auth.token_store import TokenStore
 
 log = logging.getLogger(__name__)
 

@@ -14,10 +14,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from airflow_provider_bitbucket.client.auth.lease import Lease
 from airflow_provider_bitbucket.client.auth.oauth import OAuthConsumer, OAuthRefusedError, OAuthTokens
+from airflow_provider_bitbucket.client.auth.token_store import TokenStore
 from airflow_provider_bitbucket.client.transport.errors import BitbucketAuthError, BitbucketConnectionError, BitbucketError
 from airflow_provider_bitbucket.client.transport.signing import Auth
 
@@ -33,22 +34,6 @@ WARN_BEFORE_SECONDS = 14 * 24 * 3600
 _REFRESH_SECONDS = 45.0
 _SAVE_PAUSES = (0.2, 1.0, 5.0, 15.0)
 _LOOK_AGAIN_SECONDS = 60.0
-
-
-class TokenStore(Protocol):
-    """Texts by key that every process sees alike: what was written is what the next reader reads.
-
-    Any of the three may raise; a read that fails may also return None.
-    """
-
-    def read(self, key: str) -> str | None:
-        """Return the text, None when there is none."""
-
-    def write(self, key: str, text: str) -> None:
-        """Keep a text in place of the one before."""
-
-    def delete(self, key: str) -> None:
-        """Forget a text, if there is one."""
 
 
 @contextmanager

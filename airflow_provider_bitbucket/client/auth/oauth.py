@@ -31,7 +31,7 @@ from airflow_provider_bitbucket.client.transport.errors import (
 )
 from airflow_provider_bitbucket.client.transport.plain_requests import PlainSession
 from airflow_provider_bitbucket.client.transport.responses import decode
-from airflow_provider_bitbucket.client.transport.retry import passes, retry_after
+from airflow_provider_bitbucket.client.transport.retry import is_transient_status, retry_after
 from airflow_provider_bitbucket.client.transport.signing import NO_AUTH, Auth
 
 AUTHORIZE_PATH = "/site/oauth2/authorize"
@@ -178,9 +178,9 @@ class OAuthConsumer:
                 )
         except requests.RequestException as error:
             raise BitbucketConnectionError(
-                f"No answer from the OAuth token endpoint: {type(error).__name__}.", method="POST", url=self.token_url
+                f"No response from the OAuth token endpoint: {type(error).__name__}.", method="POST", url=self.token_url
             ) from error
-        if passes(answer.status_code):
+        if is_transient_status(answer.status_code):
             problem = from_response(answer, "POST")
             if isinstance(problem, BitbucketRateLimitError):
                 problem.retry_after = retry_after(answer.headers, datetime.now(UTC))

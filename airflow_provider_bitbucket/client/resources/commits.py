@@ -14,7 +14,7 @@ class Commits(Resource):
 
     def get(self, repository: str, commit: str) -> dict[str, Any]:
         """Return a commit by full or short hash, with its full hash."""
-        return self._client.get(f"{self._client.repository_path(repository)}/commit/{segment(commit)}")
+        return self._api.get(f"{self._api.repository_path(repository)}/commit/{segment(commit)}")
 
     def list(
         self, repository: str, *, include: str | None = None, exclude: str | None = None, path: str | None = None
@@ -27,11 +27,11 @@ class Commits(Resource):
         :param path: only commits that touch this path
         """
         params = {"include": include, "exclude": exclude, "path": path}
-        return self._client.paginate(
-            f"{self._client.repository_path(repository)}/commits",
+        return self._api.paginate(
+            f"{self._api.repository_path(repository)}/commits",
             {name: value for name, value in params.items() if value is not None},
         )
 
     def statuses(self, repository: str, commit: str) -> Iterator[dict[str, Any]]:
         """Yield the build statuses of a commit."""
-        return self._client.paginate(f"{self._client.repository_path(repository)}/commit/{segment(commit)}/statuses")
+        return self._api.paginate(f"{self._api.repository_path(repository)}/commit/{segment(commit)}/statuses")

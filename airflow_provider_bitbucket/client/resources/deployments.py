@@ -15,7 +15,7 @@ class Deployments(Resource):
 
     def list(self, repository: str) -> Iterator[dict[str, Any]]:
         """Yield all deployments: Bitbucket offers neither filter nor order here. Costs one request for every 100."""
-        return self._client.paginate(f"{self._client.repository_path(repository)}/deployments/", count_pages=True)
+        return self._api.paginate(f"{self._api.repository_path(repository)}/deployments/", count_pages=True)
 
     def newest(self, repository: str, page: int = 1) -> Sequence[dict[str, Any]]:
         """Return a page of 100 deployments. Costs one request, whichever page.
@@ -25,9 +25,9 @@ class Deployments(Resource):
         :param repository: slug, or ``workspace/slug``
         :param page: from 1 on; empty past the last
         """
-        path = f"{self._client.repository_path(repository)}/deployments/"
-        return rows_of(self._client.get_page(path, {"pagelen": LARGEST_PAGE, "page": page}, follow_next=False), path)
+        path = f"{self._api.repository_path(repository)}/deployments/"
+        return rows_of(self._api.get_page(path, {"pagelen": LARGEST_PAGE, "page": page}, follow_next=False), path)
 
     def get(self, repository: str, deployment: str) -> dict[str, Any]:
         """Return a deployment by uuid."""
-        return self._client.get(f"{self._client.repository_path(repository)}/deployments/{segment(deployment)}")
+        return self._api.get(f"{self._api.repository_path(repository)}/deployments/{segment(deployment)}")

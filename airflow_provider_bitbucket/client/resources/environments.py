@@ -14,8 +14,8 @@ class Environments(Resource):
 
     def list(self, repository: str) -> Iterator[dict[str, Any]]:
         """Yield the environments."""
-        return self._client.paginate(f"{self._client.repository_path(repository)}/environments/", count_pages=True)
+        return self._api.paginate(f"{self._api.repository_path(repository)}/environments/", count_pages=True)
 
     def get(self, repository: str, environment: str) -> dict[str, Any]:
         """Return an environment by uuid."""
-        return self._client.get(f"{self._client.repository_path(repository)}/environments/{segment(environment)}")
+        return self._api.get(f"{self._api.repository_path(repository)}/environments/{segment(environment)}")

@@ -8,16 +8,18 @@ from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
-from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, keep_envelope
+from airflow_provider_bitbucket.client.api import Api
+from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, keep_envelope, rows_of
 from airflow_provider_bitbucket.client.pipeline_state import PipelineOutcome, evaluate, is_identified, step_result
 from airflow_provider_bitbucket.client.pipeline_target import build_target, describe_target, variable_list
+from airflow_provider_bitbucket.client.resources.commits import Commits
+from airflow_provider_bitbucket.client.resources.pull_requests import PullRequests
 from airflow_provider_bitbucket.client.resources.resource import Resource
 from airflow_provider_bitbucket.client.transport.errors import (
     BitbucketAmbiguousError,
     BitbucketError,
     BitbucketNotFoundError,
     BitbucketServerError,
-    broken_answer,
 )
 from airflow_provider_bitbucket.client.transport.malformed import UNREADABLE, reading
 from airflow_provider_bitbucket.client.transport.text import lines as lines_of
@@ -51,6 +53,11 @@ _LOOK_FIELDS = ",".join(
 
 class Pipelines(Resource):
     """Pipelines of a repository. Wherever a pipeline is named, its uuid and its build number both do."""
+
+    def __init__(self, api: Api) -> None:
+        super().__init__(api)
+        self._commits = Commits(api)
+        self._pull_requests = PullRequests(api)
 
     def trigger(
         self,
@@ -115,7 +122,7 @@ class Pipelines(Resource):
     def start(self, repository: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Start a pipeline with one request, as :meth:`prepare` gives it; returns and raises as :meth:`trigger`."""
         try:
-            started = self._client.post(self._list_path(repository), request)
+            started = self._api.post(self._list_path(repository), request)
         except BitbucketError as error:
             if sentence := self._refusal(error, repository, request["target"]):
                 raise error.with_message(sentence) from error
@@ -129,7 +136,7 @@ class Pipelines(Resource):
 
     def get(self, repository: str, pipeline: str | int) -> dict[str, Any]:
         """Return a pipeline."""
-        return self._client.get(self._path(repository, pipeline))
+        return self._api.get(self._path(repository, pipeline))
 
     def outcome(self, repository: str, pipeline: str | int) -> PipelineOutcome:
         """Return what has become of a pipeline so far. Costs one request.
@@ -140,7 +147,7 @@ class Pipelines(Resource):
         try:
             return self.evaluate(repository, answer)
         except BitbucketServerError as error:
-            about = f"pipeline {pipeline} of {self._client.full_name(repository)}"
+            about = f"pipeline {pipeline} of {self._api.full_name(repository)}"
             raise error.with_message(f"The state of {about} cannot be read. {error.message}") from error
 
     def evaluate(self, repository: str, pipeline: Mapping[str, Any], *, strict: bool = True) -> PipelineOutcome:
@@ -149,9 +156,9 @@ class Pipelines(Resource):
         :param strict: False: a completed pipeline without a readable result has an unknown status, instead of an error
         :raises BitbucketServerError: the response is malformed and says nothing about the pipeline; transient
         """
-        full_name = self._client.full_name(repository)
+        full_name = self._api.full_name(repository)
         with reading(f"a pipeline of {full_name}"):
-            return evaluate(pipeline, f"{self._client.web_url}/{quote(full_name)}/pipelines/results", strict=strict)
+            return evaluate(pipeline, f"{self._api.web_url}/{quote(full_name)}/pipelines/results", strict=strict)
 
     def list(
         self,
@@ -198,7 +205,7 @@ class Pipelines(Resource):
             "status": statuses or None,
         }
         params = {"sort": "-created_on", **{name: value for name, value in filters.items() if value}}
-        return self._client.paginate(self._list_path(repository), params, count_pages=True)
+        return self._api.paginate(self._list_path(repository), params, count_pages=True)
 
     def newest(self, repository: str, page: int = 1) -> Sequence[dict[str, Any]]:
         """Return a page of :data:`~airflow_provider_bitbucket.client.paging.LARGEST_PAGE` pipelines, newest first.
@@ -209,15 +216,13 @@ class Pipelines(Resource):
         :param page: from 1 on; empty past the last
         """
         params = {"sort": "-created_on", "pagelen": LARGEST_PAGE, "page": page, "fields": keep_envelope(_LOOK_FIELDS)}
-        values = self._client.get(self._list_path(repository), params).get("values")
-        if not isinstance(values, list):
-            raise broken_answer(f"The list of pipelines of {self._client.full_name(repository)} has no 'values'.")
-        # Not rows_of(), which refuses the page: a malformed row must not hide the pipelines in the others.
-        return [*filter(is_identified, values)]
+        path = self._list_path(repository)
+        # Filtered, because a malformed row must not hide the pipelines in the others.
+        return [*filter(is_identified, rows_of(self._api.get(path, params), path))]
 
     def steps(self, repository: str, pipeline: str | int) -> Sequence[dict[str, Any]]:
         """Return all steps; none until the YAML has been parsed. Paging parameters are ignored here."""
-        return [*self._client.paginate(f"{self._path(repository, pipeline)}/steps")]
+        return [*self._api.paginate(f"{self._path(repository, pipeline)}/steps")]
 
     def log(
         self,
@@ -248,7 +253,7 @@ class Pipelines(Resource):
             headers["Accept-Encoding"] = "identity"  # a part of a packed log could not be unpacked
         try:
             path = f"{self._path(repository, pipeline)}/steps/{segment(step)}/log"
-            response = self._client.request("GET", path, headers=headers, part=wanted)
+            response = self._api.request("GET", path, headers=headers, part=wanted)
         except BitbucketError as error:
             if error.status == 416:
                 return b""
@@ -258,18 +263,18 @@ class Pipelines(Resource):
     def test_report(self, repository: str, pipeline: str | int, step: str) -> dict[str, Any] | None:
         """Return the counts of a step's test report, None when it has none."""
         try:
-            return self._client.get(f"{self._path(repository, pipeline)}/steps/{segment(step)}/test_reports")
+            return self._api.get(f"{self._path(repository, pipeline)}/steps/{segment(step)}/test_reports")
         except BitbucketNotFoundError:
             return None
 
     def test_cases(self, repository: str, pipeline: str | int, step: str) -> Iterator[dict[str, Any]]:
         """Yield the test cases of a step that has a report."""
-        return self._client.paginate(f"{self._path(repository, pipeline)}/steps/{segment(step)}/test_reports/test_cases")
+        return self._api.paginate(f"{self._path(repository, pipeline)}/steps/{segment(step)}/test_reports/test_cases")
 
     def test_case_reasons(self, repository: str, pipeline: str | int, step: str, case: str) -> dict[str, Any]:
         """Return why a test case failed."""
         path = f"{self._path(repository, pipeline)}/steps/{segment(step)}/test_reports/test_cases/{segment(case)}"
-        return self._client.get(f"{path}/test_case_reasons")
+        return self._api.get(f"{path}/test_case_reasons")
 
     def stop(self, repository: str, pipeline: str | int) -> bool:
         """Ask Bitbucket to stop a pipeline; it takes a moment. False when it was over already.
@@ -278,7 +283,7 @@ class Pipelines(Resource):
         """
         try:
             # Stopping twice does no harm, so a lost answer is no reason not to ask again.
-            self._client.request("POST", f"{self._path(repository, pipeline)}/stopPipeline", idempotent=True)
+            self._api.request("POST", f"{self._path(repository, pipeline)}/stopPipeline", idempotent=True)
         except BitbucketError as error:
             if error.status == 400 and "already complete" in error.message:
                 return False
@@ -303,7 +308,7 @@ class Pipelines(Resource):
         return "\n".join([*told, *([f"... and {rest} more failed steps"] if rest else [])])
 
     def _step_details(self, repository: str, outcome: PipelineOutcome, step: Mapping[str, Any], log_lines: int) -> str:
-        lines = [f"Step {one_line(str(step.get('name') or step['uuid']))}: {one_line(step_result(step))}"]
+        lines = [f"Step '{one_line(str(step.get('name') or step['uuid']))}': {one_line(step_result(step))}"]
         with suppress(*UNREADABLE):
             if problem := step["state"]["result"]["error"]:
                 lines.append(f"  {one_line(str(problem.get('message') or problem.get('key')))}")
@@ -332,35 +337,35 @@ class Pipelines(Resource):
         return [*names, f"... {count} in all"] if count > len(names) else names
 
     def _list_path(self, repository: str) -> str:
-        return f"{self._client.repository_path(repository)}/pipelines/"  # without the slash some have seen 404
+        return f"{self._api.repository_path(repository)}/pipelines/"  # without the slash some have seen 404
 
     def _path(self, repository: str, pipeline: str | int) -> str:
         return f"{self._list_path(repository)}{segment(pipeline)}"
 
     def _pull_request_target(self, repository: str, number: int) -> dict[str, Any]:
         """Return what Bitbucket wants to know of a pull request, with the full hashes that pull requests do not show."""
-        pull_request = self._client.pull_requests.get(repository, number)
-        with reading(f"pull request {number} of {self._client.full_name(repository)}"):
+        pull_request = self._pull_requests.get(repository, number)
+        with reading(f"pull request {number} of {self._api.full_name(repository)}"):
             state, source, destination = (pull_request[name] for name in ("state", "source", "destination"))
             is_complete = bool(source.get("commit") and source.get("branch"))
         if state != "OPEN":
             raise ValueError(f"Pull request {number} of {repository!r} is {state}; only an open one can run")
         if not is_complete:
             raise ValueError(f"The branch of pull request {number} of {repository!r} is gone; there is nothing to run on")
-        with reading(f"pull request {number} of {self._client.full_name(repository)}"):
+        with reading(f"pull request {number} of {self._api.full_name(repository)}"):
             names = {"source": source["branch"]["name"], "destination": destination["branch"]["name"]}
             hashes = source["commit"]["hash"], destination["commit"]["hash"]
         commit, destination_commit = (self._full_commit(repository, short) for short in hashes)
         return {**names, "commit": commit, "destination_commit": destination_commit}
 
     def _full_commit(self, repository: str, short: str) -> dict[str, str]:
-        commit = self._client.commits.get(repository, short)
-        with reading(f"commit {short} of {self._client.full_name(repository)}"):
+        commit = self._commits.get(repository, short)
+        with reading(f"commit {short} of {self._api.full_name(repository)}"):
             return {"type": "commit", "hash": commit["hash"]}
 
     def _refusal(self, error: BitbucketError, repository: str, target: Mapping[str, Any]) -> str | None:
         """Say in the words of what was asked why no pipeline was started; None when Bitbucket's own words are best."""
-        name, where = self._client.full_name(repository), describe_target(target)
+        name, where = self._api.full_name(repository), describe_target(target)
         said = error.message.lower()
         if error.key == "result-service.pipeline.selector-not-found":
             selector = target.get("selector") or {}

@@ -56,14 +56,14 @@ class PullRequests(Resource):
         params = {"q": bbql.all_of(bbql.one_of("state", wanted), since, q)}
         if fields:
             params["fields"] = fields if fields.strip()[0] in "+-" else f"{fields},values.id"
-        return self._each_once(f"{self._client.repository_path(repository)}/pullrequests", params)
+        return self._each_once(f"{self._api.repository_path(repository)}/pullrequests", params)
 
     def get(self, repository: str, number: int) -> dict[str, Any]:
         """Return a pull request with reviewers and participants.
 
         Its commits have hashes of 12 characters; :meth:`Commits.get` returns the full one.
         """
-        return self._client.get(self._path(repository, number))
+        return self._api.get(self._path(repository, number))
 
     def numbered(self, repository: str, numbers: Iterable[int]) -> Sequence[dict[str, Any]]:
         """Return those of these pull requests that there are, whatever their state. Costs one request.
@@ -82,8 +82,8 @@ class PullRequests(Resource):
             "q": bbql.all_of(bbql.one_of("state", STATES), bbql.one_of("id", wanted)),
             "pagelen": LARGEST_PULL_REQUEST_PAGE,
         }
-        path = f"{self._client.repository_path(repository)}/pullrequests"
-        return rows_of(self._client.get_page(path, params, follow_next=False), path)
+        path = f"{self._api.repository_path(repository)}/pullrequests"
+        return rows_of(self._api.get_page(path, params, follow_next=False), path)
 
     def activity(self, repository: str, number: int | None = None) -> Iterator[dict[str, Any]]:
         """Yield the timeline, newest first: of one pull request, or of all of them. Costs one request for every 50 entries.
@@ -91,30 +91,30 @@ class PullRequests(Resource):
         An entry has ``pull_request`` and one of ``update``, ``approval``, ``changes_requested``, ``comment``; others may come.
         """
         path = (
-            f"{self._client.repository_path(repository)}/pullrequests/activity"
+            f"{self._api.repository_path(repository)}/pullrequests/activity"
             if number is None
             else f"{self._path(repository, number)}/activity"
         )
-        return each_once(self._client.paginate(path, pagelen=LARGEST_PULL_REQUEST_PAGE), identity=_entry_identity)
+        return each_once(self._api.paginate(path, pagelen=LARGEST_PULL_REQUEST_PAGE), identity=_entry_identity)
 
     def comments(self, repository: str, number: int) -> Iterator[dict[str, Any]]:
         """Yield the comments, deleted ones (empty) included."""
-        return self._client.paginate(f"{self._path(repository, number)}/comments")
+        return self._api.paginate(f"{self._path(repository, number)}/comments")
 
     def commits(self, repository: str, number: int) -> Iterator[dict[str, Any]]:
         """Yield the commits, newest first, as they were before a squash."""
-        return self._client.paginate(f"{self._path(repository, number)}/commits")
+        return self._api.paginate(f"{self._path(repository, number)}/commits")
 
     def diffstat(self, repository: str, number: int) -> Iterator[dict[str, Any]]:
         """Yield a row for every changed file. Bitbucket answers 400 when the branches have no common history."""
-        return self._client.paginate(f"{self._path(repository, number)}/diffstat")
+        return self._api.paginate(f"{self._path(repository, number)}/diffstat")
 
     def statuses(self, repository: str, number: int) -> Iterator[dict[str, Any]]:
         """Yield the build statuses of the head, old ones included: the latest ``updated_on`` of each ``key`` counts."""
-        return self._client.paginate(f"{self._path(repository, number)}/statuses")
+        return self._api.paginate(f"{self._path(repository, number)}/statuses")
 
     def _path(self, repository: str, number: int) -> str:
-        return f"{self._client.repository_path(repository)}/pullrequests/{segment(number)}"
+        return f"{self._api.repository_path(repository)}/pullrequests/{segment(number)}"
 
     def _each_once(self, path: str, params: dict[str, Any]) -> Iterator[dict[str, Any]]:
         seen: set[Hashable] = set()
@@ -129,7 +129,7 @@ class PullRequests(Resource):
             yield from each_once(self._rows(path, params), seen)
 
     def _rows(self, path: str, params: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        return self._client.paginate(path, params, pagelen=LARGEST_PULL_REQUEST_PAGE)
+        return self._api.paginate(path, params, pagelen=LARGEST_PULL_REQUEST_PAGE)
 
 
 def _entry_identity(entry: dict[str, Any]) -> Hashable | None:

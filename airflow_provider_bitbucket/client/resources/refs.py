@@ -25,7 +25,7 @@ class Refs(Resource):
 
     def branch(self, repository: str, name: str) -> dict[str, Any]:
         """Return a branch."""
-        return self._client.get(f"{self._client.repository_path(repository)}/refs/branches/{segment(name)}")
+        return self._api.get(f"{self._api.repository_path(repository)}/refs/branches/{segment(name)}")
 
     def tags(self, repository: str, *, q: str | None = None) -> Iterator[dict[str, Any]]:
         """Yield the tags by name, likewise."""
@@ -33,9 +33,9 @@ class Refs(Resource):
 
     def tag(self, repository: str, name: str) -> dict[str, Any]:
         """Return a tag."""
-        return self._client.get(f"{self._client.repository_path(repository)}/refs/tags/{segment(name)}")
+        return self._api.get(f"{self._api.repository_path(repository)}/refs/tags/{segment(name)}")
 
     def _list(self, repository: str, kind: str, q: str | None) -> Iterator[dict[str, Any]]:
         params = {"pagelen": LARGEST_PAGE, "sort": "name", **({"q": q} if q else {})}
-        rows = by_next_without_gaps(self._client.get_page, f"{self._client.repository_path(repository)}/refs/{kind}", params)
+        rows = by_next_without_gaps(self._api.get_page, f"{self._api.repository_path(repository)}/refs/{kind}", params)
         return each_once(rows, set(), identity=lambda row: row.get("name"))

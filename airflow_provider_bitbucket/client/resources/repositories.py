@@ -24,9 +24,9 @@ class Repositories(Resource):
         :param sort: field to sort by; the default does not move while pages are read
         :param fields: partial response
         """
-        path = f"/repositories/{segment(self._client.workspace_slug(workspace))}"
+        path = f"/repositories/{segment(self._api.workspace_slug(workspace))}"
         params = {"q": q, "sort": sort, "fields": fields}
-        return self._client.paginate(path, {name: value for name, value in params.items() if value is not None})
+        return self._api.paginate(path, {name: value for name, value in params.items() if value is not None})
 
     def find(
         self,
@@ -51,4 +51,4 @@ class Repositories(Resource):
 
     def get(self, repository: str) -> dict[str, Any]:
         """Return a repository."""
-        return self._client.get(self._client.repository_path(repository))
+        return self._api.get(self._api.repository_path(repository))

@@ -1,18 +1,15 @@
-"""What all resources share: the client they ask."""
+"""The base of all resources."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from airflow_provider_bitbucket.client.bitbucket import BitbucketClient
+from airflow_provider_bitbucket.client.api import Api
 
 
 class Resource:
     """A part of the API.
 
-    :param client: sends the requests
+    :param api: sends the requests
     """
 
-    def __init__(self, client: BitbucketClient) -> None:
-        self._client = client
+    def __init__(self, api: Api) -> None:
+        self._api = api

@@ -13,8 +13,8 @@ class Users(Resource):
 
     def me(self) -> dict[str, Any]:
         """Return the account behind the credentials. Access tokens are refused here (403): they are no person."""
-        return self._client.get("/user")
+        return self._api.get("/user")
 
     def get(self, user: str) -> dict[str, Any]:
         """Return an account by uuid or account id; user names are not accepted since 2019."""
-        return self._client.get(f"/users/{segment(user)}")
+        return self._api.get(f"/users/{segment(user)}")

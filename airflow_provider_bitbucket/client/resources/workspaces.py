@@ -14,11 +14,11 @@ class Workspaces(Resource):
 
     def get(self, workspace: str | None = None) -> dict[str, Any]:
         """Return a workspace, by default the client's."""
-        return self._client.get(self._client.workspace_path(workspace))
+        return self._api.get(self._api.workspace_path(workspace))
 
     def members(self, workspace: str | None = None) -> Iterator[dict[str, Any]]:
         """Yield the memberships of a workspace; each has a ``user``. Costs one request for every 100 members."""
         rows = by_next_without_gaps(
-            self._client.get_page, f"{self._client.workspace_path(workspace)}/members", {"pagelen": LARGEST_PAGE}
+            self._api.get_page, f"{self._api.workspace_path(workspace)}/members", {"pagelen": LARGEST_PAGE}
         )
         return each_once(rows, set(), identity=lambda row: own_id(user) if isinstance(user := row.get("user"), dict) else None)

@@ -1,30 +1,39 @@
-"""What it means when no answer came: whether the request was sent, whether it may go better next time, and in words."""
+"""Classify errors of requests: whether the request was sent, whether a retry can succeed, and the cause in words."""
 
 from __future__ import annotations
 
+import ssl
+from http import client as http_client
 from typing import Any
 
 import requests
 from requests import exceptions
+from urllib3 import exceptions as urllib3_exceptions
 
 from airflow_provider_bitbucket.client.transport.responses import MOST_BYTES, ResponseTooLargeError
 
-_WORDS = {
-    "NewConnectionError": "connection refused or host unreachable",
-    "NameResolutionError": "no such host",
-    "ConnectTimeoutError": "no connection in time",
-    "ConnectTimeout": "no connection in time",
-    "ReadTimeoutError": "no answer in time",
-    "ReadTimeout": "no answer in time",
-    "IncompleteRead": "the answer broke off",
-    "ContentDecodingError": "the answer can not be unpacked",
-    "ResponseTooLargeError": f"the answer has more than {MOST_BYTES // 2**20} MiB",
-    "RemoteDisconnected": "the connection was closed without an answer",
-    "ConnectionResetError": "the connection was reset",
-    "SSLCertVerificationError": "its TLS certificate is not trusted",
+#: Subclasses before their bases: urllib3 derives NameResolutionError from NewConnectionError, that from ConnectTimeoutError, and
+#: the standard library RemoteDisconnected from ConnectionResetError.
+_MESSAGES: dict[type[BaseException], str] = {
+    ssl.SSLCertVerificationError: "its TLS certificate is not trusted",
+    urllib3_exceptions.NameResolutionError: "the host name cannot be resolved",
+    urllib3_exceptions.NewConnectionError: "connection refused or host unreachable",
+    urllib3_exceptions.ConnectTimeoutError: "connecting timed out",
+    requests.ConnectTimeout: "connecting timed out",
+    urllib3_exceptions.ReadTimeoutError: "the response timed out",
+    requests.ReadTimeout: "the response timed out",
+    http_client.IncompleteRead: "the response is incomplete",  # urllib3's IncompleteRead is a subclass
+    exceptions.ContentDecodingError: "the response cannot be decompressed",
+    ResponseTooLargeError: f"the response has more than {MOST_BYTES // 2**20} MiB",
+    http_client.RemoteDisconnected: "the connection was closed without a response",
+    ConnectionResetError: "the connection was reset",
 }
-_NOT_CONNECTED = {"NewConnectionError", "NameResolutionError", "ConnectTimeoutError", "SSLCertVerificationError"}
-_ON_THE_WAY = (
+_BEFORE_SENDING = (
+    ssl.SSLCertVerificationError,
+    urllib3_exceptions.NewConnectionError,
+    urllib3_exceptions.ConnectTimeoutError,
+)
+_IN_TRANSIT = (
     requests.ConnectionError,
     requests.Timeout,
     exceptions.ChunkedEncodingError,
@@ -33,30 +42,34 @@ _ON_THE_WAY = (
 )
 
 
-def surely_not_sent(error: requests.RequestException) -> bool:
-    """Say whether no connection was made, so that nothing can have happened at the other end."""
-    if isinstance(error, requests.ConnectTimeout | exceptions.ProxyError) or not isinstance(error, _ON_THE_WAY):
+def is_surely_not_sent(error: requests.RequestException) -> bool:
+    """Return whether no connection was made, so that the request cannot have had an effect."""
+    if isinstance(error, requests.ConnectTimeout | exceptions.ProxyError) or not isinstance(error, _IN_TRANSIT):
         return True
-    return bool(_NOT_CONNECTED & set(_names(error)))
+    return any(isinstance(one, _BEFORE_SENDING) for one in _chain(error))
 
 
-def may_pass(error: BaseException | None) -> bool:
-    """Say whether another try may go better: a certificate that is not trusted or an impossible address stays so."""
+def is_transient_error(error: BaseException | None) -> bool:
+    """Return whether a retry can succeed; after an untrusted certificate or an invalid address it cannot."""
     if isinstance(error, requests.RequestException):
-        return isinstance(error, _ON_THE_WAY) and "SSLCertVerificationError" not in _names(error)
+        return isinstance(error, _IN_TRANSIT) and not any(isinstance(one, ssl.SSLCertVerificationError) for one in _chain(error))
     return True
 
 
 def cause(error: requests.RequestException) -> str:
-    """Return the innermost reason in a few words; urllib3's own text would repeat the address with its query."""
-    return next((_WORDS[name] for name in reversed(_names(error)) if name in _WORDS), type(error).__name__)
+    """Return the innermost cause in a few words, without the address and query that urllib3's own text repeats."""
+    for one in reversed(_chain(error)):
+        for kind, message in _MESSAGES.items():
+            if isinstance(one, kind):
+                return message
+    return type(error).__name__
 
 
-def _names(error: BaseException) -> list[str]:
-    """Return the types of an error and of all that led to it, outermost first.
+def _chain(error: BaseException) -> list[BaseException]:
+    """Return an error and all its causes, outermost first.
 
-    Not by ``__context__``: there stands, too, what the caller was just handling when it asked, another request's error maybe.
-    requests and urllib3 hand their causes on in ``args``, ``reason`` and ``__cause__``.
+    Not by ``__context__``, which can be the error of another request that the caller was handling. requests and urllib3 keep
+    their causes in ``args``, ``reason`` and ``__cause__``.
     """
     found: list[BaseException] = []
     pending: list[Any] = [error]
@@ -66,4 +79,4 @@ def _names(error: BaseException) -> list[str]:
             continue
         found.append(current)
         pending += [*current.args, current.__cause__, getattr(current, "reason", None)]
-    return [type(one).__name__ for one in found]
+    return found
