@@ -79,7 +79,11 @@ def test_the_report_says_at_its_top_what_is_missing(demo: BitbucketEmulator, tmp
     (sentence,) = done["missing"]
     assert sentence.startswith("acme/web is not included in the numbers about deployments: they could not be read. Reason: ")
     text = page.read_text()
-    assert text.index("This report is incomplete") < text.index("acme/web is not included in the numbers") < text.index("At a glance")
+    assert (
+        text.index("This report is incomplete")
+        < text.index("acme/web is not included in the numbers")
+        < text.index("At a glance")
+    )
     row = text[text.index('/acme/web">') :].partition("</tr>")[0]
     assert "\N{EN DASH}" in row  # deployments of a repository that was left out are not 0
 
