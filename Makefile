@@ -35,6 +35,7 @@ lint: $(VENV)/.ready
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/python .ci/prose.py
 
 # What older versions have to do is asked of the newest by all other tests.
 unit: $(VENV)/.ready

@@ -19,12 +19,12 @@ from bitbucket_cloud_emulator import BitbucketEmulator
 LATENCY = 0.1  # seconds
 
 
-def serve(repositories: int, each: int, told: Connection) -> None:
+def serve(repositories: int, each: int, parent: Connection) -> None:
     """Run the emulator until the other end hangs up."""
     with BitbucketEmulator("large", speed=0, pull_requests=repositories * each, repositories=repositories) as bitbucket:
         bitbucket.fault("latency", latency=LATENCY, count=None)
-        told.send(bitbucket.api_url)
-        told.poll(None)
+        parent.send(bitbucket.api_url)
+        parent.poll(None)
 
 
 def main(repositories: int, each: int) -> None:

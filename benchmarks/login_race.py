@@ -75,7 +75,7 @@ def open_store(path: str | None) -> TokenStore:
 
 
 def race(path: str | None, api_url: str, settle: float, done: Synchronized[int], failed: Synchronized[int], over: Any) -> None:
-    """Ask who I am until it is over; one process of the race."""
+    """Request the current user until the race has ended; the body of one process."""
     store = open_store(path)
     consumer = OAuthConsumer(*BitbucketEmulator.oauth_consumer)
     login = OAuthLogin(
@@ -115,11 +115,11 @@ def run(path: str | None, *, processes: int, expiries: int, settle: float) -> di
         ]
         for racer in racers:
             racer.start()
-        _everybody_answered([done for done, _ in counters], racers)
+        _all_answered([done for done, _ in counters], racers)
         started = time.monotonic()
         for _ in range(expiries):
             bitbucket.expire_access_tokens()
-            _everybody_answered([done for done, _ in counters], racers)
+            _all_answered([done for done, _ in counters], racers)
         seconds = time.monotonic() - started
         over.set()
         for racer in racers:
@@ -134,7 +134,7 @@ def run(path: str | None, *, processes: int, expiries: int, settle: float) -> di
         }
 
 
-def _everybody_answered(counters: list[Synchronized[int]], racers: list[Any]) -> None:
+def _all_answered(counters: list[Synchronized[int]], racers: list[Any]) -> None:
     """Wait until every process was answered twice more: the first answer may be to what was sent before."""
     before, give_up = [counter.value for counter in counters], time.monotonic() + 300
     while any(counter.value < start + 2 for counter, start in zip(counters, before, strict=True)):

@@ -47,8 +47,8 @@ def main(count: int) -> None:
 
     def read(name: str, since: datetime | None) -> Iterator[dict[str, Any]]:
         for number in range(each):
-            moment = (BEGIN + timedelta(hours=number)).isoformat()
-            row = {**json.loads(text), "id": number, "created_on": moment, "updated_on": moment, "closed_on": moment}
+            timestamp = (BEGIN + timedelta(hours=number)).isoformat()
+            row = {**json.loads(text), "id": number, "created_on": timestamp, "updated_on": timestamp, "closed_on": timestamp}
             yield {"repository": name, "pull_request": row, "bots": frozenset()}
 
     names = [f"acme/service-{number}" for number in range(REPOSITORIES)]

@@ -68,7 +68,7 @@ def theirs(port: int, with_reviews: bool) -> pd.DataFrame:
             "state": pr.get_data("state"),
             "author": pr.author.display_name,
             "created_on": pr.created_on,
-            "closed_on": None if pr.is_open else pr.updated_on,  # the nearest that it is told; anything later moves it
+            "closed_on": None if pr.is_open else pr.updated_on,  # the best value available; later activity changes it
             "approvals": len(approvals),
             "comment_count": pr.comment_count,
         }
@@ -102,13 +102,13 @@ class Cost:
     columns: int
 
 
-def serve(pull_requests: int, latency: float, told: Connection) -> None:
+def serve(pull_requests: int, latency: float, parent: Connection) -> None:
     """Run the emulator until the other end hangs up."""
     with BitbucketEmulator("large", speed=0, pull_requests=pull_requests) as bitbucket:
         if latency:
             bitbucket.fault("latency", latency=latency, count=None)
-        told.send(bitbucket.port)
-        told.poll(None)
+        parent.send(bitbucket.port)
+        parent.poll(None)
 
 
 @contextmanager
@@ -131,8 +131,8 @@ def client_of(bitbucket: BitbucketEmulator) -> BitbucketClient:
     return BitbucketClient(ApiToken(*bitbucket.api_token), bitbucket.workspace, bitbucket.api_url, rate_limit=1_000_000)
 
 
-def contest(make: Callable[[int, bool], pd.DataFrame], port: int, with_reviews: bool, told: Connection) -> None:
-    """Make a frame and tell what it took, and what is in it."""
+def contest(make: Callable[[int, bool], pd.DataFrame], port: int, with_reviews: bool, parent: Connection) -> None:
+    """Create a frame and send its costs and contents."""
     import pandas  # noqa: F401 - what is imported is no part of the job
     import pyarrow  # noqa: F401
     from atlassian.bitbucket import Cloud  # noqa: F401
@@ -142,13 +142,13 @@ def contest(make: Callable[[int, bool], pd.DataFrame], port: int, with_reviews: 
     seconds, peak = time.monotonic() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     columns = COLUMNS + (REVIEWS if with_reviews else [])
     rows = frame.sort_values("id")[columns].to_json(orient="records", date_format="iso", date_unit="us")
-    told.send((seconds, peak, peak - before, len(frame.columns), rows))
+    parent.send((seconds, peak, peak - before, len(frame.columns), rows))
 
 
 def run(
     make: Callable[[int, bool], pd.DataFrame], bitbucket: BitbucketEmulator, with_reviews: bool
 ) -> tuple[Cost, list[dict[str, Any]]]:
-    """Let somebody do a job in a process of its own."""
+    """Run a job in a separate process, and return its cost and its rows."""
     bitbucket.reset_requests()
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()

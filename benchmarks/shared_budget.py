@@ -1,4 +1,4 @@
-"""Several processes with one credential want half as much again as its budget, and can not talk to each other.
+"""Several independent processes with one credential need 1.5 times its request budget.
 
 Prints how many requests were refused (429) and whether all work got done; exits 1 when some was lost or a twentieth of the
 requests or more was refused. An hour passes in seconds: the clocks of the emulator and of the processes run fast.
@@ -52,7 +52,7 @@ def run(*, spread: bool, token: str = "") -> dict[str, float]:
     """Let all of them work.
 
     :param spread: over an hour, or all at once
-    :param token: an access token, which is told its limit; empty: an API token, which is not
+    :param token: an access token, whose limit Bitbucket reports; empty: an API token, without that
     :return: ``done`` and ``refused`` requests, ``hours`` that it took
     """
     with BitbucketEmulator("empty", speed=SPEED) as bitbucket:

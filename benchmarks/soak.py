@@ -1,8 +1,8 @@
-"""Hundreds of deferred waits in a real Airflow, while Bitbucket misbehaves and the triggerer is killed again and again.
+"""Hundreds of deferred waits in a real Airflow, while Bitbucket misbehaves and the triggerer is killed repeatedly.
 
 Every task has to end as its pipeline did, and there has to be one pipeline for each. Prints what happened; exits 1 otherwise.
-Each task has a custom pipeline of its own: tasks that start the same one at the same moment can not be told apart when answers
-are lost, and fail with the list of what fits, as they should. The hourly limit is out of the way: 500 starts alone need more.
+Each task has its own custom pipeline: tasks that start the same one at the same time cannot be distinguished when answers
+are lost, and correctly fail with the list of candidates. The hourly limit is raised: 500 starts alone need more.
 
     python -m benchmarks.soak [waits [folder]]
 
@@ -38,8 +38,8 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "lost_answer", "count": 1, "method": "POST"},
     {"kind": "latency", "latency": 1.0, "count": 5},
 )
-#: Emulated. A fault comes every 6 real seconds and is over after 3. When they lasted 10, it was an outage: a triggerer that lives
-#: for a minute, and has no waits for the first 20 seconds of it, looks twice, and saw nothing for minutes (measured with 500).
+#: Emulated seconds. A fault occurs every 6 real seconds and ends after 3. With 10 it was an outage: a triggerer that is killed
+#: after a minute, and has no waits for its first 20 seconds, polls twice, and got no answer for minutes (measured with 500).
 FAULT_SECONDS = 6
 KILL_EVERY_SECONDS = 60.0
 

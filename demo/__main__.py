@@ -83,7 +83,7 @@ def stay(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> int:
     airflow.api("POST", "/connections", body)
     say(f"\nOpen     {airflow.url}  (no login)")
     say(f"DAGs     {airflow.url}/dags - press play on one that starts with 'example_bitbucket'")
-    say(f"Form     {airflow.url}/connections - look at 'bitbucket_default', try its test button, or add another")
+    say(f"Form     {airflow.url}/connections - open 'bitbucket_default', use its test button, or add another")
     say(f"Bitbucket {bitbucket.url}  (login demo@example.com, API token demo-api-token)")
     say("Ctrl-C stops everything.")
     try:
@@ -114,7 +114,7 @@ def show_failures(airflow: LocalAirflow, dag: str, run: str) -> None:
 
 
 def show_pipeline(bitbucket: BitbucketEmulator, summary: dict[str, Any]) -> None:
-    """Print the deferred pipeline with its steps, as Bitbucket tells it."""
+    """Print the deferred pipeline with its steps, as Bitbucket reports them."""
     client = BitbucketClient(
         ApiToken("demo@example.com", "demo-api-token"), workspace=bitbucket.workspace, base_url=bitbucket.api_url
     )

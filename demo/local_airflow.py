@@ -27,7 +27,7 @@ FINISHED = ("success", "failed")
 
 
 def free_port() -> int:
-    """Return a TCP port nobody listens on."""
+    """Return a free TCP port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -75,8 +75,8 @@ class LocalAirflow:
             "AIRFLOW__API__BASE_URL": self.url,
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_urlsafe(48),
             "AIRFLOW__API__SECRET_KEY": secrets.token_urlsafe(48),
-            # Whoever writes waits for the others: on a busy machine longer than the 5 seconds that SQLite allows by itself. Not
-            # for ever: the API server can wait for itself (see _call).
+            # Writers wait for one another, on a busy machine for longer than SQLite's default of 5 seconds. The wait needs a
+            # limit, because the API server can wait for itself (see _call).
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db?timeout=15",
             "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(home / "logs"),
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
@@ -166,7 +166,7 @@ class LocalAirflow:
         self.processes.clear()
 
     def sign_in(self, user: str, password: str) -> None:
-        """Call the REST API in the name of a user from now on; needed where not everybody is an anonymous admin."""
+        """Send later API calls as a user; needed if anonymous callers are not admins."""
         body = {"username": user, "password": password}
         self._token = self._call("POST", "/auth/token", body)["access_token"]
 
@@ -175,10 +175,10 @@ class LocalAirflow:
         return self._call(method, f"/api/v2{path}", body)
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Call the API server, again when SQLite was locked.
+        """Call the API server, and repeat the call once if SQLite was locked.
 
-        It notes each call of its API in the database on its event loop, which then waits for a task's write that can not be
-        committed before the event loop goes on: after SQLite's timeout one of them fails with 500, and nothing was done.
+        The server logs each call to the database on its event loop, and can wait there for a task's write that cannot be
+        committed until the event loop continues. After SQLite's timeout one of the two fails with 500 and has no effect.
         """
         for _ in range(2):
             try:
@@ -219,7 +219,7 @@ class LocalAirflow:
             current = str(self.api("GET", f"/dags/{dag_id}/dagRuns/{run_id}")["state"])
             return current if current in FINISHED else None
 
-        return str(wait_until(state, seconds=seconds, what=f"run {run_id} of {dag_id} is over"))
+        return str(wait_until(state, seconds=seconds, what=f"run {run_id} of {dag_id} has ended"))
 
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Return the task instances of a run, in the order they started."""

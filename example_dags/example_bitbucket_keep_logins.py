@@ -1,6 +1,6 @@
 """Keep OAuth logins alive: renew each once a week, because Bitbucket lets an unused one lapse after three months.
 
-For connections of auth type ``oauth``. A login that can not be renewed fails the task after the others are done; its user has
+For connections of auth type ``oauth``. A login that cannot be renewed fails the task after the others are renewed; its user has
 to log in again (``airflow bitbucket login``).
 """
 

@@ -1,4 +1,4 @@
-"""Across systems: see what was merged, decide whether to release, deploy by a Bitbucket pipeline, tell the people.
+"""Across systems: read what was merged, decide whether to release, deploy by a Bitbucket pipeline, comment on pull requests.
 
 The comment goes to the pull requests that were released, at most ``notify`` of them.
 """
@@ -57,8 +57,8 @@ def example_bitbucket_release() -> None:
     )
 
     @task
-    def tell(merged: list[int], pipeline: dict, params: dict | None = None) -> list[str]:
-        """Comment on the released pull requests; the hook's client does what no operator covers."""
+    def comment(merged: list[int], pipeline: dict, params: dict | None = None) -> list[str]:
+        """Comment on the released pull requests, with the hook's client, because no operator does this."""
         client = BitbucketHook(params["bitbucket_conn_id"]).get_conn()
         text = f"Released by [pipeline #{pipeline['build_number']}]({pipeline['url']})."
         links = []
@@ -69,7 +69,7 @@ def example_bitbucket_release() -> None:
 
     merged = worth_releasing(pull_requests.output)
     merged >> deploy
-    tell(merged, deploy.output)
+    comment(merged, deploy.output)
 
 
 example_bitbucket_release()

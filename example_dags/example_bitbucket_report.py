@@ -23,7 +23,7 @@ def example_bitbucket_report() -> None:
 
     @task.short_circuit
     def has_readers(params: dict | None = None) -> bool:
-        """Skip the e-mail when nobody wants it."""
+        """Skip the e-mail if it has no recipient."""
         return bool(params["mail_to"])
 
     mail = EmailOperator(

@@ -54,7 +54,7 @@ def example_bitbucket_to_sql() -> None:
 
     @task(outlets=[PULL_REQUESTS])
     def publish(loaded: list[dict[str, Any]], outlet_events: Any = None, dag_run: Any = None) -> int:
-        """Tell who waits for the asset once, after all of it is there."""
+        """Emit a single asset event after all repositories were written."""
         rows = sum(one["rows"] for one in loaded)
         outlet_events[PULL_REQUESTS].extra = {"rows": rows, "watermark": dag_run.run_after.isoformat()}
         return rows

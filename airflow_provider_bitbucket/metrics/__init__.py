@@ -1,1 +1,1 @@
-"""Pure functions from frame to frame."""
+"""Compute metrics with pure functions from frame to frame."""

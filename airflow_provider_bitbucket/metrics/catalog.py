@@ -1,9 +1,9 @@
-"""Metrics by name: which datasets each is made of, how far back they have to be read, and how it is computed.
+"""The metrics by name: the datasets that each one needs, how far back these are read, and how it is computed.
 
-For a period the right rows have to be read first. Pull requests of a period are those updated since it began: who reads only
-those updated *in* it loses what was merged then and commented on later. Deployments have to be read from the beginning, because
-what a deployment brought is told by what was there before; it costs the same. Commits are read from some time before, as they
-are older than their deployment. Cutting at the period is done here, by the moment that counts.
+Reading for a period starts earlier than the period, or has no end. Pull requests are read if updated since its start: reading
+only those updated *in* it would miss the ones merged in it and commented on later. Deployments are read from the beginning,
+because earlier deployments determine which commits are new, and it costs the same. Commits are read from some time before,
+because they are older than their deployment. The rows are then filtered here, by the date that defines the metric.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from airflow_provider_bitbucket.metrics.groups import between
 if TYPE_CHECKING:
     import pandas as pd
 
-#: How much older than the period the commits are that are deployed in it.
+#: Maximum age, at the start of the period, of the commits that are deployed in it.
 COMMITS_BEFORE = timedelta(days=90)
-#: How long a pipeline may wait and run to be counted in the period in which it ends.
+#: Maximum time between creation and end of a pipeline that is counted in the period of its end.
 PIPELINES_BEFORE = timedelta(days=7)
-#: ... of which the test reports are read, where every step costs a request.
+#: The same for pipelines whose test reports are read; shorter, because every step costs a request.
 TESTS_BEFORE = timedelta(days=1)
 
 _ALWAYS = timedelta.max
@@ -32,13 +32,13 @@ _ALWAYS = timedelta.max
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of a metric.
+    """The options with which a metric is computed.
 
     :param by: columns to group by
-    :param since: first moment; None: from the beginning
-    :param until: first moment that is too late; None: until now
-    :param bots: names and ids of machines that have an account of a person
-    :param incidents: what failures are told by; None: by proxies
+    :param since: inclusive start of the period; None: from the beginning
+    :param until: exclusive end of the period; None: until now
+    :param bots: names and ids of bots that use an ordinary user account
+    :param incidents: incidents that define failures; None: failures are proxies
     """
 
     by: tuple[str, ...] = ()
@@ -50,16 +50,16 @@ class Question:
 
 @dataclass(frozen=True)
 class Read:
-    """A dataset that a metric is made of.
+    """A dataset that a metric needs, and the interval to read.
 
-    :param dataset: its name
-    :param before: how long before the period reading begins; ``timedelta.max``: from the beginning of all time
+    :param dataset: name of the dataset
+    :param before: how long before the period reading starts; ``timedelta.max``: always read from the beginning
     :param ends: whether reading ends with the period
-    :param dated: column of the moment by which it is read; None: rows that were read for others change nothing here
-    :param when: option with which alone it is read; None: always
-    :param alone: read for each period by itself, because its rows can not be told apart afterwards
+    :param dated: timestamp column by which rows of a shared read are filtered; None: additional rows do not change the metric
+    :param when: option of the metric that makes it necessary; None: always read
+    :param alone: read separately for each period, because rows of several periods cannot be separated afterwards
     :param options: options with which it is read
-    :param passes: options of the metric that are passed on to it
+    :param passes: options of the metric that are passed on to the dataset
     """
 
     dataset: str
@@ -73,30 +73,30 @@ class Read:
 
     @property
     def is_whole(self) -> bool:
-        """Whether reading begins at the beginning of all time."""
+        """Whether the dataset is always read from the beginning."""
         return self.before == _ALWAYS
 
     def begin(self, since: datetime | None) -> datetime | None:
-        """Return where reading begins for a period."""
+        """Return the ``since`` of the read for a period; None: from the beginning."""
         return None if since is None or self.is_whole else since - self.before
 
     def end(self, until: datetime | None) -> datetime | None:
-        """Return where reading ends for a period."""
+        """Return the ``until`` of the read for a period; None: until now."""
         return until if self.ends else None
 
     def cut(self, frame: pd.DataFrame, asked: Question) -> pd.DataFrame:
-        """Return the rows that are read for this question alone, of what was read for several."""
+        """Return the rows that a separate read for these options would contain, from a shared read."""
         return frame if self.dated is None else between(frame, self.dated, self.begin(asked.since), self.end(asked.until))
 
 
 @dataclass(frozen=True)
 class Metric:
-    """How a metric is made.
+    """How a metric is computed.
 
-    :param reads: what it is made of
-    :param compute: makes it of the frames by name of their dataset
-    :param by: columns it is grouped by unless others are asked for; None: it has rows of its own and is not grouped
-    :param takes: names of what it can be given beside what it reads
+    :param reads: the datasets that it needs
+    :param compute: computes it from the frames by dataset name
+    :param by: default columns to group by; None: the metric has one row per item and does not support grouping
+    :param takes: names of inputs other than datasets
     """
 
     reads: tuple[Read, ...]
@@ -106,7 +106,7 @@ class Metric:
 
     @property
     def options(self) -> frozenset[str]:
-        """Names of its options, beside those that all have."""
+        """Names of the options that are specific to this metric."""
         read = {name for one in self.reads for name in (*one.passes, one.when) if name and name != "bots"}
         return frozenset(read.union(self.takes))
 
@@ -195,7 +195,7 @@ _LIVES = (
     Read("commits", before=COMMITS_BEFORE, dated="date", when="with_deployments"),
 )
 _PULL_REQUESTS = Read("pull_requests", passes=("with_diffstat", "bots"))
-# Up to now, which costs nothing (newest first): what fails in the period may pass after it.
+# Until now: a failure in the period may be fixed after it. The list is newest first, so this costs no additional request.
 _RUNS = Read("pipelines", before=PIPELINES_BEFORE, dated="created_on")
 _EVERY_PULL_REQUEST = Read("pull_requests", before=_ALWAYS)
 _EVERY_DEPLOYMENT = Read("deployments", before=_ALWAYS)
@@ -204,7 +204,7 @@ _REPOSITORIES = Read("repositories", before=_ALWAYS)
 _COMMITS = Read("commits", before=COMMITS_BEFORE, dated="date")
 _COMMITS_OF_THE_PERIOD = Read("commits", ends=True, dated="date", passes=("bots",))
 
-#: The metrics by name; docs/metrics.md says what they are.
+#: The metrics by name; docs/metrics.md defines them.
 METRICS: dict[str, Metric] = {
     "cycle_time": Metric(_LIVES, _cycle_time, _WEEKLY),
     "pull_request_times": Metric(_LIVES, _pull_request_times),

@@ -1,7 +1,7 @@
-"""Which commits came into production, with which deployment, and how long that took.
+"""Match commits to the production deployments that first contained them, with the lead time.
 
-A commit is in production with the first successful production deployment whose commit leads back to it, found along the
-parents of commits as Apache DevLake does, not by the clock: the next deployment in time may be of something else. Source of the
+A commit is in production with the first successful production deployment whose commit is the same or a descendant, determined by
+the parents of commits as in Apache DevLake, not by date: the next deployment by date may be of a different branch. Source of the
 lead time: DORA and its fourkeys METRICS.md (commit to deployment); docs/metrics.md has the links.
 """
 
@@ -15,7 +15,7 @@ from airflow_provider_bitbucket.datasets.schema import BOOLEAN, INTEGER, NUMBER,
 if TYPE_CHECKING:
     import pandas as pd
 
-#: What a deployment is called in the frames that come from it.
+#: Columns that identify a deployment in derived frames.
 DEPLOYMENT = (
     Column("repository", TEXT, "workspace/repository", "deployment"),
     Column("environment", TEXT, "name of the environment", "deployment"),
@@ -30,7 +30,7 @@ CHANGES = Schema(
         Column("hash", TEXT, "the commit", "commit"),
         Column("author_id", TEXT, "uuid of its author", "commit"),
         Column("author", TEXT, "display name of its author", "commit"),
-        Column("is_merge", BOOLEAN, "whether it merges others and is no change itself", "commit"),
+        Column("is_merge", BOOLEAN, "whether it is a merge commit, which is not a change itself", "commit"),
         Column("committed_on", TIMESTAMP, "its author date", "commit"),
         Column("deployed_on", TIMESTAMP, "when it was in production", "deployment"),
         Column(
@@ -41,15 +41,15 @@ CHANGES = Schema(
 
 
 def changes(commits: pd.DataFrame, deployments: pd.DataFrame) -> pd.DataFrame:
-    """Return every commit that came into production, with the deployment that brought it first.
+    """Return every commit that was deployed to production, with the first deployment that contained it.
 
-    ``lead_time_seconds`` = ``deployed_on - committed_on`` (DORA, fourkeys); null for merges, which are no change of their own,
-    and where a clock or a rebase makes it negative. The first deployment of a repository in the frame only draws the line: what
-    it brought, and what was there before, can not be told apart, so its commits are not returned.
+    ``lead_time_seconds`` = ``deployed_on - committed_on`` (DORA, fourkeys); null for merge commits, which are not changes,
+    and where a wrong clock or a rebase makes it negative. The first deployment of a repository in the frame is only the baseline:
+    its new commits cannot be distinguished from earlier ones, so none are returned for it.
 
-    :param commits: a frame of dataset ``commits``, reaching back as far as what you deploy is old: from a commit that is not
-        in it nothing older is found
-    :param deployments: a frame of dataset ``deployments``, beginning before what you show
+    :param commits: a frame of dataset ``commits``, starting with the oldest commit that may be deployed: ancestors of a commit
+        that is missing in it are not found
+    :param deployments: a frame of dataset ``deployments``, starting before the period to report
     :return: ``repository``, ``environment``, ``deployment_id``, ``build_number``, ``hash``, ``author_id``, ``author``,
         ``is_merge``, ``committed_on``, ``deployed_on``, ``lead_time_seconds``; by the time of the deployment
     """
@@ -57,32 +57,32 @@ def changes(commits: pd.DataFrame, deployments: pd.DataFrame) -> pd.DataFrame:
     successful = successful[successful["outcome"].astype("string") == "SUCCESSFUL"]
     graphs = {name: _Graph(rows.itertuples()) for name, rows in commits.groupby("repository")}
     rows: list[dict[str, Any]] = []
-    lined: set[str] = set()
+    with_baseline: set[str] = set()
     for deployment in rows_of(successful):
         repository = deployment["repository"]
         brought = list(graphs[repository].new(deployment["commit"])) if repository in graphs else []
-        if repository in lined:
+        if repository in with_baseline:
             rows += [_change(deployment, commit) for commit in brought]
-        lined.add(repository)
+        with_baseline.add(repository)
     return CHANGES.frame(rows)
 
 
 def production(deployments: pd.DataFrame) -> pd.DataFrame:
-    """Return the production deployments that ended one way or the other, oldest first."""
+    """Return the production deployments that ended SUCCESSFUL or FAILED, oldest first."""
     is_production = deployments["environment_type"].astype("string").eq("Production")
-    is_over = deployments["outcome"].astype("string").isin(["SUCCESSFUL", "FAILED"])
-    kept = deployments[(is_production & is_over).fillna(False).astype(bool) & deployments["completed_on"].notna()]
+    is_finished = deployments["outcome"].astype("string").isin(["SUCCESSFUL", "FAILED"])
+    kept = deployments[(is_production & is_finished).fillna(False).astype(bool) & deployments["completed_on"].notna()]
     return kept.sort_values(["completed_on", "build_number"], kind="stable")
 
 
 def rows_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return the rows with None for nulls."""
+    """Return the rows of a frame as dictionaries, with None for nulls."""
     listed = frame.astype(object).where(frame.notna(), None).to_dict("records")
     return [{str(name): value for name, value in row.items()} for row in listed]
 
 
 def of_deployment(row: dict[str, Any]) -> dict[str, Any]:
-    """Return what :data:`DEPLOYMENT` tells of a row of dataset ``deployments``."""
+    """Return the columns of :data:`DEPLOYMENT` for a row of dataset ``deployments``."""
     return {
         "repository": row["repository"],
         "environment": row["environment"],
@@ -92,7 +92,7 @@ def of_deployment(row: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Graph:
-    """The commits of a repository by their first 12 characters, which is what pull requests and some answers show.
+    """The commit graph of a repository, by the first 12 characters of hashes, as pull requests and some answers contain them.
 
     :param commits: rows with ``hash`` and ``parent_hashes``
     """
@@ -102,7 +102,7 @@ class _Graph:
         self._deployed: set[str] = set()
 
     def new(self, head: str | None) -> Iterator[Any]:
-        """Yield the commits that a commit leads back to and no earlier one did."""
+        """Yield a commit and its ancestors, without those that an earlier call yielded."""
         waiting = [head[:12]] if head else []
         while waiting:
             name = waiting.pop()

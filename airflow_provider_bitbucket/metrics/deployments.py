@@ -1,17 +1,17 @@
-"""How often is deployed to production, how long a change takes to get there, how often it fails, and for how long: DORA's four.
+"""Compute the four DORA metrics: deployment frequency, lead time for changes, change failure rate and recovery time.
 
-Where the field is divided, this is the choice:
+Definitions differ between tools; the decisions here are:
 
-- A deployment counts when its environment is of type Production and it ended SUCCESSFUL or FAILED. What is UNDEPLOYED, under
-  way or was STOPPED never reached anybody. An environment that was deleted has no type any more and does not count.
-- A change is a commit that is no merge. Its lead time ends with the first successful production deployment whose commit leads
-  back to it, found along the parents of commits as in DevLake, not by the clock.
-- Bitbucket knows deployments, not outages. Without ``incidents`` failures are **proxies**: deployments that failed, and
-  successful ones that were rolled back, which is an older commit deployed to the same environment next. They miss the failure
-  that was mended forward, and count the deployment that failed without harm. With ``incidents`` a failure is what DORA calls
-  one: a deployment after which an incident began. ``failure_source`` says which it is; the two are never mixed.
-- The recovery is measured from the end of the deployment that failed, as DORA does since 2023.
-- Medians, as in DORA and DevLake; Sleuth's mean lets one forgotten branch rule.
+- A deployment counts if its environment is of type Production and it ended SUCCESSFUL or FAILED. One that is UNDEPLOYED, in
+  progress or STOPPED did not reach users. A deleted environment has no type and does not count.
+- A change is a commit other than a merge commit. Its lead time ends with the first successful production deployment that
+  contains it, determined by the parents of commits as in DevLake, not by date.
+- Bitbucket records deployments, not outages. Without ``incidents`` failures are **proxies**: deployments that failed, and
+  successful ones that were rolled back, i.e. followed by an older commit in the same environment. They miss failures that a
+  later release fixed, and count deployments that failed without harm. With ``incidents`` a failure is DORA's: a deployment
+  after which an incident began. ``failure_source`` says which of the two applies; they are never mixed.
+- The recovery time starts with the end of the failed deployment, as in DORA since 2023.
+- Medians, as in DORA and DevLake; one forgotten branch dominates Sleuth's mean.
 
 Sources: DORA's guide and its fourkeys METRICS.md, Apache DevLake's dora plugin, Sleuth; docs/metrics.md has the links.
 """
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
     from airflow_provider_bitbucket.metrics.incidents import Incidents
 
-#: What :func:`summarize` tells of lead and recovery time beside their count.
+#: Percentiles of lead and recovery time.
 QUANTILES = {"median": 0.5, "p90": 0.9}
-#: What the frequency can be told of.
+#: Columns by which :func:`deployment_frequency` can group.
 _PLACES = ("repository", "environment")
-#: What a deployment or a change adds to a group.
+#: Columns, with dtypes, of the rows that :func:`summarize` groups: one per deployment and one per change.
 _ADDED = {
     "repository": TEXT,
     "environment": TEXT,
@@ -57,72 +57,72 @@ OUTCOMES = Schema(
     ("repository", "deployment_id"),
     (
         *DEPLOYMENT,
-        Column("commit", TEXT, "what was deployed", "deployment"),
+        Column("commit", TEXT, "the deployed commit", "deployment"),
         Column("completed_on", TIMESTAMP, "when it ended", "deployment"),
         Column("is_successful", BOOLEAN, "whether it ended SUCCESSFUL", "deployment"),
-        Column("is_failure", BOOLEAN, "whether it counts as a change that failed", "see `failure_kind`"),
-        Column("failure_kind", CATEGORY, "why", "made", categories=("failed", "rolled_back", "incident")),
-        Column("recovered_on", TIMESTAMP, "when it was mended", "made"),
-        Column("recovery_seconds", NUMBER, "null while it is not mended", "recovered_on - completed_on", "s"),
-        Column("failure_source", CATEGORY, "what tells of failures", "made", categories=("proxy", "incidents")),
+        Column("is_failure", BOOLEAN, "whether it counts as a failed change", "see `failure_kind`"),
+        Column("failure_kind", CATEGORY, "kind of failure", "made", categories=("failed", "rolled_back", "incident")),
+        Column("recovered_on", TIMESTAMP, "when the failure was fixed", "made"),
+        Column("recovery_seconds", NUMBER, "null until the failure is fixed", "recovered_on - completed_on", "s"),
+        Column("failure_source", CATEGORY, "source of failures", "made", categories=("proxy", "incidents")),
     ),
 )
 
 
 def deployment_outcomes(deployments: pd.DataFrame, incidents: Incidents | None = None) -> pd.DataFrame:
-    """Return the production deployments with how they turned out.
+    """Return the production deployments with their failures and recoveries.
 
-    Without ``incidents`` a failure is, in one environment,
+    Without ``incidents`` there are two kinds of failures in an environment:
 
-    - ``failed``: it ended FAILED. ``recovered_on`` is the end of the next successful one; of several failures in a row the
-      first has it, so that a bad day counts once
-    - ``rolled_back``: it was successful, and the next successful one deploys a commit whose first deployment was earlier
-      than that of its own: in a, b, a, b the first b was rolled back, and the second b is the way forward. ``recovered_on`` is
-      the end of the one that rolled it back
+    - ``failed``: the deployment ended FAILED. ``recovered_on`` is the end of the next successful one; in a series of failures
+      only the first has it, so that the recovery counts once
+    - ``rolled_back``: the deployment was successful, and the next successful one deploys a commit that was first deployed
+      earlier: in a, b, a, b the first b was rolled back, the second was not. ``recovered_on`` is the end of the deployment
+      that rolled it back
 
-    With ``incidents`` a failure is ``incident``: one began after this deployment was completed and before the next successful
-    one of the repository was (DevLake). ``recovered_on`` is when the last of its incidents was resolved, null while one is
-    open. A deployment that ended FAILED is then none: users did not see it.
+    With ``incidents`` the only kind is ``incident``: an incident began after this deployment was completed and before the next
+    successful one of the repository was (DevLake). ``recovered_on`` is when the last of its incidents was resolved, null while
+    one is open. A deployment that ended FAILED is then not a failure, because it did not reach users.
 
     :param deployments: a frame of dataset ``deployments``
     :param incidents: records or a frame with ``repository`` (workspace/repository), ``created_on`` and ``resolved_on`` (null
-        while open), from wherever you keep them
+        while open), from any source
     :return: ``repository``, ``environment``, ``deployment_id``, ``build_number``, ``commit``, ``completed_on``,
         ``is_successful``, ``is_failure``, ``failure_kind``, ``recovered_on``, ``recovery_seconds``, ``failure_source``
         (proxy or incidents); oldest first
-    :raises ValueError: ``incidents`` are not what is expected; says what is
+    :raises ValueError: ``incidents`` are malformed; the message names the problem
     """
-    over = rows_of(production(deployments))
+    finished = rows_of(production(deployments))
     if incidents is None:
         environments: dict[tuple[Any, Any], list[dict[str, Any]]] = defaultdict(list)
-        for row in over:
+        for row in finished:
             environments[row["repository"], row["environment_id"]].append(row)
         failures = {number: failure for rows in environments.values() for number, failure in _proxies(rows)}
     else:
-        failures = _incidents(over, rows_of(incidents_frame(incidents)))
+        failures = _incidents(finished, rows_of(incidents_frame(incidents)))
     source = "proxy" if incidents is None else "incidents"
-    return OUTCOMES.frame(_outcome(row, failures.get(row["id"]), source) for row in over)
+    return OUTCOMES.frame(_outcome(row, failures.get(row["id"]), source) for row in finished)
 
 
 def summarize(
     outcomes: pd.DataFrame, changes: pd.DataFrame | None = None, by: Sequence[str] = ("repository", "week")
 ) -> pd.DataFrame:
-    """Return DORA's four by period. The period is that of the end of the deployment.
+    """Return the four DORA metrics by period, which is that of the end of the deployment.
 
-    - ``deployments``: how many were successful; ``deployment_days``: on how many days in UTC, which many in a row do not raise
-    - ``changes``: commits that came into production for the first time; ``lead_time_count``, ``lead_time_median_seconds``,
-      ``lead_time_p90_seconds`` of them
+    - ``deployments``: number of successful ones; ``deployment_days``: number of days in UTC with at least one
+    - ``changes``: commits that were deployed to production for the first time, with ``lead_time_count``,
+      ``lead_time_median_seconds`` and ``lead_time_p90_seconds``
     - ``failures`` and ``change_failure_rate`` = ``failures / (successful + failed)`` by the proxy, and
-      ``failures / successful`` by incidents, at most 1 since a deployment fails once (fourkeys' sum over incidents can exceed
-      it); ``change_failure_rate_count`` is what it is divided by
-    - ``recovery_count``, ``recovery_median_seconds``, ``recovery_p90_seconds``: of failures that were mended
-    - ``failure_source``: ``proxy`` or ``incidents``; null in a period without a deployment that ended
+      ``failures / successful`` by incidents, at most 1 because a deployment fails once (fourkeys' sum over incidents can exceed
+      it); ``change_failure_rate_count`` is the divisor
+    - ``recovery_count``, ``recovery_median_seconds``, ``recovery_p90_seconds``: of failures that were fixed
+    - ``failure_source``: ``proxy`` or ``incidents``; null in a period without a completed deployment
 
     :param outcomes: what :func:`deployment_outcomes` returns
     :param changes: what :func:`~airflow_provider_bitbucket.metrics.changes.changes` returns; None: no changes and lead times
-    :param by: of ``repository``, ``environment``, ``week`` and ``month``; none: one row over all
-    :return: the columns of ``by`` and those above; a period without deployments has no row, :func:`deployment_frequency` has
-    :raises ValueError: ``by`` names a column that is not there
+    :param by: any of ``repository``, ``environment``, ``week`` and ``month``; none: one row over all
+    :return: the columns of ``by`` and those above; periods without deployments have no row (see :func:`deployment_frequency`)
+    :raises ValueError: ``by`` names an unknown column
     """
     import pandas as pd
 
@@ -148,27 +148,27 @@ def deployment_frequency(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> pd.DataFrame:
-    """Return how often is deployed to production, weeks without a deployment included.
+    """Return the frequency of production deployments over whole weeks, including weeks without a deployment.
 
     ``days_per_week_median`` = the median over all weeks of the days with a successful production deployment (DORA, fourkeys
-    and DevLake, whose levels are made of it; the plain median, where DevLake takes the lower of two). Only whole ISO weeks in
-    UTC count, because half a week has half the days. A repository that deployed at other times only has a row of zeros, one
-    that never deployed has none. By week or month ask :func:`summarize`: every row here is of all weeks.
+    and DevLake, whose levels are based on it; DevLake uses the lower of the middle two). Only whole ISO weeks in
+    UTC count, because half a week has half the days. A repository that deployed only at other times has a row of zeros, one
+    that never deployed has none. Each row covers all weeks; for numbers by week or month use :func:`summarize`.
 
     :param deployments: a frame of dataset ``deployments``
-    :param by: of ``repository`` and ``environment``; none: one row over all
-    :param since: the first whole week after it is the first; None: the week of the first deployment
-    :param until: the last whole week before it is the last; None: the week of the last deployment, taken for whole even when it
-        is not over, and none of the weeks since: give the moment at which the frame was read to count them
-    :return: the columns of ``by``; ``weeks`` (how many), ``deployments``, ``deployments_per_week`` (mean),
+    :param by: any of ``repository`` and ``environment``; none: one row over all
+    :param since: counting starts with the first whole week after it; None: with the week of the first deployment
+    :param until: counting ends with the last whole week before it; None: with the week of the last deployment, even if that
+        week is incomplete. Pass the time at which the frame was read to count later weeks without deployments
+    :return: the columns of ``by``; ``weeks`` (their number), ``deployments``, ``deployments_per_week`` (mean),
         ``weeks_with_deployment``, ``days_per_week_median``
-    :raises ValueError: ``by`` names anything else
+    :raises ValueError: ``by`` names another column
     """
     import pandas as pd
 
     if wrong := sorted(set(by) - set(_PLACES)):
-        known = f"expected some of {', '.join(_PLACES)}; every row is of all weeks, and metric dora has weeks and months"
-        raise ValueError(f"Can not summarize by {', '.join(wrong)}; {known}")
+        known = f"expected some of {', '.join(_PLACES)}; each row covers all weeks, metric dora supports week and month"
+        raise ValueError(f"Cannot summarize by {', '.join(wrong)}; {known}")
     successful = production(deployments)
     successful = successful[successful["outcome"].astype("string") == "SUCCESSFUL"]
     weeks = _whole_weeks(successful["completed_on"], since, until)
@@ -202,8 +202,8 @@ def _outcome(row: dict[str, Any], failure: tuple[str, datetime | None] | None, s
 
 
 def _proxies(rows: Iterable[dict[str, Any]]) -> Iterator[tuple[str, tuple[str, datetime | None]]]:
-    """Yield the failures among the deployments to one environment, oldest first: id, kind, when it was mended."""
-    order: dict[str, int] = {}  # commit -> its place among those that were deployed
+    """Yield the failures among the deployments to one environment, oldest first, as (id, (kind, time of the fix))."""
+    order: dict[str, int] = {}  # commit -> its position in the order of first deployments
     current: dict[str, Any] | None = None
     broken: str | None = None
     for row in rows:
@@ -211,7 +211,7 @@ def _proxies(rows: Iterable[dict[str, Any]]) -> Iterator[tuple[str, tuple[str, d
             yield row["id"], ("failed", None)
             broken = broken or row["id"]
             continue
-        if broken:  # told again, now with its end
+        if broken:  # replaces the earlier entry, now with the time of the fix
             yield broken, ("failed", row["completed_on"])
             broken = None
         if (commit := row["commit"]) is not None:
@@ -222,7 +222,7 @@ def _proxies(rows: Iterable[dict[str, Any]]) -> Iterator[tuple[str, tuple[str, d
 
 
 def _incidents(rows: Sequence[dict[str, Any]], incidents: Iterable[dict[str, Any]]) -> dict[str, tuple[str, datetime | None]]:
-    """Return the deployments after which an incident began: id -> kind, when the last of its incidents was resolved."""
+    """Return the deployments after which an incident began: id -> (kind, time at which the last incident was resolved)."""
     successful: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:
         if row["outcome"] == "SUCCESSFUL":
@@ -241,7 +241,7 @@ def _incidents(rows: Sequence[dict[str, Any]], incidents: Iterable[dict[str, Any
 
 
 def _stacked(outcomes: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
-    """Return deployments and changes as rows of one frame, each with what it adds to a group."""
+    """Return deployments and changes as rows of one frame with the columns of ``_ADDED``."""
     import pandas as pd
 
     successful, failed = outcomes["is_successful"].fillna(False), outcomes["is_failure"].fillna(False)
@@ -257,17 +257,17 @@ def _stacked(outcomes: pd.DataFrame, changes: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([each.reindex(columns=list(_ADDED)).astype(_ADDED) for each in (ended, arrived)], ignore_index=True)
 
 
-def _whole_weeks(moments: pd.Series, since: datetime | None, until: datetime | None) -> pd.DatetimeIndex:
-    """Return the Mondays of the weeks that lie wholly between two moments, or between the first and the last of many."""
+def _whole_weeks(timestamps: pd.Series, since: datetime | None, until: datetime | None) -> pd.DatetimeIndex:
+    """Return the Mondays of the whole weeks between ``since`` and ``until``, by default the first and last timestamp."""
     import pandas as pd
 
     week = pd.Timedelta(weeks=1)
-    if moments.empty and (since is None or until is None):
-        return pd.DatetimeIndex(moments)
-    begin, end = monday(moments).min(), monday(moments).max() + week
+    if timestamps.empty and (since is None or until is None):
+        return pd.DatetimeIndex(timestamps)
+    begin, end = monday(timestamps).min(), monday(timestamps).max() + week
     if since is not None:
-        begin = monday(pd.Series([since], dtype=moments.dtype))[0]
+        begin = monday(pd.Series([since], dtype=timestamps.dtype))[0]
         begin += week * int(begin < since)
     if until is not None:
-        end = monday(pd.Series([until], dtype=moments.dtype))[0]
+        end = monday(pd.Series([until], dtype=timestamps.dtype))[0]
     return pd.date_range(begin, end, freq=week, inclusive="left").as_unit("us")

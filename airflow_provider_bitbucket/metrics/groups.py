@@ -1,4 +1,4 @@
-"""What summaries share: groups of rows by columns, week and month, events, and the spread of a measure in a group."""
+"""Helpers that summaries share: grouping by columns, week and month, events, intervals, rates and percentiles."""
 
 from __future__ import annotations
 
@@ -11,55 +11,56 @@ if TYPE_CHECKING:
 
 
 def grouped(frame: pd.DataFrame, by: Sequence[str], period_of: str) -> Any:
-    """Return the rows in groups; nulls are a group of their own, so that nothing is dropped.
+    """Group rows by columns, week and month; nulls form a separate group, so that no row is dropped.
 
     :param frame: rows
     :param by: columns, ``week`` and ``month``; none: one group over all, if there are rows
-    :param period_of: the moment whose ISO week in UTC, given by its Monday, is ``week``, and whose month in UTC, given by its
-        first day, is ``month``
-    :raises ValueError: ``by`` names a column that is not there
+    :param period_of: timestamp column; ``week`` is its ISO week in UTC, given by the Monday, and ``month`` its month in UTC,
+        given by the first day
+    :raises ValueError: ``by`` names an unknown column
     """
     rows = frame.assign(week=monday(frame[period_of]), month=_first_of_month(frame[period_of]), over_all=0)
     if unknown := sorted(set(by) - set(rows.columns)):
         known = ", ".join(("week", "month", *frame.columns))
-        raise ValueError(f"Can not summarize by {', '.join(unknown)}; expected some of {known}")
+        raise ValueError(f"Cannot summarize by {', '.join(unknown)}; expected some of {known}")
     return rows.groupby(list(by) or "over_all", observed=True, sort=True, dropna=False)
 
 
 def events(
     frame: pd.DataFrame, kinds: Mapping[str, pd.Series], since: datetime | None = None, until: datetime | None = None
 ) -> pd.DataFrame:
-    """Return a row for every event, so that what happened to a row at several moments is counted in the period of each.
+    """Return one row per event, so that a row with several events is counted in the period of each.
 
-    :param kinds: kind -> when it happened to each row of the frame; null where it did not
-    :param since: leave out what happened before
-    :param until: leave out what happened then and later
-    :return: the columns of the frame, ``happened_on``, and for each kind a column with 1 where it is that and 0 elsewhere
+    :param frame: rows
+    :param kinds: kind of event -> its timestamp for each row of the frame; null without such an event
+    :param since: inclusive start; None: no limit
+    :param until: exclusive end; None: no limit
+    :return: the columns of the frame, ``happened_on``, and for each kind a column with 1 for events of this kind, else 0
     """
     import pandas as pd
 
     parts = []
-    for kind, moments in kinds.items():
-        marks = {one: pd.Series(int(one == kind), index=frame.index, dtype="Int64") for one in kinds}
-        marked = frame.assign(happened_on=moments, **marks)
-        parts.append(between(marked[marked["happened_on"].notna()], "happened_on", since, until))
+    for kind, timestamps in kinds.items():
+        flags = {one: pd.Series(int(one == kind), index=frame.index, dtype="Int64") for one in kinds}
+        flagged = frame.assign(happened_on=timestamps, **flags)
+        parts.append(between(flagged[flagged["happened_on"].notna()], "happened_on", since, until))
     return pd.concat(parts, ignore_index=True)
 
 
-def between(frame: pd.DataFrame, moment: str, since: datetime | None = None, until: datetime | None = None) -> pd.DataFrame:
-    """Return the rows whose moment lies in ``[since, until)``. One without it belongs to no interval, but to the whole."""
+def between(frame: pd.DataFrame, column: str, since: datetime | None = None, until: datetime | None = None) -> pd.DataFrame:
+    """Return the rows whose timestamp is in ``[since, until)``; rows without one are kept only if neither is given."""
     if since is None and until is None:
         return frame
-    is_inside = frame[moment].notna()
+    is_inside = frame[column].notna()
     if since is not None:
-        is_inside &= frame[moment] >= since
+        is_inside &= frame[column] >= since
     if until is not None:
-        is_inside &= frame[moment] < until
+        is_inside &= frame[column] < until
     return frame[is_inside]
 
 
 def total(groups: Any, column: str) -> pd.Series:
-    """Return the sum of a column in each group, without nulls; null where there is nothing else."""
+    """Return the sum of the non-null values of a column in each group; null if there are none."""
     found: pd.Series = groups[column].sum(min_count=1)
     return found
 
@@ -71,9 +72,13 @@ def rate(part: pd.Series, whole: pd.Series) -> pd.Series:
 
 
 def spread(groups: Any, measure: str, unit: str, quantiles: Mapping[str, float]) -> dict[str, pd.Series]:
-    """Return columns ``<measure>_count`` and ``<measure>_<quantile>_<unit>`` of column ``<measure>_<unit>``.
+    """Return count and percentiles of column ``<measure>_<unit>`` in each group.
 
-    Percentiles are interpolated linearly between neighbours; nulls do not count.
+    :param groups: what :func:`grouped` returns
+    :param measure: the measure, such as ``pickup``
+    :param unit: its unit, such as ``seconds``
+    :param quantiles: name -> share; percentiles are interpolated linearly between neighbours
+    :return: ``<measure>_count``, the number of non-null values, and ``<measure>_<name>_<unit>`` for each quantile
     """
     values = groups[f"{measure}_{unit}"]
     columns = {f"{measure}_count": values.count().astype("Int64")}
@@ -82,18 +87,18 @@ def spread(groups: Any, measure: str, unit: str, quantiles: Mapping[str, float])
     return columns
 
 
-def monday(moments: pd.Series) -> pd.Series:
-    """Return the beginning of the ISO week of each moment."""
+def monday(timestamps: pd.Series) -> pd.Series:
+    """Return the Monday of the ISO week of each timestamp."""
     import pandas as pd
 
-    days = moments.dt.floor("D")
+    days = timestamps.dt.floor("D")
     found: pd.Series = days - pd.to_timedelta(days.dt.day_of_week, unit="D")
     return found
 
 
-def _first_of_month(moments: pd.Series) -> pd.Series:
+def _first_of_month(timestamps: pd.Series) -> pd.Series:
     import pandas as pd
 
-    days = moments.dt.floor("D")
+    days = timestamps.dt.floor("D")
     found: pd.Series = days - pd.to_timedelta(days.dt.day - 1, unit="D")
     return found

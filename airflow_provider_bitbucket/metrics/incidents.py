@@ -1,4 +1,4 @@
-"""Incidents, from wherever they are kept: what turns the proxies of DORA's failures into the real ones."""
+"""Validate incidents from an external source, which replace the proxies of DORA's failures."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ INCIDENTS = Schema(
     "incidents",
     (),
     (
-        Column("repository", TEXT, "workspace/repository whose deployment it came of", "given"),
+        Column("repository", TEXT, "workspace/repository whose deployment caused it", "given"),
         Column("created_on", TIMESTAMP, "when it began", "given"),
-        Column("resolved_on", TIMESTAMP, "when it was over; null while open", "given"),
+        Column("resolved_on", TIMESTAMP, "when it was resolved; null while open", "given"),
     ),
 )
 
@@ -28,20 +28,20 @@ _EXPECTED = "records or a DataFrame with repository (workspace/repository), crea
 
 
 def incidents_frame(incidents: Incidents, full_name: Callable[[str], str] | None = None) -> pd.DataFrame:
-    """Return incidents as a frame with the columns of :data:`INCIDENTS`, or say what is wrong with them.
+    """Return incidents as a frame with the columns of :data:`INCIDENTS`.
 
-    Nothing is guessed: a moment that can not be read would count as an incident that is still open, and a repository that is
-    not found as one without incidents.
+    Malformed values are errors: a malformed timestamp would otherwise count as an open incident, and an unknown
+    repository as one without incidents.
 
-    :param incidents: records or a frame with these columns, and any others; moments are datetimes or ISO 8601 texts, in UTC
-        where they name no time zone
-    :param full_name: makes ``workspace/repository`` of a repository; None: it has to be that already
-    :raises ValueError: a column is missing, or a value is not what it should be; says which
+    :param incidents: records or a frame with these columns, and any others; timestamps are datetimes or ISO 8601 texts, in UTC
+        without a time zone
+    :param full_name: converts a repository to ``workspace/repository``; None: it must have this form
+    :raises ValueError: a column is missing or a value is malformed; the message names it
     """
     import pandas as pd
 
     if isinstance(incidents, str | bytes | Mapping):
-        raise ValueError(  # noqa: TRY004 - whatever is wrong with them is one kind of error
+        raise ValueError(  # noqa: TRY004 - callers handle one kind of error for all invalid incidents
             f"incidents is a {type(incidents).__name__}; expected {_EXPECTED}"
         )
     frame = incidents if isinstance(incidents, pd.DataFrame) else _of_records(incidents)
@@ -51,8 +51,8 @@ def incidents_frame(incidents: Incidents, full_name: Callable[[str], str] | None
     return INCIDENTS.frame(
         {
             "repository": _repository(row["repository"], number, full_name),
-            "created_on": _moment(row["created_on"], "created_on", number),
-            "resolved_on": _moment(row["resolved_on"], "resolved_on", number),
+            "created_on": _timestamp(row["created_on"], "created_on", number),
+            "resolved_on": _timestamp(row["resolved_on"], "resolved_on", number),
         }
         for number, row in enumerate(rows_of(frame[INCIDENTS.names]))
     )
@@ -76,13 +76,13 @@ def _repository(value: Any, number: int, full_name: Callable[[str], str] | None)
     raise ValueError(f"repository of incident {number} is {value!r}; expected workspace/repository")
 
 
-def _moment(value: Any, name: str, number: int) -> datetime | None:
+def _timestamp(value: Any, name: str, number: int) -> datetime | None:
     if value is None or value == "":
         return None
     try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value.strip())
+        timestamp = value if isinstance(value, datetime) else datetime.fromisoformat(value.strip())
     except (AttributeError, ValueError):
         raise ValueError(
-            f"{name} of incident {number} is {value!r}; expected a moment such as '2026-11-02T08:00:00+00:00'"
+            f"{name} of incident {number} is {value!r}; expected a timestamp such as '2026-11-02T08:00:00+00:00'"
         ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)

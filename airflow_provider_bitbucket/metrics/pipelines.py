@@ -1,16 +1,16 @@
-"""How often pipelines succeed, how long they take and wait, how long the main branch stays broken, and what is flaky.
+"""Compute success rate, duration, queue time and cost of pipelines, time to fix a branch, and flakiness.
 
-Where the field is divided, this is the choice:
+Definitions differ between tools; the decisions here are:
 
-- The success rate is ``SUCCESSFUL / (SUCCESSFUL + FAILED + ERROR)``. A pipeline that somebody stopped, or that waited until it
-  expired, says nothing about the code: STOPPED and EXPIRED are counted apart. DevLake takes STOPPED for a failure, badges do not.
-- Only what is over counts. A pipeline PAUSED at a manual step is not over, however long ago it was started.
-- ``duration`` is the time it ran, as Bitbucket and DevLake count it; ``wall`` is from start to end with the queue and the wait
-  for people; ``queue`` is the wait for the first machine. The last two are not told of a pipeline that was run again.
-- The median would hide what hurts, so the 95th percentile stands beside it; there is no mean.
-- A result that is newer than this provider (UNKNOWN) is neither success nor failure.
+- The success rate is ``SUCCESSFUL / (SUCCESSFUL + FAILED + ERROR)``. A stopped or expired pipeline says nothing about the code:
+  STOPPED and EXPIRED are counted separately. In DevLake STOPPED is a failure, in badges it is not.
+- Only completed pipelines count. One that is PAUSED at a manual step has not completed, regardless of its age.
+- ``duration`` is the running time, as in Bitbucket and DevLake; ``wall`` is from start to end, including the queue and manual
+  steps; ``queue`` is the wait for the first machine. The last two are null for a pipeline that was run again.
+- The 95th percentile is given beside the median, which would hide slow pipelines; there is no mean.
+- A result unknown to this version (UNKNOWN) is neither success nor failure.
 
-Sources: Apache DevLake's CI metrics, DORA for the failed change that is repaired; docs/metrics.md has the links.
+Sources: Apache DevLake's CI metrics, DORA for the time to fix; docs/metrics.md has the links.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 #: Measures of time; each is a column ``<measure>_seconds``.
 MEASURES = ("duration", "wall", "queue")
-#: What :func:`summarize` tells of every measure beside its count.
+#: Percentiles of each measure.
 QUANTILES = {"p50": 0.5, "p95": 0.95}
 
 _SUCCESS, _FAILURES, _UNDECIDED = "SUCCESSFUL", ("FAILED", "ERROR"), ("STOPPED", "EXPIRED")
@@ -34,14 +34,14 @@ _SELECTOR = ["selector_type", "selector_pattern"]
 
 
 def pipeline_times(pipelines: pd.DataFrame, steps: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Return the pipelines with the time they waited in the queue, and without waits that are not theirs.
+    """Return the pipelines with their queue time, and with null wall time for reruns.
 
-    ``queue_seconds`` = ``min(started_on of its steps) - created_on``, at least 0. It is null without ``steps``, when no step
-    began, and when the first to begin was a manual one, whose wait is a person's. A step that was stopped before it began has
-    equal times at Bitbucket and did not begin. Waits between steps are not in it.
+    ``queue_seconds`` = ``min(started_on of its steps) - created_on``, at least 0. It is null without ``steps``, if no step
+    started, and if the first one to start is manual. A step that was stopped before it started has
+    equal timestamps at Bitbucket and counts as not started. Waits between steps are not included.
 
-    A pipeline whose steps were run again keeps the moment of its first start, so the time until somebody did that would be
-    taken for a wait: of one with ``run_number`` above 1 ``queue_seconds`` and ``wall_seconds`` are null.
+    A pipeline whose steps were run again keeps the time of its first start, so the time before the rerun would count as
+    waiting: with ``run_number`` above 1, ``queue_seconds`` and ``wall_seconds`` are null.
 
     :param pipelines: a frame of dataset ``pipelines``
     :param steps: a frame of dataset ``pipeline_steps``, of these pipelines or more
@@ -64,33 +64,32 @@ def pipeline_times(pipelines: pd.DataFrame, steps: pd.DataFrame | None = None) -
 
 
 def summarize(times: pd.DataFrame, by: Sequence[str] = ("repository", "week")) -> pd.DataFrame:
-    """Return how the pipelines that are over ended, how long they took, and what they cost.
+    """Return results, durations and build minutes of completed pipelines.
 
     - ``success_rate`` = ``successful / (successful + failed + error)``, between 0 and 1; null where the three are 0, and
       ``success_rate_count`` is their sum
-    - ``<measure>_p50_seconds`` and ``<measure>_p95_seconds``: interpolated linearly between neighbours, over all that are over,
-      however they ended; nulls do not count, and ``<measure>_count`` says how many did
-    - ``build_minutes`` = ``sum(build_seconds) / 60``: what is billed. It can exceed the duration, because steps run side by side
+    - ``<measure>_p50_seconds`` and ``<measure>_p95_seconds``: interpolated linearly between neighbours, over all completed
+      pipelines regardless of their result; ``<measure>_count`` is the number of non-null values
+    - ``build_minutes`` = ``sum(build_seconds) / 60``: billed time. It can exceed the duration, because steps run in parallel
 
-    The period is that of the end, because only then all is known: ``week`` is the ISO week of ``completed_on`` in UTC, given
-    by its Monday.
+    The period is that of the end, because only then the result is known: ``week`` is the ISO week of ``completed_on`` in UTC,
+    given by its Monday.
 
-    :param times: what :func:`pipeline_times` returns; leave rows out before, such as all but those of one branch by
+    :param times: what :func:`pipeline_times` returns; filter it before if needed, for example by
         ``times[times["ref_name"] == "main"]``
     :param by: columns to group by, such as ``repository``, ``week``, ``month``, ``selector_pattern``; none: one row over all
-    :return: the columns of ``by``; ``pipelines``; ``successful``, ``failed``, ``error``, ``stopped``, ``expired`` (how many);
+    :return: the columns of ``by``; ``pipelines``; ``successful``, ``failed``, ``error``, ``stopped``, ``expired`` (counts);
         ``success_rate_count``, ``success_rate``; the count and percentiles of duration, wall and queue; ``build_minutes``
-    :raises ValueError: ``by`` names a column that is not there
+    :raises ValueError: ``by`` names an unknown column
     """
     import pandas as pd
 
-    over = times[_is(times, "is_completed")]
-    ends = {
-        name.lower(): over["status"].astype("string").eq(name).astype("Int64") for name in (_SUCCESS, *_FAILURES, *_UNDECIDED)
-    }
-    groups = grouped(over.assign(**ends), by, period_of="completed_on")
+    completed = times[_is(times, "is_completed")]
+    status = completed["status"].astype("string")
+    results = {name.lower(): status.eq(name).astype("Int64") for name in (_SUCCESS, *_FAILURES, *_UNDECIDED)}
+    groups = grouped(completed.assign(**results), by, period_of="completed_on")
     columns: dict[str, pd.Series] = {"pipelines": groups.size().astype("Int64")}
-    columns |= {name: groups[name].sum().astype("Int64") for name in ends}
+    columns |= {name: groups[name].sum().astype("Int64") for name in results}
     columns["success_rate_count"] = columns["successful"] + columns["failed"] + columns["error"]
     columns["success_rate"] = rate(columns["successful"], columns["success_rate_count"])
     for measure in MEASURES:
@@ -100,19 +99,19 @@ def summarize(times: pd.DataFrame, by: Sequence[str] = ("repository", "week")) -
 
 
 def time_to_fix(pipelines: pd.DataFrame, branches: Collection[str] = ("main", "master")) -> pd.DataFrame:
-    """Return each time a branch was broken, and how long.
+    """Return one row for each time a branch was broken, with the time until it was fixed.
 
     ``fix_seconds`` = ``completed_on`` of the next SUCCESSFUL pipeline - ``completed_on`` of the first FAILED or ERROR one, at
-    least 0. Failures in between belong to the same break. A failure is mended only by the same part of
-    ``bitbucket-pipelines.yml`` (the selector) on the same branch: a nightly that fails is not mended by a push. What pushes to
-    a branch run counts as one part, because a definition that can not be read does not tell which. Next is by ``created_on``,
-    because the branch is what its newest commit is. STOPPED, EXPIRED and unfinished pipelines neither break nor mend, and those
-    of pull requests are none of the branch.
+    least 0. Failures in between belong to the same break. A failure is fixed only by the same part of
+    ``bitbucket-pipelines.yml`` (the selector) on the same branch: a push does not fix a failed nightly. The pipelines of pushes
+    to a branch count as one part, because a definition that cannot be read does not contain the part. The next pipeline is
+    determined by ``created_on``, because its commit is the branch head. STOPPED, EXPIRED and unfinished pipelines neither break
+    nor fix a branch, and pipelines of pull requests do not belong to it.
 
-    :param pipelines: a frame of dataset ``pipelines``; a break that began before it is seen from its first failure in it
+    :param pipelines: a frame of dataset ``pipelines``; a break that began before it starts with its first failure in the frame
     :param branches: names of the branches
     :return: ``repository``, ``ref_name``, ``selector_type``, ``selector_pattern``, ``broken_by`` (build number), ``broken_on``,
-        ``failures`` (how many in a row), ``fixed_by``, ``fixed_on``, ``fix_seconds``; the last three null while it is broken
+        ``failures`` (number in a row), ``fixed_by``, ``fixed_on``, ``fix_seconds``; the last three null while it is broken
     """
     import pandas as pd
 
@@ -122,7 +121,7 @@ def time_to_fix(pipelines: pd.DataFrame, branches: Collection[str] = ("main", "m
     part = runs[_SELECTOR].astype("string").mask(is_push.astype(bool), "")
     line = part.assign(**runs[["repository", "ref_name"]]).groupby(["repository", "ref_name", *_SELECTOR], dropna=False).ngroup()
     good = runs["status"].astype("string").eq(_SUCCESS).astype(bool)
-    # All failures between two successes, and the success that mends them, have as many successes before them.
+    # All failures between two successes, and the success that fixes them, have the same number of successes before them.
     runs = runs.assign(line=line, episode=good.astype(int).groupby(line).cumsum() - good.astype(int))
     runs = runs.set_index(["line", "episode"])
     bad = runs[~good.to_numpy()]
@@ -146,23 +145,23 @@ def flakiness(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> pd.DataFrame:
-    """Return how many commits failed and then passed without a change.
+    """Return the share of commits that failed and later passed without a change.
 
-    ``flakiness`` = ``flaky / commits``, where a commit is counted for every selector that came to SUCCESSFUL or FAILED on it,
-    and is flaky when one pipeline FAILED and one that was created later was SUCCESSFUL. ERROR (such as a definition that can
-    not be read) is no test that failed. It is a lower bound: a failure that nobody repeated is not seen. The other way round,
-    passing first and failing later, is as likely the world outside, and does not count.
+    ``flakiness`` = ``flaky / commits``, where a commit is counted for every selector that ended SUCCESSFUL or FAILED on it,
+    and is flaky if one pipeline FAILED and a later one was SUCCESSFUL. ERROR (such as a definition that cannot
+    be read) is not a failed test. It is a lower bound: a failure that was not repeated is not detected. The reverse,
+    passing first and failing later, may have external causes and does not count.
 
-    Where only the failed steps were run again, the same pipeline shows its new result and the old one is gone; such commits
-    are told apart as ``passed_on_rerun``, because the run before can have been stopped instead.
+    If only the failed steps were run again, the same pipeline has its new result and the old one is lost; such commits
+    are counted separately as ``passed_on_rerun``, because the earlier run may have been stopped instead.
 
     :param pipelines: a frame of dataset ``pipelines``
     :param by: columns to group by, ``week`` and ``month`` (of the first of these pipelines of the commit, by ``created_on``);
         none: one row
-    :param since: count no commit whose first one was created before
-    :param until: count no commit whose first one was created then or later; it may pass afterwards
-    :return: the columns of ``by``; ``commits``, ``flaky``, ``passed_on_rerun`` (how many); ``flakiness``, between 0 and 1
-    :raises ValueError: ``by`` names a column that is not there
+    :param since: inclusive start, for the creation of a commit's first pipeline; None: no limit
+    :param until: exclusive end, likewise; later pipelines of these commits still count
+    :return: the columns of ``by``; ``commits``, ``flaky``, ``passed_on_rerun`` (counts); ``flakiness``, between 0 and 1
+    :raises ValueError: ``by`` names an unknown column
     """
     import pandas as pd
 
@@ -183,13 +182,13 @@ def flakiness(
 
 
 def _runs(pipelines: pd.DataFrame, ends: Collection[str]) -> pd.DataFrame:
-    """Return the pipelines that ended so, oldest first."""
+    """Return the completed pipelines with one of these results, oldest first."""
     ended = _is(pipelines, "is_completed") & pipelines["status"].astype("string").isin(list(ends)).astype(bool)
     return pipelines[ended].sort_values(["created_on", "build_number"], kind="stable", ignore_index=True)
 
 
 def _is_rerun(frame: pd.DataFrame) -> pd.Series[bool]:
-    # facts 6.2: run again in Bitbucket's pages, a pipeline or a step keeps its number and raises this one.
+    # facts 6.2: a pipeline or step that is run again in Bitbucket's UI keeps its number, and its run_number increases.
     return frame["run_number"].gt(1).fillna(False).astype(bool)
 
 

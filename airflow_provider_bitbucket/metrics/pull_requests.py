@@ -1,32 +1,32 @@
-"""How long the parts of a pull request's life take, how many come and go, and a summary of many.
+"""Compute the cycle time of pull requests and its parts, their throughput, and summaries.
 
-A pull request's life is cut at five moments. The parts follow one another without a gap, so those of one that was reviewed add up
-to the total; the way to production comes behind it:
+The cycle time is divided into parts without gaps, so that for a reviewed pull request they add up to the total; the time to
+production follows after it:
 
 ========  ======================================  ==========================  ====================================
 part      from                                    to                          null when
 ========  ======================================  ==========================  ====================================
 coding    first commit                            opened                      commits were not read
-pickup    opened, ready for review                first review                nobody reviewed it
-review    first review                            last approval, else merged  nobody reviewed it, or not merged
-merge     last approval                           merged                      nobody approved it, or not merged
+pickup    opened, ready for review                first review                not reviewed
+review    first review                            last approval, else merged  not reviewed, or not merged
+merge     last approval                           merged                      not approved, or not merged
 total     first commit, else opened               merged                      not merged
-deploy    merged                                  in production               not merged, or not seen to be deployed
+deploy    merged                                  in production               not merged, or no deployment found
 ========  ======================================  ==========================  ====================================
 
-Where the field is divided, this is the choice:
+Definitions differ between tools; the decisions here are:
 
-- A review is an approval, a request for changes or a comment. DevLake counts comments alone on Bitbucket, so that an
-  approval without words never ends the pickup.
-- Neither the author nor a machine reviews. DevLake and LinearB let the first bot comment end the pickup.
-- The time as a draft is taken out of the parts in which it lies, and what was said about a draft is no review. LinearB
-  begins at ready; github/issue-metrics takes it out.
-- What came after the merge is no review.
-- A part whose end lies before its beginning is null, neither negative nor 0: a squash or rebase rewrites commit dates.
+- A review is an approval, a request for changes or a comment. DevLake counts only comments on Bitbucket, so that an
+  approval without a comment never ends the pickup.
+- Activity of the author or a bot is not a review. In DevLake and LinearB the first comment of a bot ends the pickup.
+- The time as a draft is subtracted from the parts in which it lies, and comments on a draft are not reviews. LinearB
+  begins at ready; github/issue-metrics subtracts it.
+- Activity after the merge is not a review.
+- A part whose end is before its start is null, neither negative nor 0: a squash or rebase rewrites commit dates.
 - Declined pull requests have no review, merge and total time. Nothing is rounded.
-- In production is a pull request with the first successful production deployment whose commit leads back to its merge commit,
-  as in DevLake; not with the next deployment in time, which may be of something else.
-- What was not read is null; without the timeline (``with_activity``) the total contains the time as a draft.
+- A pull request is in production with the first successful production deployment that contains its merge commit,
+  as in DevLake; not with the next deployment by date, which may be of a different branch.
+- Data that was not read is null; without the timeline (``with_activity``) the total includes the time as a draft.
 
 Sources: LinearB "How is cycle time calculated", Swarmia "Pull request cycle time", Apache DevLake's PR metrics, and
 github/issue-metrics; docs/metrics.md has the links.
@@ -45,9 +45,9 @@ if TYPE_CHECKING:
 
 #: The parts, in order; each is a column ``<part>_seconds``.
 PARTS = ("coding", "pickup", "review", "merge", "total")
-#: ... and the way to production, which needs deployments.
+#: Further parts, which need deployments.
 DELIVERY = ("deploy", "to_production")
-#: What :func:`summarize` tells of every measure beside its count.
+#: Percentiles of each measure.
 QUANTILES = {"median": 0.5, "p75": 0.75, "p90": 0.9}
 
 _KEPT = ("repository", "id", "title", "author", "author_is_bot", "state", "url", "created_on", "closed_on")
@@ -56,17 +56,17 @@ _SHORT_HASH = 12
 
 
 def pull_request_times(pull_requests: pd.DataFrame, changes: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Return one row for every pull request with the time of each part.
+    """Return one row for every pull request with the duration of each part.
 
-    In seconds (``Float64``), ``drafted(a, b)`` being the time as a draft between two moments:
+    In seconds (``Float64``), where ``drafted(a, b)`` is the time as a draft between two timestamps:
 
     - ``coding_seconds`` = ``created_on - first_commit_on`` (LinearB, DevLake)
     - ``pickup_seconds`` = ``first_review_on - created_on - drafted(created_on, first_review_on)`` (LinearB;
       github/issue-metrics' time to first response)
     - ``review_seconds`` = ``last_approval_on - first_review_on - drafted(first_review_on, last_approval_on)``; up to
-      ``closed_on`` when nobody approved (Swarmia: until the final approval; LinearB: until the merge)
+      ``closed_on`` without an approval (Swarmia: until the final approval; LinearB: until the merge)
     - ``merge_seconds`` = ``closed_on - last_approval_on - drafted(last_approval_on, closed_on)`` (Swarmia)
-    - ``total_seconds`` = ``closed_on - first_commit_on - drafted(created_on, closed_on)``; from ``created_on`` when that is
+    - ``total_seconds`` = ``closed_on - first_commit_on - drafted(created_on, closed_on)``; from ``created_on`` if that is
       earlier or commits were not read (LinearB's cycle time up to the merge; without commits issue-metrics' time to merge)
     - ``deploy_seconds`` = ``deployed_on - closed_on`` (DevLake's deploy time)
     - ``to_production_seconds`` = ``total_seconds + deploy_seconds`` (DevLake's and LinearB's cycle time with the deployment)
@@ -75,8 +75,8 @@ def pull_request_times(pull_requests: pd.DataFrame, changes: pd.DataFrame | None
     :param changes: what :func:`~airflow_provider_bitbucket.metrics.changes.changes` returns; None: the last two are null
     :return: ``repository``, ``id``, ``title``, ``author``, ``author_is_bot``, ``state``, ``url``, ``created_on``,
         ``closed_on``, the parts, ``deploy_seconds``, ``to_production_seconds``, ``size_lines`` (lines added and removed),
-        ``files_changed``, ``reviewers``, ``review_rounds``, ``is_self_merged`` and ``is_merged_unapproved`` (nobody but the
-        author or a machine had approved by then); the last two null unless merged
+        ``files_changed``, ``reviewers``, ``review_rounds``, ``is_self_merged`` and ``is_merged_unapproved`` (no person other
+        than the author had approved before the merge); the last two null unless merged
     """
     frame = pull_requests
     is_merged = _is_merged(frame)
@@ -103,20 +103,20 @@ def pull_request_times(pull_requests: pd.DataFrame, changes: pd.DataFrame | None
 
 
 def summarize(times: pd.DataFrame, by: Sequence[str] = ("repository", "week")) -> pd.DataFrame:
-    """Return how many pull requests were merged, and the spread of each measure among them.
+    """Return the number of merged pull requests and the percentiles of each measure.
 
     The period is that of the merge, because only then all parts are known: ``week`` is the ISO week of ``closed_on`` in
-    UTC, given by its Monday. The median stands beside the 75th and 90th percentile and there is no mean, because these
-    times have long tails and a mean would tell of the tail. Percentiles are interpolated linearly between neighbours.
-    Nulls do not count, and ``<measure>_count`` says how many did.
+    UTC, given by its Monday. There are the median and the 75th and 90th percentile but no mean, because these
+    times have long tails that dominate a mean. Percentiles are interpolated linearly between neighbours;
+    ``<measure>_count`` is the number of non-null values.
 
-    :param times: what :func:`pull_request_times` returns; leave rows out before, such as those of machines by
+    :param times: what :func:`pull_request_times` returns; filter it before if needed, for example to exclude bots by
         ``times[~times["author_is_bot"]]``
     :param by: columns to group by, such as ``repository``, ``week``, ``month`` or ``author``; none: one row over all
     :return: the columns of ``by``; ``merged``; for each part, ``deploy`` and ``to_production`` ``<part>_count``,
         ``<part>_median_seconds``, ``<part>_p75_seconds``, ``<part>_p90_seconds``; likewise ``size_count``,
         ``size_median_lines``, ...; ``self_merged`` and ``merged_unapproved``, the number of such pull requests
-    :raises ValueError: ``by`` names a column that is not there
+    :raises ValueError: ``by`` names an unknown column
     """
     import pandas as pd
 
@@ -135,20 +135,20 @@ def throughput(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> pd.DataFrame:
-    """Return how many pull requests were opened, merged and declined in each period, and how much they changed.
+    """Return the number of pull requests that were opened, merged and declined in each period, and the size of the changes.
 
-    Each event counts in the period in which it happened: one that is opened on Sunday and merged on Monday is opened in the
-    one week and merged in the next. A superseded one was declined. A closed one of which nobody knows when is only opened.
+    Each event counts in its own period: a pull request opened on Sunday and merged on Monday counts as opened in
+    one week and as merged in the next. Superseded counts as declined. Without a known close time only the opening counts.
     Periods without an event have no row. (Apache DevLake's PR count and PR merge rate; LinearB's PRs opened and merged.)
 
     :param pull_requests: a frame of dataset ``pull_requests``
     :param by: columns to group by, such as ``repository``, ``week``, ``month`` or ``author``; none: one row over all
-    :param since: count nothing that happened before
-    :param until: count nothing that happened then and later
-    :return: the columns of ``by``; ``opened``, ``merged``, ``declined``; ``authors``, the people whose pull requests were
-        merged, accounts that are gone not counted; ``lines_added``, ``lines_removed`` and ``files_changed`` of the merged
-        ones, null where no diffstat was read
-    :raises ValueError: ``by`` names a column that is not there
+    :param since: inclusive start; None: no limit
+    :param until: exclusive end; None: no limit
+    :return: the columns of ``by``; ``opened``, ``merged``, ``declined``; ``authors``, the number of people whose pull requests
+        were merged, without deleted accounts; ``lines_added``, ``lines_removed`` and ``files_changed`` of the merged
+        ones, null if no diffstat was read
+    :raises ValueError: ``by`` names an unknown column
     """
     import pandas as pd
 
@@ -170,7 +170,7 @@ def throughput(
 
 
 def _deployed_on(frame: pd.DataFrame, changes: pd.DataFrame | None) -> pd.Series:
-    """Return when the merge commit of each pull request, of which Bitbucket tells 12 characters, came into production."""
+    """Return when the merge commit of each pull request was deployed; Bitbucket returns 12 characters of its hash."""
     import pandas as pd
 
     if changes is None:
@@ -187,7 +187,7 @@ def _is_merged(frame: pd.DataFrame) -> pd.Series[bool]:
 
 
 def _seconds(begin: pd.Series, end: pd.Series, draft: pd.Series | float = 0.0) -> pd.Series:
-    """Return the seconds between moments without those as a draft; null when one is missing or the end comes first."""
-    # Rounded to Bitbucket's microseconds, so that what adds up to 0 is not a hair less.
+    """Return the seconds between timestamps minus the time as a draft; null if one is missing or the result is negative."""
+    # Rounded to Bitbucket's microseconds, so that floating-point errors do not make a sum of 0 negative.
     seconds = ((end - begin).dt.total_seconds().astype("Float64") - draft).round(6)
     return seconds.where(seconds >= 0)

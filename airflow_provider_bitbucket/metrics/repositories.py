@@ -1,14 +1,14 @@
-"""What lies around in repositories, and on how few people they rest.
+"""Find stale pull requests and branches, and compute the bus factor of repositories.
 
-Where the field is divided, this is the choice:
+Definitions differ between tools; the decisions here are:
 
-- A pull request is stale when nothing of it changed for 14 days, by ``updated_on``. That moves with every push, comment,
-  approval and edit, a machine's too, so a bot's comment keeps one fresh.
-- A branch is stale when its newest commit is 90 days old and no open pull request comes from it; the main branch never is.
-  Git does not say whether a branch was merged, and Bitbucket's list neither: what became of the newest pull request from its
-  head is told instead, so that leftovers of merges can be deleted and the rest be asked about.
+- A pull request is stale if ``updated_on`` is 14 days old. That date changes with every push, comment,
+  approval and edit, even those of bots.
+- A branch is stale if its newest commit is 90 days old and it has no open pull request; the main branch never is.
+  Neither Git nor Bitbucket's list says whether a branch was merged. The state of the newest pull request from its
+  head is returned instead, so that merged branches can be deleted and the others be reviewed.
 - The bus factor is CHAOSS' Contributor Absence Factor: the smallest number of people who wrote at least half of the commits.
-  Merge commits and those of machines do not count. It says who wrote, not who knows: a review spreads knowledge and is not in it.
+  Merge commits and those of bots do not count. It measures authorship, not knowledge: reviews are not included.
 
 Sources: CHAOSS (chaoss.community/kb/metric-bus-factor), github/stale-repos and actions/stale for the idea of staleness, of which
 the days are conventions; docs/metrics.md has the links.
@@ -33,13 +33,13 @@ _SHORT_HASH = 12
 
 
 def stale_pull_requests(pull_requests: pd.DataFrame, now: datetime, days: float = PULL_REQUEST_DAYS) -> pd.DataFrame:
-    """Return the open pull requests that nobody has touched for some time, the longest idle first.
+    """Return the open pull requests without an update for a number of days, the longest idle first.
 
     ``open_seconds`` = ``now - created_on`` and ``idle_seconds`` = ``now - updated_on``, at least 0.
 
-    :param pull_requests: a frame of dataset ``pull_requests``, read without ``since``: what is stale was not updated lately
-    :param now: the moment to measure from, with time zone
-    :param days: stale is what was idle for so many days, or longer
+    :param pull_requests: a frame of dataset ``pull_requests``, read without ``since``, which would exclude stale ones
+    :param now: reference time, with time zone
+    :param days: minimum idle time of a stale pull request, in days
     :return: ``repository``, ``id``, ``title``, ``author``, ``is_draft``, ``reviewers``, ``approvals``, ``created_on``,
         ``updated_on``, ``url``, ``open_seconds``, ``idle_seconds``
     """
@@ -56,16 +56,17 @@ def stale_branches(
     now: datetime,
     days: float = BRANCH_DAYS,
 ) -> pd.DataFrame:
-    """Return the branches that nobody has committed to for some time, the longest idle first.
+    """Return the branches without a new commit for a number of days, the longest idle first.
 
     ``idle_seconds`` = ``now - committed_on``, at least 0. ``pull_request_state`` is that of the newest pull request whose head is
-    the branch's newest commit: MERGED is a leftover, DECLINED was given up, null never had one or went on since.
+    the branch's newest commit: MERGED branches can be deleted, DECLINED ones were abandoned, null means that the branch had no
+    pull request or has newer commits.
 
     :param branches: a frame of dataset ``branches``
-    :param repositories: a frame of dataset ``repositories``, which knows the main branches; those are never stale
+    :param repositories: a frame of dataset ``repositories``, which contains the main branches; those are never stale
     :param pull_requests: a frame of dataset ``pull_requests``, read without ``since``
-    :param now: the moment to measure from, with time zone
-    :param days: stale is what was idle for so many days, or longer
+    :param now: reference time, with time zone
+    :param days: minimum idle time of a stale branch, in days
     :return: ``repository``, ``name``, ``author``, ``committed_on``, ``url``, ``pull_request_state``, ``idle_seconds``
     """
     mains = repositories[["repository", "main_branch"]].rename(columns={"main_branch": "name"}).assign(is_main=True)
@@ -80,22 +81,22 @@ def stale_branches(
 
 
 def bus_factor(commits: pd.DataFrame, by: Sequence[str] = ("repository",)) -> pd.DataFrame:
-    """Return on how few people the work rests.
+    """Return the smallest number of people who wrote at least half of the commits.
 
-    ``bus_factor``: sort people by their commits, most first, and add until half of all commits is reached or passed; it is how
-    many people that took (CHAOSS: 1000, 433, 343, 332, 202, 90, 42 and 33 commits are 2475; 1000 + 433 is more than half: 2).
-    One person with two addresses is two, unless Bitbucket knows both addresses. Machines (``author_is_bot``) are none.
+    ``bus_factor``: sort people by their commits, most first, and add until half of all commits is reached; it is the number of
+    people added (CHAOSS: 1000, 433, 343, 332, 202, 90, 42 and 33 commits are 2475; 1000 + 433 is more than half: 2).
+    A person with two e-mail addresses counts as two, unless Bitbucket links both. Bots (``author_is_bot``) do not count.
 
-    :param commits: a frame of dataset ``commits``, of the time that matters to you: people leave
+    :param commits: a frame of dataset ``commits``, of a recent period, because people leave
     :param by: columns to group by, such as ``repository``, ``week`` or ``month`` (of ``date``); none: one row over all
     :return: the columns of ``by``; ``commits``, ``people``, ``bus_factor``, ``top_author``, and ``top_share``, the share of
-        the commits that are theirs
-    :raises ValueError: ``by`` names a column that is not there
+        the commits by the top author
+    :raises ValueError: ``by`` names an unknown column
     """
     import pandas as pd
 
-    is_left_out = commits["author_is_bot"].fillna(False) | commits["parents"].gt(1).fillna(False)
-    rows = commits[~is_left_out.astype(bool)]
+    is_excluded = commits["author_is_bot"].fillna(False) | commits["parents"].gt(1).fillna(False)
+    rows = commits[~is_excluded.astype(bool)]
     rows = rows.assign(person=rows["author_id"].fillna(rows["author"]))
     groups = grouped(rows[rows["person"].notna()], by, period_of="date")
     sizes = groups.size().astype("Int64")
@@ -121,17 +122,17 @@ def repository_health(
     commits: pd.DataFrame,
     now: datetime,
 ) -> pd.DataFrame:
-    """Return one row for every repository with the numbers above, as counts.
+    """Return one row for every repository with its stale work and its bus factor, as counts.
 
-    :param repositories: a frame of dataset ``repositories``; these are the rows
+    :param repositories: a frame of dataset ``repositories``, which defines the rows
     :param pull_requests: a frame of dataset ``pull_requests``, read without ``since``
     :param branches: a frame of dataset ``branches``
-    :param commits: a frame of dataset ``commits``, of the time that the bus factor is to tell of
-    :param now: the moment to measure from, with time zone
-    :return: ``repository``; ``open_pull_requests``, ``stale_pull_requests``, ``unreviewed_pull_requests`` (open, nobody is asked
-        and nobody approved), ``open_median_seconds`` (how long they have been open), ``branches``, ``stale_branches``,
-        ``merged_branches`` (those of the stale ones that a merge left over), ``last_commit_on``, ``commits``, ``people``,
-        ``bus_factor``, ``top_author``, ``top_share``; counts are 0 and the rest is null where there is nothing
+    :param commits: a frame of dataset ``commits``, of the period for the bus factor
+    :param now: reference time, with time zone
+    :return: ``repository``; ``open_pull_requests``, ``stale_pull_requests``, ``unreviewed_pull_requests`` (open, without
+        reviewers and approvals), ``open_median_seconds`` (how long they have been open), ``branches``, ``stale_branches``,
+        ``merged_branches`` (stale ones whose pull request was merged), ``last_commit_on``, ``commits``, ``people``,
+        ``bus_factor``, ``top_author``, ``top_share``; without data counts are 0 and the other columns null
     """
     import pandas as pd
 
@@ -162,7 +163,7 @@ def repository_health(
 
 
 def _last_commits(branches: pd.DataFrame, commits: pd.DataFrame, now: datetime) -> pd.Series:
-    """Return when each repository was committed to last: the commits may be those of a short time."""
+    """Return the date of the last commit of each repository, from branch heads and commits, which may cover a short period."""
     import pandas as pd
 
     heads = branches[["repository", "committed_on"]].rename(columns={"committed_on": "date"})
@@ -174,8 +175,8 @@ def _open(pull_requests: pd.DataFrame) -> pd.DataFrame:
     return pull_requests[pull_requests["state"].astype("string").eq("OPEN").fillna(False).astype(bool)]
 
 
-def _since(moments: pd.Series, now: datetime) -> pd.Series:
-    seconds: pd.Series = (now - moments).dt.total_seconds().astype("Float64").clip(lower=0)
+def _since(timestamps: pd.Series, now: datetime) -> pd.Series:
+    seconds: pd.Series = (now - timestamps).dt.total_seconds().astype("Float64").clip(lower=0)
     return seconds
 
 
@@ -193,11 +194,11 @@ def _last_state(pull_requests: pd.DataFrame) -> pd.DataFrame:
 
 
 def _from_branches(pull_requests: pd.DataFrame) -> pd.DataFrame:
-    """Return pull requests by the branch that they come from: a fork's may be called as one of the repository."""
+    """Return pull requests with their source repository and branch: a fork may have a branch of the same name."""
     by_branch = pull_requests.drop(columns="repository")
     return by_branch.rename(columns={"source_repository": "repository", "source_branch": "name"})
 
 
 def _enough(counts: pd.Series) -> int:
-    """Return how many of the largest counts, which come first, make half of all."""
+    """Return how many of the counts, largest first, are needed to reach half of their sum."""
     return int((counts.cumsum() < counts.sum() * _HALF).sum()) + 1

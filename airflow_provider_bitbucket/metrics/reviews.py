@@ -1,14 +1,14 @@
-"""Who is asked to review, who does, how soon, and how the work is spread.
+"""Compute the review load and the response time of each reviewer.
 
-Where the field is divided, this is the choice:
+Definitions differ between tools; the decisions here are:
 
-- A review is an approval, a request for changes or a comment, by another person than the author, after the pull request was
-  ready and before it was closed: what dataset ``reviews`` says. A person reviews a pull request once, however often they come
-  back: this counts pull requests, not clicks. DevLake counts comments alone on Bitbucket.
-- The response is measured from the request to that person, not from the opening: who was added on the third day is not
-  blamed for two of them (Swarmia: from the review request; github/issue-metrics: from the opening, whoever answers first).
-  The time as a draft is taken out, nights and weekends are not.
-- A review that nobody asked for counts as a review and has no response time.
+- A review is an approval, a request for changes or a comment, by a person other than the author, after the pull request was
+  ready and before it was closed, as in dataset ``reviews``. Each person reviews a pull request once, regardless of the number
+  of actions. DevLake counts only comments on Bitbucket.
+- The response time starts with the request to that person, not with the opening: the days before a reviewer was added do not
+  count (Swarmia: from the review request; github/issue-metrics: from the opening to the first response of any person).
+  The time as a draft is subtracted, nights and weekends are not.
+- An unrequested review counts as a review and has no response time.
 - Median and 90th percentile as in github/issue-metrics, without its mean.
 
 Sources: github/issue-metrics (time to first response), Swarmia (review time), Apache DevLake (PR review depth);
@@ -26,7 +26,7 @@ from airflow_provider_bitbucket.metrics.groups import events, grouped, rate, spr
 if TYPE_CHECKING:
     import pandas as pd
 
-#: What is told of the response time beside its count.
+#: Percentiles of the response time.
 QUANTILES = {"median": 0.5, "p90": 0.9}
 _PERSON = ("reviewer_id", "reviewer")
 
@@ -37,25 +37,26 @@ def review_load(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> pd.DataFrame:
-    """Return how much each person was asked and did, and how soon they responded.
+    """Return the review requests, reviews and response times of each person.
 
     - ``requested``: pull requests that the person was asked to review, in the period of the request
-    - ``unanswered``: those of them that the person has not reviewed up to when the frame was read, closed ones included
-    - ``reviewed``: pull requests that the person reviewed, in the period of their first review of each; so are the next
-    - ``approved``: those of them that they approved
-    - ``comments``: what they wrote on them, later comments included
-    - ``share_of_reviews`` = ``reviewed / sum of reviewed`` of the same period (and of the same of all else in ``by``), between
-      0 and 1: who carries how much. Null where nobody reviewed
+    - ``unanswered``: those of them that the person had not reviewed when the frame was read, including closed ones
+    - ``reviewed``: pull requests that the person reviewed, in the period of their first review of each; the following columns
+      use the same period
+    - ``approved``: those of them that the person approved
+    - ``comments``: number of the person's comments on them, including later comments
+    - ``share_of_reviews`` = ``reviewed / sum of reviewed`` over all people of the same period (and the same other columns of
+      ``by``), between 0 and 1; null without reviews
     - ``response_median_seconds``, ``response_p90_seconds``: from the request to the first review, interpolated linearly;
-      ``response_count`` says of how many
+      ``response_count`` is the number of response times
 
-    :param reviews: a frame of dataset ``reviews``; machines are not in it
+    :param reviews: a frame of dataset ``reviews``, which does not contain bots
     :param by: columns to group by, such as ``repository``, ``reviewer``, ``week`` or ``month``; none: one row over all.
-        Accounts that are gone are one person without a name
-    :param since: count nothing that happened before
-    :param until: count nothing that happened then and later
+        Deleted accounts are one person without a name
+    :param since: inclusive start; None: no limit
+    :param until: exclusive end; None: no limit
     :return: the columns of ``by`` and those above
-    :raises ValueError: ``by`` names a column that is not there
+    :raises ValueError: ``by`` names an unknown column
     """
     import pandas as pd
 
@@ -76,7 +77,7 @@ def review_load(
 
 
 def _of_all(reviewed: pd.Series, by: Sequence[str]) -> pd.Series:
-    """Return for each group how much all people of the same period did."""
+    """Return for each group the reviews of all people in the same period."""
     levels = [place for place, name in enumerate(by) if name not in _PERSON]
     if not levels:
         return reviewed * 0 + reviewed.sum()

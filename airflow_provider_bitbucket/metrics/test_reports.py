@@ -1,8 +1,8 @@
-"""How many test cases run, fail and are skipped, from the test reports of pipeline steps.
+"""Count the test cases that ran, failed and were skipped, from the test reports of pipeline steps.
 
-A report is of one run of one step, so the same test case counts as often as it ran: these are numbers of runs, not of the test
-suite. A step that was run again shows its last report only. ERROR, a case that broke off, counts as failed. There is no published
-definition to follow; the share of failures is of the cases that ran, so that skipping does not look like passing.
+A report belongs to one run of one step, so a test case counts each time it ran: the numbers describe runs, not the test
+suite. A step that was run again has only its last report. An aborted case (ERROR) counts as failed. There is no published
+definition; the share of failures refers to the cases that ran, so that skipping does not count as passing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def summarize(test_reports: pd.DataFrame, by: Sequence[str] = ("repository", "step", "week")) -> pd.DataFrame:
-    """Return what the test reports say, by the period in which their steps ended.
+    """Return counts and shares of failed and skipped test cases, by the period in which the steps ended.
 
     - ``failed_report_share`` = ``reports with a failed case / reports``
     - ``failed_test_share`` = ``(failed + error) / (tests - skipped)``
@@ -27,8 +27,8 @@ def summarize(test_reports: pd.DataFrame, by: Sequence[str] = ("repository", "st
     :param by: columns to group by, such as ``repository``, ``step``, ``week`` or ``month``; none: one row over all
     :return: the columns of ``by``; ``reports``, ``failed_reports``, ``failed_report_share``; ``tests_median`` (cases in a
         report); ``tests``, ``failed_tests``, ``skipped_tests`` (runs of cases), ``failed_test_share``, ``skipped_test_share``.
-        Shares are between 0 and 1, null where there is nothing to divide by
-    :raises ValueError: ``by`` names a column that is not there
+        Shares are between 0 and 1, null where the divisor is 0
+    :raises ValueError: ``by`` names an unknown column
     """
     import pandas as pd
 

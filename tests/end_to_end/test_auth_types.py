@@ -123,7 +123,7 @@ def test_every_auth_type_runs_the_example_dags(ran: Site, auth_type: str) -> Non
     started = [ran.xcom(PIPELINES, auth_type, "build_number", task) for task in ("deploy", "build", "start")]
     started.append(ran.xcom(RELEASE, auth_type, "build_number", "deploy"))
     assert [creator(ran, number) for number in started] == [acts] * 4
-    assert ran.xcom(RELEASE, auth_type, "return_value", "tell"), "the hook's client has commented on pull requests"
+    assert ran.xcom(RELEASE, auth_type, "return_value", "comment"), "the hook's client has commented on pull requests"
 
 
 @pytest.mark.parametrize("auth_type", PER_USER)

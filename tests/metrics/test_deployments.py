@@ -160,7 +160,7 @@ def test_deployments_and_failures_of_a_week_by_hand():
     assert summarize(deployment_outcomes(deployed(*rows)), by=["month"])["month"].tolist() == [
         pd.Timestamp("2026-10-01", tz="UTC")
     ]
-    with pytest.raises(ValueError, match="Can not summarize by team"):
+    with pytest.raises(ValueError, match="Cannot summarize by team"):
         summarize(deployment_outcomes(deployed(*rows)), by=["team"])
 
 
@@ -198,9 +198,9 @@ def test_with_incidents_a_failure_is_a_deployment_after_which_one_began():
     assert failures(*rows, incidents=incidents) == {2: ("incident", 15), 4: ("incident", None)}
     row = summarize(deployment_outcomes(deployed(*rows), incidents), by=()).iloc[0]
     assert (row["deployments"], row["failures"], row["failure_source"]) == (3, 2, "incidents")
-    assert row["change_failure_rate"] == pytest.approx(2 / 3)  # the one that failed reached nobody
-    nobody = incidents.assign(repository="acme/web")
-    assert failures(*rows, incidents=nobody) == {}
+    assert row["change_failure_rate"] == pytest.approx(2 / 3)  # the one that failed did not reach users
+    elsewhere = incidents.assign(repository="acme/web")
+    assert failures(*rows, incidents=elsewhere) == {}
     assert failures(*rows, incidents=incidents.iloc[:0]) == {}
 
 

@@ -8,13 +8,13 @@ import pytest
 from airflow_provider_bitbucket.metrics.groups import between, events, grouped, rate
 
 
-def frame(*moments: str | None) -> pd.DataFrame:
-    read = pd.to_datetime(pd.Series(moments, dtype="object"), utc=True, format="ISO8601").dt.as_unit("us")
-    return pd.DataFrame({"at": read, "number": range(len(moments))})
+def frame(*timestamps: str | None) -> pd.DataFrame:
+    read = pd.to_datetime(pd.Series(timestamps, dtype="object"), utc=True, format="ISO8601").dt.as_unit("us")
+    return pd.DataFrame({"at": read, "number": range(len(timestamps))})
 
 
 @pytest.mark.parametrize(
-    ("moment", "week", "month"),
+    ("timestamp", "week", "month"),
     [
         ("2026-11-01T23:59:59.999999+00:00", "2026-10-26", "2026-11-01"),  # a Sunday
         ("2026-11-02T00:00:00+00:00", "2026-11-02", "2026-11-01"),
@@ -22,13 +22,13 @@ def frame(*moments: str | None) -> pd.DataFrame:
         ("2028-02-29T12:00:00+00:00", "2028-02-28", "2028-02-01"),
     ],
 )
-def test_weeks_begin_on_monday_and_months_on_their_first_day_in_utc(moment: str, week: str, month: str):
+def test_weeks_begin_on_monday_and_months_on_their_first_day_in_utc(timestamp: str, week: str, month: str):
     for period, begin in (("week", week), ("month", month)):
-        sizes = grouped(frame(moment), [period], period_of="at").size()
+        sizes = grouped(frame(timestamp), [period], period_of="at").size()
         assert sizes.index.tolist() == [pd.Timestamp(begin, tz="UTC")]
 
 
-def test_what_has_no_moment_belongs_to_the_whole_but_to_no_interval():
+def test_a_row_without_a_timestamp_belongs_to_no_interval():
     rows = frame("2026-11-01T00:00:00Z", "2026-11-02T00:00:00Z", None)
     first, second = rows["at"][:2]
     assert between(rows, "at")["number"].tolist() == [0, 1, 2]
@@ -37,7 +37,7 @@ def test_what_has_no_moment_belongs_to_the_whole_but_to_no_interval():
     assert grouped(rows, ["week"], period_of="at").size().sum() == 3
 
 
-def test_a_row_with_two_moments_is_two_events_and_one_without_is_none():
+def test_a_row_is_an_event_for_each_of_its_timestamps():
     rows = frame("2026-11-01T00:00:00Z", None)
     found = events(rows, {"opened": rows["at"], "closed": rows["at"]})
     assert found[["number", "opened", "closed"]].to_numpy().tolist() == [[0, 1, 0], [0, 0, 1]]

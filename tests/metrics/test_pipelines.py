@@ -97,7 +97,7 @@ def test_durations_by_hand():
 
 
 def test_build_minutes_by_hand():
-    """90 s, 30 s and nothing known: 2 minutes, whatever the result."""
+    """90 s, 30 s and null: 2 minutes, whatever the result."""
     rows = [pipeline(build_seconds=90), pipeline(status="FAILED", build_seconds=30), pipeline()]
     assert summary(*rows)["build_minutes"] == 2
 
@@ -119,7 +119,7 @@ def test_the_queue_ends_when_the_first_step_begins_by_hand():
     assert (row["queue_count"], row["queue_p50_seconds"]) == (2, 60)
 
 
-def test_the_days_before_somebody_ran_a_pipeline_again_are_no_wait():
+def test_the_days_before_a_rerun_are_not_waiting():
     """Each 2 days later: a pipeline, with its only step; one whose first step alone says so; and one that was not."""
     late = 2 * 24 * 60
     rows = [pipeline(number, end=late + 10, wall_seconds=late * 60.0, run_number=run) for number, run in enumerate((2, 1, 1), 1)]
@@ -143,7 +143,7 @@ def test_a_summary_can_be_by_other_columns_or_over_all():
     assert listed(by_branch["ref_name"]) == ["main", "x", None]
     assert list(by_branch["pipelines"]) == [2, 1, 1]
     assert summary(*rows, by=())["pipelines"] == 4
-    with pytest.raises(ValueError, match="Can not summarize by team; expected some of week, month, repository"):
+    with pytest.raises(ValueError, match="Cannot summarize by team; expected some of week, month, repository"):
         summarize(times, by=["team"])
 
 

@@ -88,7 +88,7 @@ def test_time_as_a_draft_after_the_approval_by_hand():
     assert parts == {"coding": None, "pickup": 2, "review": 1, "merge": 3, "total": 6}
 
 
-def test_an_approval_at_first_sight_has_no_review_time():
+def test_an_immediate_approval_has_no_review_time():
     assert hours(review=2, approval=2, closed=3) == {"coding": None, "pickup": 2, "review": 0, "merge": 1, "total": 3}
 
 
@@ -220,7 +220,7 @@ def test_a_summary_can_be_by_other_columns_or_over_all():
     over_all = summarize(times, by=())
     assert (len(over_all), over_all["merged"][0], over_all["total_median_seconds"][0]) == (1, 3, 3 * HOUR)
     assert list(over_all.columns) == list(by_author.columns[1:])
-    with pytest.raises(ValueError, match="Can not summarize by team"):
+    with pytest.raises(ValueError, match="Cannot summarize by team"):
         summarize(times, by=["team"])
 
 
@@ -329,8 +329,8 @@ def test_the_parts_of_a_reviewed_pull_request_add_up_to_the_total(
 
 
 def test_who_approves_after_the_merge_did_not_approve_the_merge(bitbucket_emulator: BitbucketEmulator):
-    """One approved an hour after its merge, one before it and commented on after it; told by the timeline, and as far as the list
-    can tell: what somebody did last may hide what they did first."""
+    """One approval an hour after the merge, and one before the merge with a comment after it: exact with the timeline, and null
+    with the list alone where a reviewer's last activity may hide an earlier one."""
     open_pull_request(bitbucket_emulator, (30, "merge", OWNER), (31, "approve", REVIEWER))
     open_pull_request(bitbucket_emulator, (29, "approve", REVIEWER), (30, "merge", OWNER), (31, "comment", REVIEWER))
     open_pull_request(bitbucket_emulator, (29, "approve", REVIEWER), (30, "merge", OWNER), (31, "comment", OWNER))

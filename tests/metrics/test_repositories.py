@@ -47,7 +47,7 @@ MAIN = repositories.SCHEMA.frame([{"repository": "acme/api", "main_branch": "mai
 
 
 def test_stale_pull_requests_by_hand():
-    """Idle for 20, 14, 13.9 and 40 days; the last one is merged, and of one nobody knows."""
+    """Idle for 20, 14, 13.9 and 40 days; the last one is merged, and one has no date."""
     rows = [pull_request(1, 14), pull_request(2, 20), pull_request(3, 13.9), pull_request(4, 40, "MERGED")]
     rows += [pull_request(5, None), pull_request(6, 40, None), pull_request(7, 40, "PARKED"), pull_request(8, -1)]
     found = stale_pull_requests(pull_requests.SCHEMA.frame(rows), NOW)
@@ -58,7 +58,7 @@ def test_stale_pull_requests_by_hand():
 
 
 def test_stale_branches_by_hand():
-    """Idle for 100 days: one merged, one merged once and then declined, one that went on since; and main, which never is."""
+    """Idle for 100 days: one merged, one merged once and then declined, one with newer commits; and main, never stale."""
     listed = [branch(name, 100, letter * 40) for name, letter in (("main", "a"), ("done", "b"), ("given-up", "c"), ("on", "d"))]
     listed += [branch("alone", 200, None), branch("fresh", 89), branch("open", 300, "e" * 40), branch("odd", None)]
     asked = [
@@ -113,7 +113,7 @@ def test_merges_and_machines_are_not_in_the_bus_factor():
     found = bus_factor(commits.SCHEMA.frame(rows)).iloc[0]
     assert (found["commits"], found["people"], found["top_author"]) == (5, 2, "Ghost <ghost@example.com>")
     assert bus_factor(commits.SCHEMA.frame(rows), by=["month"])["commits"].tolist() == [5]
-    with pytest.raises(ValueError, match="Can not summarize by team"):
+    with pytest.raises(ValueError, match="Cannot summarize by team"):
         bus_factor(commits.SCHEMA.frame(rows), by=["team"])
 
 
@@ -142,7 +142,7 @@ def test_a_repository_is_a_row_also_when_there_is_nothing_in_it():
     assert web[["open_median_seconds", "last_commit_on", "bus_factor", "top_author", "top_share"]].isna().all()
 
 
-def test_an_idle_repository_tells_its_last_commit_though_it_is_older_than_the_period():
+def test_an_idle_repository_reports_its_last_commit_though_it_is_older_than_the_period():
     none = commits.SCHEMA.frame([])
     found = repository_health(MAIN, pull_requests.SCHEMA.frame([]), branches.SCHEMA.frame([branch("main", 200)]), none, NOW)
     assert (list(found["last_commit_on"]), list(found["commits"])) == ([ago(200)], [0])

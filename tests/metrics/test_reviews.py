@@ -92,7 +92,7 @@ def test_accounts_that_are_gone_are_one_person_without_a_name():
     found = review_load(frame(review(None, None, 1), review(None, None, 2)), by=["reviewer_id", "month"])
     assert found["reviewer_id"].isna().tolist() == [True]
     assert (found["reviewed"].tolist(), found["share_of_reviews"].tolist()) == ([2], [1])
-    with pytest.raises(ValueError, match="Can not summarize by team"):
+    with pytest.raises(ValueError, match="Cannot summarize by team"):
         review_load(frame(), by=["team"])
 
 
