@@ -14,8 +14,10 @@ JSON = Mapping[str, Any]
 
 
 class Review(NamedTuple):
-    """Close time and approvals of a pull request."""
+    """People of a pull request, its close time and its approvals."""
 
+    author_is_bot: bool
+    is_self_merged: bool | None
     closed_on: datetime | str | None
     closed_on_source: str | None
     approvals: int | None = None
@@ -71,18 +73,6 @@ def closing(
     return (changed, "updated_on") if (changed := row.get("updated_on")) else (None, None)
 
 
-def author_is_bot(record: JSON) -> bool:
-    """Return whether the author is a bot."""
-    return is_bot(record["pull_request"].get("author") or {}, record.get("bots", ()))
-
-
-def is_self_merged(record: JSON) -> bool | None:
-    """Return whether the author merged it; None unless it was merged and both are known."""
-    row = record["pull_request"]
-    author_id, closed_by_id = (row.get("author") or {}).get("uuid"), (row.get("closed_by") or {}).get("uuid")
-    return bool(closed_by_id == author_id) if row.get("state") == "MERGED" and closed_by_id and author_id else None
-
-
 def reviewers(record: JSON) -> int | None:
     """Return the number of reviewers."""
     reviewers = record["pull_request"].get("reviewers")
@@ -99,18 +89,19 @@ def source_repository(record: JSON) -> str | None:
 
 
 def review_of(record: JSON) -> Review:
-    """Return when and on what evidence a pull request was closed, and its approvals."""
-    row, read = record["pull_request"], record.get("timeline")
+    """Return the people of a pull request, when and on what evidence it was closed, and its approvals."""
+    row, read, bots = record["pull_request"], record.get("timeline"), record.get("bots", ())
+    author = row.get("author") or {}
+    author_id, closed_by_id = author.get("uuid"), (row.get("closed_by") or {}).get("uuid")
     entries = timeline.oldest_first(read) if read else ()
     closed_on, closed_on_source = closing(row, entries)
-    if (participants := row.get("participants")) is None:
-        approvals = changes_requested = before_close = None
-    else:
-        author_id = (row.get("author") or {}).get("uuid")
-        approvals, changes_requested, before_close = _participants(participants, author_id, record.get("bots", ()), closed_on)
+    approvals = changes_requested = before_close = None
+    if (participants := row.get("participants")) is not None:
+        approvals, changes_requested, before_close = _participants(participants, author_id, bots, closed_on)
     if read is not None and moment(row.get("created_on")):
-        before_close = _approvals_before(moment(closed_on), record, entries)
-    return Review(closed_on, closed_on_source, approvals, changes_requested, before_close)
+        before_close = _approvals_before(moment(closed_on), author_id, bots, entries)
+    is_self_merged = closed_by_id == author_id if row.get("state") == "MERGED" and closed_by_id and author_id else None
+    return Review(is_bot(author, bots), is_self_merged, closed_on, closed_on_source, approvals, changes_requested, before_close)
 
 
 def _participants(
@@ -142,11 +133,15 @@ def _is_before(date: str | None, closed_on: datetime | str) -> bool:
     return bool(did and closed and did <= closed)
 
 
-def _approvals_before(closed: datetime | None, record: JSON, entries: Sequence[tuple[datetime, timeline.Entry]]) -> int | None:
+def _approvals_before(
+    closed: datetime | None,
+    author_id: str | None,
+    bots: Collection[str],
+    entries: Sequence[tuple[datetime, timeline.Entry]],
+) -> int | None:
     """Return how many people had approved when it was closed; approvals that were withdrawn leave no entry."""
     if closed is None:
         return None
-    author_id, bots = (record["pull_request"].get("author") or {}).get("uuid"), record.get("bots", ())
     actors = [entry.actor for date, entry in entries if entry.kind == "approval" and date <= closed]
     return len({actor.id for actor in actors if actor.id != author_id and not actor.is_bot(bots)})
 

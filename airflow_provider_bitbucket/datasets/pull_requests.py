@@ -39,7 +39,7 @@ SCHEMA = Schema(
         Column("is_draft", BOOLEAN, "whether it is a draft now", "draft"),
         Column("author_id", TEXT, "uuid of the author; null for a deleted account", "author.uuid"),
         Column("author", TEXT, "display name of the author", "author.display_name"),
-        Column("author_is_bot", BOOLEAN, "whether the author is a machine", "author.type, `bots`", value=values.author_is_bot),
+        Column("author_is_bot", BOOLEAN, "whether the author is a machine", "author.type, `bots`", group=values.review_of),
         Column(
             "source_repository",
             TEXT,
@@ -76,7 +76,7 @@ SCHEMA = Schema(
             BOOLEAN,
             "whether its author merged it; null unless merged by known people",
             "closed_by, author",
-            value=values.is_self_merged,
+            group=values.review_of,
         ),
         Column("reason", TEXT, "what was written when it was declined", "reason, else null"),
         Column("comment_count", INTEGER, "comments that are not deleted", "comment_count", "comments"),
