@@ -64,8 +64,8 @@ def closing(
     """Return when it was closed and what says so."""
     if row.get("state") not in timeline.CLOSED:
         return None, None
-    if told := row.get("closed_on"):
-        return told, "closed_on"
+    if reported := row.get("closed_on"):
+        return reported, "closed_on"
     if entries and (updated := timeline.closed_on(entries)):
         return updated, "activity"
     if merged := (row.get("merge_commit") or {}).get("date"):
