@@ -9,7 +9,7 @@ _FIELDS = ("uuid", "display_name", "type", "nickname", "account_id")
 
 
 class Account(NamedTuple):
-    """An account; all of it is None where Bitbucket says nothing, as for a deleted one.
+    """An account; all of it is None if Bitbucket reports none, as for a deleted one.
 
     :param id: its uuid, which never changes
     :param name: display name
@@ -24,9 +24,9 @@ class Account(NamedTuple):
 
     @classmethod
     def of(cls, json: Mapping[str, Any] | None) -> Account:
-        """Return the account that Bitbucket's JSON tells of."""
+        """Return the account of Bitbucket's JSON."""
         if not json:
-            return NOBODY
+            return NO_ACCOUNT
         return cls._make(map(json.get, _FIELDS))  # millions of them: four times as fast as by name
 
     @classmethod
@@ -42,7 +42,7 @@ class Account(NamedTuple):
         return self.id, self.name, self.nickname, self.account_id
 
     def is_bot(self, bots: Collection[str] = ()) -> bool:
-        """Say whether it is a machine: an ``app_user`` (access tokens, OAuth consumers, apps), or on the list.
+        """Return whether it is a bot: an ``app_user`` (access tokens, OAuth consumers, apps), or on the list.
 
         :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person
         """
@@ -51,7 +51,7 @@ class Account(NamedTuple):
         return bool(bots) and any(one in bots for one in self.names if one)
 
 
-NOBODY = Account()
+NO_ACCOUNT = Account()
 
 
 class Bots(frozenset[str]):
@@ -89,5 +89,5 @@ class Bots(frozenset[str]):
 
 
 def is_bot(json: Mapping[str, Any], bots: Collection[str] = ()) -> bool:
-    """Say of Bitbucket's JSON of an account what :meth:`Account.is_bot` says, reading no more of it than decides."""
+    """Return :meth:`Account.is_bot` for Bitbucket's JSON of an account, reading as little of it as possible."""
     return json.get("type") == "app_user" or (bool(bots) and Account.of(json).is_bot(bots))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_bitbucket.datasets import pull_request_values as values
 from airflow_provider_bitbucket.datasets import timeline
-from airflow_provider_bitbucket.datasets.intervals import EARLIEST, date_at, moment
-from airflow_provider_bitbucket.datasets.people import Account, Bots, is_bot
+from airflow_provider_bitbucket.datasets.intervals import EARLIEST, date_at
+from airflow_provider_bitbucket.datasets.people import Bots
 from airflow_provider_bitbucket.datasets.pull_request_activity import timelines
 from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
@@ -26,6 +27,7 @@ _ACTIVITY = "timeline (`with_activity`)"
 _COMMITS = "commits (`with_commits`)"
 _DIFFSTAT = "diffstat (`with_diffstat`)"
 
+
 SCHEMA = Schema(
     "pull_requests",
     ("repository", "id"),
@@ -37,12 +39,13 @@ SCHEMA = Schema(
         Column("is_draft", BOOLEAN, "whether it is a draft now", "draft"),
         Column("author_id", TEXT, "uuid of the author; null for a deleted account", "author.uuid"),
         Column("author", TEXT, "display name of the author", "author.display_name"),
-        Column("author_is_bot", BOOLEAN, "whether the author is a machine", "author.type, `bots`"),
+        Column("author_is_bot", BOOLEAN, "whether the author is a machine", "author.type, `bots`", group=values.review_of),
         Column(
             "source_repository",
             TEXT,
             "workspace/repository with the change, another one for a fork; null when that is gone",
             "source.repository.full_name",
+            value=values.source_repository,
         ),
         Column("source_branch", TEXT, "branch with the change; null when it is gone with its fork", "source.branch.name"),
         Column("destination_branch", TEXT, "branch it goes to", "destination.branch.name"),
@@ -50,7 +53,13 @@ SCHEMA = Schema(
         Column("merge_commit", TEXT, "commit that merged it, 12 characters", "merge_commit.hash"),
         Column("created_on", TIMESTAMP, "when it was opened", "created_on"),
         Column("updated_on", TIMESTAMP, "when anything of it changed last; comments after the merge count", "updated_on"),
-        Column("closed_on", TIMESTAMP, "when it was merged or declined; null while open", "see `closed_on_source`"),
+        Column(
+            "closed_on",
+            TIMESTAMP,
+            "when it was merged or declined; null while open",
+            "see `closed_on_source`",
+            group=values.review_of,
+        ),
         Column(
             "closed_on_source",
             CATEGORY,
@@ -58,17 +67,29 @@ SCHEMA = Schema(
             "status; the merge commit's date; the last update, which is the latest it can have been",
             "closed_on, update.date, merge_commit.date, updated_on",
             categories=("closed_on", "activity", "merge_commit", "updated_on"),
+            group=values.review_of,
         ),
         Column("closed_by_id", TEXT, "uuid of who merged or declined it", "closed_by.uuid"),
         Column("closed_by", TEXT, "display name of who merged or declined it", "closed_by.display_name"),
         Column(
-            "is_self_merged", BOOLEAN, "whether its author merged it; null unless merged by known people", "closed_by, author"
+            "is_self_merged",
+            BOOLEAN,
+            "whether its author merged it; null unless merged by known people",
+            "closed_by, author",
+            group=values.review_of,
         ),
-        Column("reason", TEXT, "what was written when it was declined", "reason"),
+        Column("reason", TEXT, "what was written when it was declined", "reason, else null"),
         Column("comment_count", INTEGER, "comments that are not deleted", "comment_count", "comments"),
         Column("task_count", INTEGER, "tasks", "task_count", "tasks"),
-        Column("reviewers", INTEGER, "people asked to review it", "reviewers", "people"),
-        Column("approvals", INTEGER, "people who approve it now, its author and machines not counted", "participants", "people"),
+        Column("reviewers", INTEGER, "people asked to review it", "reviewers", "people", value=values.reviewers),
+        Column(
+            "approvals",
+            INTEGER,
+            "people who approve it now, its author and machines not counted",
+            "participants",
+            "people",
+            group=values.review_of,
+        ),
         Column(
             "approvals_before_close",
             INTEGER,
@@ -76,31 +97,74 @@ SCHEMA = Schema(
             "it can not be told because somebody who approves did something afterwards",
             "timeline, else participants",
             "people",
+            group=values.review_of,
         ),
-        Column("changes_requested", INTEGER, "people who ask for changes now, likewise", "participants", "people"),
+        Column(
+            "changes_requested",
+            INTEGER,
+            "people who ask for changes now, likewise",
+            "participants",
+            "people",
+            group=values.review_of,
+        ),
         Column("url", TEXT, "web page", "links.html.href"),
-        Column("commits", INTEGER, "its commits, as they were before a squash", _COMMITS, "commits"),
-        Column("first_commit_on", TIMESTAMP, "author date of its oldest commit", _COMMITS),
-        Column("lines_added", INTEGER, "lines added", _DIFFSTAT, "lines"),
-        Column("lines_removed", INTEGER, "lines removed", _DIFFSTAT, "lines"),
-        Column("files_changed", INTEGER, "files changed; a renamed file is one", _DIFFSTAT, "files"),
-        Column("ready_on", TIMESTAMP, "when it first was no draft; null when it never was ready", _ACTIVITY),
-        Column("draft_seconds", NUMBER, "how long it was a draft before it was closed", _ACTIVITY, "s"),
-        Column("draft_before_review_seconds", NUMBER, "how much of that lies before the first review", _ACTIVITY, "s"),
-        Column("draft_before_approval_seconds", NUMBER, "... and before the last approval", _ACTIVITY, "s"),
+        Column("commits", INTEGER, "its commits, as they were before a squash", _COMMITS, "commits", group=values.commits_of),
+        Column("first_commit_on", TIMESTAMP, "author date of its oldest commit", _COMMITS, group=values.commits_of),
+        Column("lines_added", INTEGER, "lines added", _DIFFSTAT, "lines", group=values.diffstat_of),
+        Column("lines_removed", INTEGER, "lines removed", _DIFFSTAT, "lines", group=values.diffstat_of),
+        Column("files_changed", INTEGER, "files changed; a renamed file is one", _DIFFSTAT, "files", group=values.diffstat_of),
+        Column(
+            "ready_on", TIMESTAMP, "when it first was no draft; null when it never was ready", _ACTIVITY, group=values.timeline_of
+        ),
+        Column("draft_seconds", NUMBER, "how long it was a draft before it was closed", _ACTIVITY, "s", group=values.timeline_of),
+        Column(
+            "draft_before_review_seconds",
+            NUMBER,
+            "how much of that lies before the first review",
+            _ACTIVITY,
+            "s",
+            group=values.timeline_of,
+        ),
+        Column(
+            "draft_before_approval_seconds", NUMBER, "... and before the last approval", _ACTIVITY, "s", group=values.timeline_of
+        ),
         Column(
             "first_review_on",
             TIMESTAMP,
             "first approval, request for changes or comment by another person, after it was ready and before it was closed; "
             "the next columns likewise",
             _ACTIVITY,
+            group=values.timeline_of,
         ),
-        Column("first_review_kind", CATEGORY, "what the first review was", _ACTIVITY, categories=timeline.REVIEWS),
-        Column("first_review_by", TEXT, "display name of the first reviewer; null for a deleted account", _ACTIVITY),
-        Column("first_approval_on", TIMESTAMP, "first approval; withdrawn ones are not known", _ACTIVITY),
-        Column("last_approval_on", TIMESTAMP, "last approval", _ACTIVITY),
-        Column("review_rounds", INTEGER, "pushes that answered a request for changes or a comment", _ACTIVITY, "rounds"),
+        Column(
+            "first_review_kind",
+            CATEGORY,
+            "what the first review was",
+            _ACTIVITY,
+            categories=timeline.REVIEWS,
+            group=values.timeline_of,
+        ),
+        Column(
+            "first_review_by",
+            TEXT,
+            "display name of the first reviewer; null for a deleted account",
+            _ACTIVITY,
+            group=values.timeline_of,
+        ),
+        Column(
+            "first_approval_on", TIMESTAMP, "first approval; withdrawn ones are not known", _ACTIVITY, group=values.timeline_of
+        ),
+        Column("last_approval_on", TIMESTAMP, "last approval", _ACTIVITY, group=values.timeline_of),
+        Column(
+            "review_rounds",
+            INTEGER,
+            "pushes that answered a request for changes or a comment",
+            _ACTIVITY,
+            "rounds",
+            group=values.timeline_of,
+        ),
     ),
+    root="pull_request",
 )
 
 
@@ -159,157 +223,6 @@ def read(
         }
 
 
-def closing(
-    row: Mapping[str, Any], entries: Sequence[tuple[datetime, timeline.Entry]]
-) -> tuple[datetime | str | None, str | None]:
-    """Return when it was closed and what says so."""
-    if row.get("state") not in timeline.CLOSED:
-        return None, None
-    if told := row.get("closed_on"):
-        return told, "closed_on"
-    if entries and (updated := timeline.closed_on(entries)):
-        return updated, "activity"
-    if merged := (row.get("merge_commit") or {}).get("date"):
-        return merged, "merge_commit"
-    return (changed, "updated_on") if (changed := row.get("updated_on")) else (None, None)
-
-
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    row, bots = record["pull_request"], record.get("bots", ())
-    author, closed_by = row.get("author") or {}, row.get("closed_by") or {}
-    author_id, closed_by_id, state = author.get("uuid"), closed_by.get("uuid"), row.get("state")
-    source, destination = row.get("source") or {}, row.get("destination") or {}
-    merge_commit, links, reviewers = row.get("merge_commit") or {}, row.get("links") or {}, row.get("reviewers")
-    commits, diffstat, read = record.get("commits"), record.get("diffstat"), record.get("timeline")
-    entries = None if read is None else timeline.oldest_first(read)
-    closed_on, closed_on_source = closing(row, entries or ())
-    is_self_merged = closed_by_id == author_id if state == "MERGED" and closed_by_id and author_id else None
-    values = {
-        "repository": record["repository"],
-        "id": row.get("id"),
-        "title": row.get("title"),
-        "state": state,
-        "is_draft": row.get("draft"),
-        "author_id": author_id,
-        "author": author.get("display_name"),
-        "author_is_bot": is_bot(author, bots),
-        "source_repository": _source_repository(record["repository"], source, destination),
-        "source_branch": (source.get("branch") or {}).get("name"),
-        "destination_branch": (destination.get("branch") or {}).get("name"),
-        "source_commit": (source.get("commit") or {}).get("hash"),
-        "merge_commit": merge_commit.get("hash"),
-        "created_on": row.get("created_on"),
-        "updated_on": row.get("updated_on"),
-        "closed_on": closed_on,
-        "closed_on_source": closed_on_source,
-        "closed_by_id": closed_by_id,
-        "closed_by": closed_by.get("display_name"),
-        "is_self_merged": is_self_merged,
-        "reason": row.get("reason") or None,
-        "comment_count": row.get("comment_count"),
-        "task_count": row.get("task_count"),
-        "reviewers": None if reviewers is None else len(reviewers),
-        "url": (links.get("html") or {}).get("href"),
-    }
-    if (participants := row.get("participants")) is not None:
-        values |= _from_participants(participants, author_id, bots, closed_on)
-    if commits is not None:
-        values |= _from_commits(commits)
-    if diffstat is not None:
-        values |= _from_diffstat(diffstat)
-    if entries is not None:
-        values |= _from_timeline(row, entries, author, bots, closed_on)
-    return values
-
-
-def _from_participants(
-    participants: Sequence[Mapping[str, Any]],
-    author_id: str | None,
-    bots: Collection[str],
-    closed_on: datetime | str | None,
-) -> dict[str, Any]:
-    approvals = changes_requested = before_close = 0
-    for one in participants:
-        approves = one.get("approved")
-        if approves or one.get("state") == "changes_requested":
-            who = one.get("user") or {}
-            if who.get("uuid") != author_id and not is_bot(who, bots):
-                approvals += bool(approves)
-                changes_requested += not approves
-                if approves and closed_on:
-                    before_close += _is_before(one.get("participated_on"), closed_on)
-    # participated_on is of the last thing that somebody did, such as a comment after an approval.
-    known = closed_on is not None and before_close == approvals
-    return {
-        "approvals": approvals,
-        "changes_requested": changes_requested,
-        "approvals_before_close": before_close if known else None,
-    }
-
-
-def _is_before(date: str | None, closed_on: datetime | str) -> bool:
-    if isinstance(closed_on, str) and date and len(date) == len(closed_on) and date[-6:] == closed_on[-6:]:
-        return date <= closed_on  # of the same spelling: texts are in order, and millions of them need not be read
-    did, closed = moment(date), moment(closed_on)
-    return bool(did and closed and did <= closed)
-
-
-def _source_repository(asked_for: str, source: Mapping[str, Any], destination: Mapping[str, Any]) -> str | None:
-    """Return where the source branch is; the repository itself in the spelling of column ``repository``."""
-    name: str | None = (source.get("repository") or {}).get("full_name")
-    if not name or name == asked_for:
-        return name
-    return asked_for if name == (destination.get("repository") or {}).get("full_name") else name
-
-
-def _from_commits(commits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    dates = (moment(one.get("date")) for one in commits)
-    return {"commits": len(commits), "first_commit_on": min(filter(None, dates), default=None)}
-
-
-def _from_diffstat(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    return {
-        "lines_added": sum(one.get("lines_added") or 0 for one in rows),
-        "lines_removed": sum(one.get("lines_removed") or 0 for one in rows),
-        "files_changed": len(rows),
-    }
-
-
-def _from_timeline(
-    row: Mapping[str, Any],
-    entries: Sequence[tuple[datetime, timeline.Entry]],
-    author: Mapping[str, Any],
-    bots: Collection[str],
-    closed_on: datetime | str | None,
-) -> dict[str, Any]:
-    created, closed = moment(row.get("created_on")), moment(closed_on)
-    if created is None:
-        return {}
-    drafts = timeline.drafts(entries, created, closed, bool(row.get("draft")))
-    reviews = timeline.reviews(entries, Account.of(author), bots, drafts.ready_on, closed)
-    approvals = [date for date, entry in reviews if entry.kind == "approval"]
-    approved = [(date, entry.actor) for date, entry in entries if entry.kind == "approval" and closed and date <= closed]
-    people = {who.id for _, who in approved if who.id != author.get("uuid") and not who.is_bot(bots)}
-    found = {
-        "approvals_before_close": len(people) if closed else None,  # those that were withdrawn leave no entry
-        "ready_on": drafts.ready_on,
-        "draft_seconds": drafts.seconds(),
-        "first_approval_on": min(approvals, default=None),
-        "last_approval_on": max(approvals, default=None),
-        "draft_before_approval_seconds": drafts.seconds(before=max(approvals)) if approvals else None,
-        "review_rounds": timeline.review_rounds(entries, reviews),
-    }
-    if not reviews:
-        return found
-    first_review_on, first = reviews[0]
-    return found | {
-        "draft_before_review_seconds": drafts.seconds(before=first_review_on),
-        "first_review_on": first_review_on,
-        "first_review_kind": first.kind,
-        "first_review_by": first.actor.name,
-    }
-
-
 def _with_timelines(
     client: BitbucketClient, repository: str, listed: Iterable[JSON], reader: RecordReader
 ) -> Iterator[tuple[JSON, list[timeline.Entry] | None]]:
@@ -341,4 +254,4 @@ def _with_number(row: JSON) -> JSON:
     return row
 
 
-SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, row=_row, read=read)
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, read=read)

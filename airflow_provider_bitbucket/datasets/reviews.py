@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_provider_bitbucket.datasets import pull_requests, timeline
+from airflow_provider_bitbucket.datasets import pull_request_values, pull_requests, timeline
 from airflow_provider_bitbucket.datasets.intervals import EARLIEST, moment
 from airflow_provider_bitbucket.datasets.people import Account
 from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
@@ -25,38 +26,92 @@ if TYPE_CHECKING:
 
 _TIMELINE = "timeline"
 
+
+class _Responses(NamedTuple):
+    first_response_on: datetime | None
+    first_response_kind: str | None
+    response_seconds: float | None
+    approved_on: datetime | None
+    changes_requested_on: datetime | None
+    comments: int
+
+
+def _responses(record: Mapping[str, Any]) -> _Responses:
+    reviews, requested_on = record["reviews"], record["requested_on"]
+    first_response_on, first = reviews[0] if reviews else (None, None)
+    dates = {kind: [date for date, entry in reviews if entry.kind == kind] for kind in timeline.REVIEWS}
+    return _Responses(
+        first_response_on,
+        first.kind if first else None,
+        _response_seconds(requested_on, first_response_on, record["drafts"]),
+        approved_on=max(dates["approval"], default=None),
+        changes_requested_on=max(dates["changes_requested"], default=None),
+        comments=len(dates["comment"]),
+    )
+
+
+def _response_seconds(requested_on: datetime | None, first_response_on: datetime | None, drafts: timeline.Drafts) -> float | None:
+    if requested_on is None or first_response_on is None or first_response_on < requested_on:
+        return None
+    drafted = drafts.seconds(before=first_response_on) - drafts.seconds(before=requested_on)
+    return round((first_response_on - requested_on).total_seconds() - drafted, 6)
+
+
 SCHEMA = Schema(
     "reviews",
     ("repository", "pull_request_id", "reviewer_id"),
     (
         Column("repository", TEXT, "workspace/repository", "asked for"),
-        Column("pull_request_id", INTEGER, "number of the pull request within its repository", "id"),
-        Column("reviewer_id", TEXT, "uuid of the reviewer; deleted accounts are one reviewer without it", "reviewers, timeline"),
-        Column("reviewer", TEXT, "display name of the reviewer", "reviewers, timeline"),
-        Column("is_requested", BOOLEAN, "whether the reviewer is asked to review it now", "reviewers"),
+        Column(
+            "pull_request_id",
+            INTEGER,
+            "number of the pull request within its repository",
+            "id",
+            value=itemgetter("pull_request_id"),
+        ),
+        Column(
+            "reviewer_id",
+            TEXT,
+            "uuid of the reviewer; deleted accounts are one reviewer without it",
+            "reviewers, timeline",
+            value=lambda record: record["reviewer"].id,
+        ),
+        Column(
+            "reviewer", TEXT, "display name of the reviewer", "reviewers, timeline", value=lambda record: record["reviewer"].name
+        ),
+        Column(
+            "is_requested",
+            BOOLEAN,
+            "whether the reviewer is asked to review it now",
+            "reviewers",
+            value=itemgetter("is_requested"),
+        ),
         Column(
             "requested_on",
             TIMESTAMP,
             "since when the reviewer was asked; null for who never was",
             "reviewers of the first update that names them",
+            value=itemgetter("requested_on"),
         ),
-        Column("first_response_on", TIMESTAMP, "first review; null for who has not reviewed it", _TIMELINE),
-        Column("first_response_kind", CATEGORY, "what it was", _TIMELINE, categories=timeline.REVIEWS),
+        Column("first_response_on", TIMESTAMP, "first review; null for who has not reviewed it", _TIMELINE, group=_responses),
+        Column("first_response_kind", CATEGORY, "what it was", _TIMELINE, categories=timeline.REVIEWS, group=_responses),
         Column(
             "response_seconds",
             NUMBER,
             "from being asked to the first review, the time as a draft not counted; null for who was not asked before it",
             "requested_on, first_response_on",
             "s",
+            group=_responses,
         ),
-        Column("approved_on", TIMESTAMP, "last approval; withdrawn ones are not known", _TIMELINE),
+        Column("approved_on", TIMESTAMP, "last approval; withdrawn ones are not known", _TIMELINE, group=_responses),
         Column(
             "changes_requested_on",
             TIMESTAMP,
             "last request for changes; one that was withdrawn, or followed by an approval, is not known",
             _TIMELINE,
+            group=_responses,
         ),
-        Column("comments", INTEGER, "comments that are not deleted", _TIMELINE, "comments"),
+        Column("comments", INTEGER, "comments that are not deleted", _TIMELINE, "comments", group=_responses),
     ),
     required=("repository", "pull_request_id"),
 )
@@ -116,7 +171,7 @@ def _reviewers(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     entries = timeline.oldest_first(record["timeline"] or ())
     if created is None:  # then the timeline begins with the pull request
         created = entries[0][0] if entries else EARLIEST
-    closed = moment(pull_requests.closing(row, entries)[0])
+    closed = moment(pull_request_values.closing(row, entries)[0])
     drafts = timeline.drafts(entries, created, closed, bool(row.get("draft")))
     reviews = timeline.reviews(entries, author, bots, drafts.ready_on, closed)
     asked = {who.id: who for who in map(Account.of, row.get("reviewers") or ()) if who.id != author.id and not who.is_bot(bots)}
@@ -135,31 +190,4 @@ def _reviewers(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    reviewer, reviews, requested_on = record["reviewer"], record["reviews"], record["requested_on"]
-    first_response_on, first = reviews[0] if reviews else (None, None)
-    when = {kind: [date for date, entry in reviews if entry.kind == kind] for kind in timeline.REVIEWS}
-    return {
-        "repository": record["repository"],
-        "pull_request_id": record["pull_request_id"],
-        "reviewer_id": reviewer.id,
-        "reviewer": reviewer.name,
-        "is_requested": record["is_requested"],
-        "requested_on": requested_on,
-        "first_response_on": first_response_on,
-        "first_response_kind": first.kind if first else None,
-        "response_seconds": _response_seconds(requested_on, first_response_on, record["drafts"]),
-        "approved_on": max(when["approval"], default=None),
-        "changes_requested_on": max(when["changes_requested"], default=None),
-        "comments": len(when["comment"]),
-    }
-
-
-def _response_seconds(requested_on: datetime | None, first_response_on: datetime | None, drafts: timeline.Drafts) -> float | None:
-    if requested_on is None or first_response_on is None or first_response_on < requested_on:
-        return None
-    drafted = drafts.seconds(before=first_response_on) - drafts.seconds(before=requested_on)
-    return round((first_response_on - requested_on).total_seconds() - drafted, 6)
-
-
-SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, row=_row, read=read)
+SPEC = DatasetSpec(schema=SCHEMA, description=__doc__, read=read)

@@ -76,8 +76,8 @@ class _RowCode:
 
     def _object(self, path: tuple[str, ...]) -> str:
         if path not in self._objects:
-            name = f"object_{len(self._objects)}"
             parent = self._object(path[:-1])
+            name = f"object_{len(self._objects)}"
             self.lines.append(f"{name} = {parent}.get({path[-1]!r}) or NOTHING")
             self._objects[path] = name
         return self._objects[path]

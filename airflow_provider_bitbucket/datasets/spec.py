@@ -23,7 +23,6 @@ class DatasetSpec:
 
     :param schema: its name, key and columns
     :param description: text of its section in docs/datasets.md
-    :param row: makes the values of all columns from a record; None: each column declares its own
     :param read: called with the client, a repository, ``since``, ``until``, ``on_incomplete`` and the dataset's own options;
         yields records
     :param read_workspace: likewise for all repositories of a workspace; used if no repositories are named
@@ -34,7 +33,6 @@ class DatasetSpec:
 
     schema: Schema
     description: str | None
-    row: Callable[[Record], Record] | None = None
     read: Callable[..., Iterator[Any]] | None = None
     read_workspace: Callable[..., Iterator[Any]] | None = None
     overlap: timedelta = OVERLAP
@@ -51,4 +49,4 @@ class DatasetSpec:
         :param records: records of ``read`` or ``read_workspace``
         :param on_incomplete: called for each record that is incomplete or dropped
         """
-        return records_frame(self.schema, self.row or self.schema.row, records, on_incomplete)
+        return records_frame(self.schema, self.schema.row, records, on_incomplete)

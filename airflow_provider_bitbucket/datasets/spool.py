@@ -1,4 +1,4 @@
-"""Records that are read before anybody takes them wait in memory, or on disk when there are many: memory has a bound."""
+"""Buffer records between threads, in memory up to a limit and on disk beyond it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Wait = Callable[[Callable[[], bool]], None]
 
 @dataclass
 class MemoryBudget:
-    """How many records may wait in memory, of all the spools that share it.
+    """Limit on the records that all spools sharing it keep in memory.
 
     :param free: how many more
     """
@@ -28,23 +28,23 @@ class MemoryBudget:
     _lock: Lock = field(default_factory=Lock)
 
     def take(self, records: int) -> bool:
-        """Take room for so many records, if there is any."""
+        """Reserve memory for so many records; return whether there was enough."""
         with self._lock:
             taken = records <= self.free
             self.free -= records * taken
             return taken
 
     def give_back(self, records: int) -> None:
-        """Give it back."""
+        """Release reserved memory."""
         with self._lock:
             self.free += records
 
 
 class Spool:
-    """What one thread puts in, another may already take out, in order.
+    """A queue of records that one thread fills while another takes them, in order.
 
-    :param path: where a file is made when there is no room in memory; nobody else may write there, because what is read back is
-        trusted
+    :param path: file for the records that memory has no room for; only this process may write it, because its content is
+        unpickled
     :param room: room in memory
     :param changed: called when there is more to take
     """
@@ -71,7 +71,7 @@ class Spool:
         self._changed()
 
     def take(self, wait: Wait = lambda ready: None) -> Iterator[Any]:
-        """Yield the records and let go of them.
+        """Yield the records and free their memory.
 
         :param wait: waits until what it is given is true, where another thread is still filling
         """
@@ -83,7 +83,7 @@ class Spool:
         self.discard()
 
     def discard(self) -> None:
-        """Let go of what was not taken."""
+        """Discard the remaining records."""
         while self._batches:
             batch = self._batches.popleft()
             if isinstance(batch, list):
@@ -94,8 +94,8 @@ class Spool:
         if self._room.take(len(batch)):
             self._batches.append(batch)
         else:
-            # Compressed, because a pull request is kilobytes of JSON that repeats itself, and the disk may be memory. Opened
-            # again and again, so that a thousand spools are no thousand open files.
+            # Compressed: a pull request is kilobytes of repetitive JSON, and the disk may be memory. Opened for each batch, so
+            # that a thousand spools do not keep a thousand files open.
             blob = zlib.compress(pickle.dumps(batch, pickle.HIGHEST_PROTOCOL), 1)
             with self._path.open("ab") as file:
                 place = file.tell()

@@ -44,7 +44,7 @@ class BitbucketReportOperator(BitbucketFrameOperator):
     :param run_as: in whose name, as for :class:`~airflow_provider_bitbucket.hooks.bitbucket.BitbucketHook` (templated)
     :return: ``path``, ``subject`` (for an e-mail), ``since``, ``until``, and ``headline``: name -> ``value`` (seconds, share
         between 0 and 1, or count; None: nothing to tell), ``before``, ``verdict`` (``better``, ``worse``, ``same``, ``neutral``
-        or ``unknown``: too few to tell) and ``text``; ``missing``: sentences on
+        or ``unknown``: too few to compare) and ``text``; ``missing``: sentences on
         what could not be read, as on the page. XCom ``email_html`` is the e-mail
     :raises AirflowFailException: matplotlib is not installed; no request has been made then
     :raises ValueError: no such moment, or an empty period; an ``output_path`` that may not be written

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_bitbucket.datasets.people import NOBODY, Account
+from airflow_provider_bitbucket.datasets.people import NO_ACCOUNT, Account
 from airflow_provider_bitbucket.datasets.timeline import (
     KINDS,
     Entry,
@@ -83,7 +83,7 @@ def test_a_comment_is_dated_by_its_creation_and_an_approval_by_itself():
 )
 def test_entries_nobody_has_thought_of_are_read_too(json: dict[str, Any], kind: str):
     assert Entry.of(json).kind == kind
-    assert Entry.of(json).actor == NOBODY
+    assert Entry.of(json).actor == NO_ACCOUNT
 
 
 def test_a_pull_request_is_closed_by_the_change_of_status_not_by_a_later_edit():
@@ -155,9 +155,9 @@ def test_what_was_said_about_a_draft_or_after_the_end_is_no_review():
 
 
 def test_somebody_who_left_is_somebody_else_unless_the_author_left_too():
-    assert who(entry(1, "approval", NOBODY)) == ["approval 1"]
-    assert who(entry(1, "approval", NOBODY), author=NOBODY) == []
-    assert who(entry(1, "approval"), author=NOBODY) == ["approval 1"]
+    assert who(entry(1, "approval", NO_ACCOUNT)) == ["approval 1"]
+    assert who(entry(1, "approval", NO_ACCOUNT), author=NO_ACCOUNT) == []
+    assert who(entry(1, "approval"), author=NO_ACCOUNT) == ["approval 1"]
 
 
 def rounds(*entries: Entry) -> int:
@@ -178,7 +178,7 @@ def test_a_round_is_a_push_after_remarks():
     assert rounds(opened, entry(1, "approval"), push(2, "b")) == 0
 
 
-accounts = st.sampled_from([AUTHOR, REVIEWER, APP, NOBODY])
+accounts = st.sampled_from([AUTHOR, REVIEWER, APP, NO_ACCOUNT])
 entries = st.builds(
     Entry,
     pull_request_id=st.just(1),

@@ -1,0 +1,194 @@
+"""Values of the columns of `pull_requests` that are not plain fields: close time, approvals, reviews, commits, size."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from airflow_provider_bitbucket.datasets import timeline
+from airflow_provider_bitbucket.datasets.intervals import moment
+from airflow_provider_bitbucket.datasets.people import Account, is_bot
+
+JSON = Mapping[str, Any]
+
+
+class Review(NamedTuple):
+    """People of a pull request, its close time and its approvals."""
+
+    author_is_bot: bool
+    is_self_merged: bool | None
+    closed_on: datetime | str | None
+    closed_on_source: str | None
+    approvals: int | None = None
+    changes_requested: int | None = None
+    approvals_before_close: int | None = None
+
+
+class Timeline(NamedTuple):
+    """Columns of a pull request that are read from its timeline."""
+
+    ready_on: datetime | None = None
+    draft_seconds: float | None = None
+    draft_before_review_seconds: float | None = None
+    draft_before_approval_seconds: float | None = None
+    first_review_on: datetime | None = None
+    first_review_kind: str | None = None
+    first_review_by: str | None = None
+    first_approval_on: datetime | None = None
+    last_approval_on: datetime | None = None
+    review_rounds: int | None = None
+
+
+class Commits(NamedTuple):
+    """Columns of a pull request that are read from its commits."""
+
+    commits: int | None = None
+    first_commit_on: datetime | None = None
+
+
+class Diffstat(NamedTuple):
+    """Columns of a pull request that are read from its diffstat."""
+
+    lines_added: int | None = None
+    lines_removed: int | None = None
+    files_changed: int | None = None
+
+
+_NO_TIMELINE, _NO_COMMITS, _NO_DIFFSTAT = Timeline(), Commits(), Diffstat()
+
+
+def closing(
+    row: Mapping[str, Any], entries: Sequence[tuple[datetime, timeline.Entry]]
+) -> tuple[datetime | str | None, str | None]:
+    """Return when it was closed and what says so."""
+    if row.get("state") not in timeline.CLOSED:
+        return None, None
+    if reported := row.get("closed_on"):
+        return reported, "closed_on"
+    if entries and (updated := timeline.closed_on(entries)):
+        return updated, "activity"
+    if merged := (row.get("merge_commit") or {}).get("date"):
+        return merged, "merge_commit"
+    return (changed, "updated_on") if (changed := row.get("updated_on")) else (None, None)
+
+
+def reviewers(record: JSON) -> int | None:
+    """Return the number of reviewers."""
+    reviewers = record["pull_request"].get("reviewers")
+    return None if reviewers is None else len(reviewers)
+
+
+def source_repository(record: JSON) -> str | None:
+    """Return the repository of the source branch; the repository itself in the spelling of column ``repository``."""
+    row, asked_for = record["pull_request"], record["repository"]
+    name: str | None = ((row.get("source") or {}).get("repository") or {}).get("full_name")
+    if not name or name == asked_for:
+        return name
+    return asked_for if name == ((row.get("destination") or {}).get("repository") or {}).get("full_name") else name
+
+
+def review_of(record: JSON) -> Review:
+    """Return the people of a pull request, when and on what evidence it was closed, and its approvals."""
+    row, read, bots = record["pull_request"], record.get("timeline"), record.get("bots", ())
+    author = row.get("author") or {}
+    author_id, closed_by_id = author.get("uuid"), (row.get("closed_by") or {}).get("uuid")
+    entries = timeline.oldest_first(read) if read else ()
+    closed_on, closed_on_source = closing(row, entries)
+    approvals = changes_requested = before_close = None
+    if (participants := row.get("participants")) is not None:
+        approvals, changes_requested, before_close = _participants(participants, author_id, bots, closed_on)
+    if read is not None and moment(row.get("created_on")):
+        before_close = _approvals_before(moment(closed_on), author_id, bots, entries)
+    is_self_merged = closed_by_id == author_id if row.get("state") == "MERGED" and closed_by_id and author_id else None
+    return Review(is_bot(author, bots), is_self_merged, closed_on, closed_on_source, approvals, changes_requested, before_close)
+
+
+def _participants(
+    participants: Sequence[Mapping[str, Any]],
+    author_id: str | None,
+    bots: Collection[str],
+    closed_on: datetime | str | None,
+) -> tuple[int, int, int | None]:
+    """Return the number of approvals, of requests for changes, and of approvals before it was closed, if known."""
+    approvals = changes_requested = before_close = 0
+    for one in participants:
+        approves = one.get("approved")
+        if approves or one.get("state") == "changes_requested":
+            who = one.get("user") or {}
+            if who.get("uuid") != author_id and not is_bot(who, bots):
+                approvals += bool(approves)
+                changes_requested += not approves
+                if approves and closed_on:
+                    before_close += _is_before(one.get("participated_on"), closed_on)
+    # participated_on is the date of the last action of a participant, such as a comment after an approval.
+    known = closed_on is not None and before_close == approvals
+    return approvals, changes_requested, before_close if known else None
+
+
+def _is_before(date: str | None, closed_on: datetime | str) -> bool:
+    if isinstance(closed_on, str) and date and len(date) == len(closed_on) and date[-6:] == closed_on[-6:]:
+        return date <= closed_on  # of the same spelling: texts are in order, and millions of them need not be read
+    did, closed = moment(date), moment(closed_on)
+    return bool(did and closed and did <= closed)
+
+
+def _approvals_before(
+    closed: datetime | None,
+    author_id: str | None,
+    bots: Collection[str],
+    entries: Sequence[tuple[datetime, timeline.Entry]],
+) -> int | None:
+    """Return how many people had approved when it was closed; approvals that were withdrawn leave no entry."""
+    if closed is None:
+        return None
+    actors = [entry.actor for date, entry in entries if entry.kind == "approval" and date <= closed]
+    return len({actor.id for actor in actors if actor.id != author_id and not actor.is_bot(bots)})
+
+
+def commits_of(record: JSON) -> Commits:
+    """Return the columns that are read from the commits; all null if they were not read."""
+    commits = record.get("commits")
+    if commits is None:
+        return _NO_COMMITS
+    dates = (moment(one.get("date")) for one in commits)
+    return Commits(len(commits), min(filter(None, dates), default=None))
+
+
+def diffstat_of(record: JSON) -> Diffstat:
+    """Return the columns that are read from the diffstat; all null if it was not read."""
+    rows = record.get("diffstat")
+    if rows is None:
+        return _NO_DIFFSTAT
+    added, removed = (sum(one.get(field) or 0 for one in rows) for field in ("lines_added", "lines_removed"))
+    return Diffstat(added, removed, len(rows))
+
+
+def timeline_of(record: JSON) -> Timeline:
+    """Return the columns that are read from the timeline; all null if it was not read."""
+    row, read, bots = record["pull_request"], record.get("timeline"), record.get("bots", ())
+    created = None if read is None else moment(row.get("created_on"))
+    if read is None or created is None:
+        return _NO_TIMELINE
+    entries = timeline.oldest_first(read)
+    closed = moment(closing(row, entries)[0])
+    drafts = timeline.drafts(entries, created, closed, bool(row.get("draft")))
+    reviews = timeline.reviews(entries, Account.of(row.get("author")), bots, drafts.ready_on, closed)
+    approvals = [date for date, entry in reviews if entry.kind == "approval"]
+    found = Timeline(
+        ready_on=drafts.ready_on,
+        draft_seconds=drafts.seconds(),
+        draft_before_approval_seconds=drafts.seconds(before=max(approvals)) if approvals else None,
+        first_approval_on=min(approvals, default=None),
+        last_approval_on=max(approvals, default=None),
+        review_rounds=timeline.review_rounds(entries, reviews),
+    )
+    if not reviews:
+        return found
+    first_review_on, first = reviews[0]
+    return found._replace(
+        draft_before_review_seconds=drafts.seconds(before=first_review_on),
+        first_review_on=first_review_on,
+        first_review_kind=first.kind,
+        first_review_by=first.actor.name,
+    )
