@@ -100,7 +100,7 @@ def credible_wait(seconds: float) -> float:
 def whole_number(text: str) -> int | None:
     """Return the number in a header, None unless it consists of ASCII digits, which ``str.isdigit`` does not ensure."""
     text = text.strip()
-    return int(text[:40]) if re.fullmatch(r"[0-9]+", text) else None
+    return int(text.lstrip("0")[:40] or "0") if re.fullmatch(r"[0-9]+", text) else None
 
 
 def _http_date(text: str) -> datetime | None:
