@@ -218,8 +218,8 @@ class BitbucketClient:
         if fields := paging.keep_envelope(query.get("fields")):
             query["fields"] = fields
         if count_pages:
-            return paging.each_once(paging.by_number(partial(self.get_page, follow_next=False), path, query))
-        return paging.each_once(paging.by_next(self.get_page, path, query))
+            return paging.deduplicate(paging.by_number(partial(self.get_page, follow_next=False), path, query))
+        return paging.deduplicate(paging.by_next(self.get_page, path, query))
 
     def workspace_slug(self, workspace: str | None = None) -> str:
         """Return a workspace's slug: the one given, else the client's.

@@ -176,7 +176,7 @@ def own_id(row: Row) -> Hashable | None:
     return identity if isinstance(identity, str | int) else None
 
 
-def each_once(
+def deduplicate(
     rows: Iterable[Row], seen: set[Hashable] | None = None, identity: Callable[[Row], Hashable | None] = own_id
 ) -> Iterator[Row]:
     """Yield each identified row once: lists shift while they are read, so that a row can occur on two pages.

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_bitbucket.client import bbql
-from airflow_provider_bitbucket.client.paging import LARGEST_PULL_REQUEST_PAGE, each_once, rows_of
+from airflow_provider_bitbucket.client.paging import LARGEST_PULL_REQUEST_PAGE, deduplicate, rows_of
 from airflow_provider_bitbucket.client.resources.resource import Resource
 from airflow_provider_bitbucket.client.transport.errors import BitbucketServerError
 from airflow_provider_bitbucket.client.transport.urls import segment
@@ -95,7 +95,7 @@ class PullRequests(Resource):
             if number is None
             else f"{self._path(repository, number)}/activity"
         )
-        return each_once(self._api.paginate(path, pagelen=LARGEST_PULL_REQUEST_PAGE), identity=_entry_identity)
+        return deduplicate(self._api.paginate(path, pagelen=LARGEST_PULL_REQUEST_PAGE), identity=_entry_identity)
 
     def comments(self, repository: str, number: int) -> Iterator[dict[str, Any]]:
         """Yield the comments, deleted ones (empty) included."""
@@ -119,14 +119,14 @@ class PullRequests(Resource):
     def _each_once(self, path: str, params: dict[str, Any]) -> Iterator[dict[str, Any]]:
         seen: set[Hashable] = set()
         try:
-            yield from each_once(self._rows(path, {**params, "sort": "created_on"}), seen)
+            yield from deduplicate(self._rows(path, {**params, "sort": "created_on"}), seen)
         except BitbucketServerError as error:
             if error.status != 500:
                 raise
             # Large repositories have answered a lasting 500 to a sorted list with several states; unsorted it works, and what
             # was already given is known by its id.
             log.warning("Bitbucket cannot sort the pull requests of %s (500); reading them unsorted.", path)
-            yield from each_once(self._rows(path, params), seen)
+            yield from deduplicate(self._rows(path, params), seen)
 
     def _rows(self, path: str, params: dict[str, Any]) -> Iterator[dict[str, Any]]:
         return self._api.paginate(path, params, pagelen=LARGEST_PULL_REQUEST_PAGE)
