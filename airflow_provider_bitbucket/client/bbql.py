@@ -13,11 +13,11 @@ Value = str | int | float | bool | datetime | None
 
 
 def quote(value: Value) -> str:
-    """Return a value as a BBQL literal that can not become anything but a value.
+    """Return a value as a BBQL literal that cannot become anything but a value.
 
-    :param value: text, number, truth value, moment or nothing; a moment without time zone is taken as UTC
+    :param value: text, number, boolean, datetime or None; a datetime without time zone is UTC
     :raises TypeError: it is something else
-    :raises ValueError: it is a number that the language can not write
+    :raises ValueError: it is a number that the language cannot write
     """
     if value is None:
         return "null"
@@ -27,15 +27,15 @@ def quote(value: Value) -> str:
         return f"{int(value):d}"
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise ValueError(f"{value} can not be written in a query")
+            raise ValueError(f"{value} cannot be written in a query")
         return f"{value:f}"  # the language knows no exponents
     if isinstance(value, datetime):
-        moment = value if value.tzinfo else value.replace(tzinfo=UTC)
+        timestamp = value if value.tzinfo else value.replace(tzinfo=UTC)
         # The colon in the offset is needed: +0000 is refused.
-        return f'"{moment.astimezone(UTC).isoformat(timespec="microseconds")}"'
+        return f'"{timestamp.astimezone(UTC).isoformat(timespec="microseconds")}"'
     if isinstance(value, str):
         return '"' + str.__str__(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
-    raise TypeError(f"{type(value).__name__} can not be written in a query; expected text, number, truth value, datetime or None")
+    raise TypeError(f"{type(value).__name__} cannot be written in a query; expected text, number, boolean, datetime or None")
 
 
 def one_of(field: str, values: Iterable[Value]) -> str:

@@ -39,7 +39,7 @@ class BitbucketClient:
     :param timeout: seconds to connect, seconds to wait for the next byte
     :param retries: how patient a request is
     :param rate_limit: requests an hour that these credentials may make, where you know better than Bitbucket's 1,000 (or
-        what it tells access tokens). They share one budget in the process: of several clients the lowest number counts.
+        what it reports for access tokens). They share one budget in the process: of several clients the lowest number counts.
     :param verify: TLS verification: True, or the path of a CA bundle
     :param proxies: scheme -> proxy address; by default what the environment says
     :param clock: where time comes from and how it is waited for
@@ -133,7 +133,7 @@ class BitbucketClient:
     ) -> requests.Response:
         """Send any request of the API; the way to what has no method here.
 
-        JSON is expected, and anything else is taken for a broken answer; for files, diffs and logs ask for something else:
+        JSON is expected, and anything else is a malformed response; for files, diffs and logs request another type:
         ``headers={"Accept": "*/*"}``.
 
         :param method: HTTP method
@@ -144,8 +144,8 @@ class BitbucketClient:
         :param headers: further headers
         :param stream: leave the body to be read by the caller (``iter_content``); what breaks there is not retried
         :param idempotent: whether it may be sent again when its answer was lost; by default GET, PUT and DELETE
-        :param object_only: take anything but a JSON object (or nothing, where that is right) for a broken answer, and so
-            whatever else another host says to which a redirect led
+        :param object_only: treat anything but a JSON object (or nothing, where that is allowed) as a malformed response, also
+            from another host that a redirect leads to
         :param part: the bytes that are wanted, where the server may ignore the header ``Range`` and send everything: only they
             are kept in memory
         :return: the answer, with a status below 400
@@ -218,8 +218,8 @@ class BitbucketClient:
         if fields := paging.keep_envelope(query.get("fields")):
             query["fields"] = fields
         if count_pages:
-            return paging.each_once(paging.by_number(partial(self.get_page, follow_next=False), path, query))
-        return paging.each_once(paging.by_next(self.get_page, path, query))
+            return paging.deduplicate(paging.by_number(partial(self.get_page, follow_next=False), path, query))
+        return paging.deduplicate(paging.by_next(self.get_page, path, query))
 
     def workspace_slug(self, workspace: str | None = None) -> str:
         """Return a workspace's slug: the one given, else the client's.
@@ -242,7 +242,7 @@ class BitbucketClient:
         return f"{self.workspace_slug(workspace or None)}/{slug}"
 
     def repository_path(self, repository: str) -> str:
-        """Return ``/repositories/{workspace}/{repository}``, both quoted so that a name can not reach another path.
+        """Return ``/repositories/{workspace}/{repository}``, both quoted so that a name cannot reach another path.
 
         :param repository: slug or uuid, optionally behind ``workspace/``
         """

@@ -1,4 +1,4 @@
-"""How lists are read. Page sizes and the ways in which ``next`` can not be trusted are known here and nowhere else."""
+"""Read lists page by page. Page sizes and the lists whose ``next`` is unreliable are known only here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST_REPEATED = 10
 #: A million rows in the shortest pages that Bitbucket gives by itself.
 _MOST_PAGES = 100_000
 #: How often pages are read again because rows have vanished.
-_MOST_READ_AGAIN = 20
+_MOST_REREADS = 20
 
 _ENVELOPE = "next,page,pagelen,size"
 
@@ -138,7 +138,7 @@ def by_next_without_gaps(get: GetJson, path: str, params: Mapping[str, Any]) -> 
         size = before if page.size is None else page.size
         if gone := max(before - size, 0):
             read_again += 1
-            if read_again > _MOST_READ_AGAIN:
+            if read_again > _MOST_REREADS:
                 raise broken_answer(f"The list {path} has become shorter {read_again} times while it was read.")
             pages = -(-gone // _page_length(page, params))
             del requests[max(len(requests) - pages, 1) :]
@@ -171,27 +171,27 @@ def by_number(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[Ro
 
 
 def own_id(row: Row) -> Hashable | None:
-    """Return what most rows are told apart by; None for a row that has no id."""
+    """Return the identity of a row: uuid, hash or id; None if it has none."""
     identity = row.get("uuid") or row.get("hash") or row.get("id")
     return identity if isinstance(identity, str | int) else None
 
 
-def each_once(
+def deduplicate(
     rows: Iterable[Row], seen: set[Hashable] | None = None, identity: Callable[[Row], Hashable | None] = own_id
 ) -> Iterator[Row]:
-    """Yield rows, those that can be told apart once: lists shift while they are read, so that a row can come again.
+    """Yield each identified row once: lists shift while they are read, so that a row can occur on two pages.
 
-    :param seen: which have been given already; grows. None: the last some thousand are remembered, so that memory does not grow
-    :param identity: what tells a row apart; None for one that is given whenever it comes
+    :param seen: identities that were yielded already; grows. None: remember only the last few thousand
+    :param identity: returns the identity of a row; None: yield it every time
     """
     lately: set[Hashable] = set() if seen is None else seen
     before: set[Hashable] = set()
     for row in rows:
-        told = _identity_of(row, identity)
-        if told is not None:
-            if told in lately or told in before:
+        key = _identity_of(row, identity)
+        if key is not None:
+            if key in lately or key in before:
                 continue
-            lately.add(told)
+            lately.add(key)
             if seen is None and len(lately) == _REMEMBERED:
                 before, lately = lately, set()
         yield row

@@ -1,7 +1,7 @@
-"""Find the pipeline that a start has left behind when nobody heard its answer.
+"""Find the pipeline of a start whose response was lost.
 
-Bitbucket has no idempotency key, never tells variables, and takes no label, so a pipeline can not be marked as one's own. What
-can be known: it is newer than the newest one before the attempt, it has the target that was asked for, and its creator.
+Bitbucket has no idempotency key, never reports variables and accepts no label, so a pipeline cannot be marked. It is recognized
+by being newer than the newest one before the attempt, by its target, and by its creator.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _STARTED_OTHERWISE = ("PUSH", "SCHEDULE", "PARENT_STEP")
 
 @dataclass(frozen=True)
 class Mark:
-    """A place in the list of a repository's pipelines.
+    """A snapshot of the list of a repository's pipelines.
 
-    :param newest: build number of the newest one, 0 when there is none; numbers count up, whatever clocks show
-    :param at: Bitbucket's time
+    :param newest: build number of the newest one, 0 if there is none; numbers increase, independently of clocks
+    :param at: time by Bitbucket's clock
     """
 
     newest: int
@@ -45,12 +45,12 @@ class Mark:
 
 
 def mark(client: BitbucketClient, repository: str) -> Mark:
-    """Note how far a repository's pipelines have come. Costs one request."""
+    """Take a snapshot of the list of a repository's pipelines. Costs one request."""
     path = f"{client.repository_path(repository)}/pipelines/"
     try:
         response = client.request("GET", path, params={"sort": "-created_on", "pagelen": 1}, object_only=True)
     except BitbucketNotFoundError:
-        return Mark(0, datetime.now(UTC))  # no such repository, or Pipelines are off: the start tells it in better words
+        return Mark(0, datetime.now(UTC))  # no such repository, or Pipelines are off: the start has the better message
     with reading(f"the newest pipeline of {client.full_name(repository)}"):
         numbers = [build_number(row) for row in rows_of(decode(response.content), path)]
     return Mark(max(numbers, default=0), _http_date(response.headers.get("Date")) or datetime.now(UTC))
@@ -66,14 +66,14 @@ def _http_date(text: str | None) -> datetime | None:
 def started_since(
     client: BitbucketClient, repository: str, target: Mapping[str, Any], newest: int, creator: str | None
 ) -> list[dict[str, Any]]:
-    """Return the pipelines that somebody asked for since a mark and that may be the one looked for, newest first.
+    """Return the requested pipelines since a snapshot that may be the one of the start, newest first.
 
     Costs one request for every 100 pipelines since. Filtered here, because the list's own filters miss one that is still being
     parsed: it has no selector until then.
 
-    :param target: what was asked for, as :func:`~airflow_provider_bitbucket.client.pipeline_target.build_target` gives it
-    :param newest: build number that theirs are above
-    :param creator: uuid of the account that asked; None: anybody
+    :param target: the requested target, as :func:`~airflow_provider_bitbucket.client.pipeline_target.build_target` gives it
+    :param newest: build number of the snapshot
+    :param creator: uuid of the acting account; None: any account
     :raises BitbucketServerError: a row is malformed; skipping it could overlook the pipeline and start it twice
     """
     found = []
@@ -87,9 +87,9 @@ def started_since(
 
 
 def unfinished(client: BitbucketClient, repository: str, target: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the pipelines that may be of a target and are not over, newest first, whoever and whatever started them.
+    """Return the unfinished pipelines that may be of a target, newest first, however they were started.
 
-    Costs one request; looks at the newest 100. One that is still being parsed may turn out to be another: :func:`shows_selector`.
+    Costs one request; reads the newest 100. One that is still being parsed may turn out to be another: :func:`shows_selector`.
 
     :raises BitbucketServerError: a row is malformed; skipping it could overlook the pipeline and start it twice
     """
@@ -112,12 +112,12 @@ def _newest_unfinished(client: BitbucketClient, repository: str) -> list[dict[st
 
 
 def shows_selector(row: Mapping[str, Any]) -> bool:
-    """Say whether a pipeline tells what it runs; it does when its definition has been read."""
+    """Return whether a pipeline reports its selector, which it does after its definition was parsed."""
     return bool((row.get("target") or {}).get("selector"))
 
 
 def own_account(client: BitbucketClient) -> str | None:
-    """Return the uuid of the account behind the credentials, None when Bitbucket does not tell (access tokens)."""
+    """Return the uuid of the account behind the credentials, None if Bitbucket does not report it (access tokens)."""
     try:
         uuid = client.users.me().get("uuid")
     except BitbucketError:
@@ -126,10 +126,10 @@ def own_account(client: BitbucketClient) -> str | None:
 
 
 def asked_for(row: Mapping[str, Any], creator: str | None) -> bool:
-    """Say whether an account may have asked for a pipeline.
+    """Return whether an account may have requested a pipeline.
 
-    :param creator: uuid of the account; None: not known, so that it may be anybody's
+    :param creator: uuid of the account; None: unknown, so that any account may have
     """
     by = (row.get("creator") or {}).get("uuid")
-    # What a push or a schedule has started was asked for by nobody. A creator may be null.
+    # Pipelines of pushes and schedules were not requested by an account. A creator may be null.
     return (row.get("trigger") or {}).get("name") not in _STARTED_OTHERWISE and (not creator or by in (None, creator))

@@ -1,4 +1,4 @@
-"""What a pipeline's JSON means. The one place that knows Bitbucket's state words.
+"""Evaluate a pipeline's JSON. The one module that knows Bitbucket's state names.
 
 ``state`` is a name plus a ``stage`` (while it runs) or a ``result`` (when it is completed); PAUSED and HALTED are stages
 and can last for weeks. Source: published OpenAPI (``pipeline_state*``) and recorded answers of 2020 to 2026.
@@ -16,7 +16,7 @@ from airflow_provider_bitbucket.client.transport.errors import BitbucketServerEr
 
 
 class PipelineStatus(StrEnum):
-    """Where a pipeline stands."""
+    """State of a pipeline."""
 
     PENDING = "PENDING"  # parsing, or waiting for a machine
     RUNNING = "RUNNING"
@@ -58,12 +58,12 @@ _LARGEST_NUMBER = 2**63
 
 @dataclass(frozen=True)
 class PipelineOutcome:
-    """What has become of a pipeline so far.
+    """State and result of a pipeline.
 
     :param uuid: uuid with braces
     :param build_number: number shown in Bitbucket
     :param status: where it stands
-    :param completed: whether Bitbucket says that it is over, known result or not
+    :param completed: whether Bitbucket reports it as completed, with a known result or not
     :param reason: one sentence for a person
     :param url: its web page
     :param pipeline: the JSON it was read from
@@ -79,17 +79,17 @@ class PipelineOutcome:
 
     @property
     def is_terminal(self) -> bool:
-        """It is over and will not change again."""
+        """Whether it is completed and will not change again."""
         return self.completed
 
     @property
     def is_successful(self) -> bool:
-        """It is over and all went well."""
+        """Whether it completed successfully."""
         return self.status is PipelineStatus.SUCCESSFUL
 
     @property
     def needs_person(self) -> bool:
-        """It goes on only when somebody clicks or pays."""
+        """Whether it continues only after manual action."""
         return self.status in (PipelineStatus.PAUSED, PipelineStatus.HALTED)
 
     def summary(self) -> dict[str, Any]:
@@ -152,7 +152,7 @@ def build_number(pipeline: Mapping[str, Any]) -> int:
 
 
 def is_identified(pipeline: Any) -> bool:
-    """Say whether a pipeline's JSON tells which one it is, as :func:`evaluate` needs it."""
+    """Return whether a pipeline's JSON has the uuid and number that :func:`evaluate` needs."""
     try:
         return isinstance(pipeline, Mapping) and bool(_uuid(pipeline) and build_number(pipeline))
     except BitbucketServerError:
@@ -162,7 +162,7 @@ def is_identified(pipeline: Any) -> bool:
 def describes_end(pipeline: Mapping[str, Any]) -> bool:
     """Return whether a row of the list reports a pipeline's state as fully as a request for that pipeline does.
 
-    Nobody has recorded that it always does: what a row leaves out of an end (who stopped it, which error) is asked for.
+    It is not recorded that it always does. Details that the row of a completed pipeline lacks (terminator, error) are requested.
     """
     state = _part(pipeline, "state")
     if _name(state) != "COMPLETED":
@@ -220,7 +220,7 @@ def _reason(number: int, status: PipelineStatus, name: str, word: str, inner: Ma
     sentences = {
         PipelineStatus.PENDING: "is waiting to start",
         PipelineStatus.RUNNING: "is running",
-        PipelineStatus.PAUSED: "is paused at a manual step: somebody must start it in Bitbucket",
+        PipelineStatus.PAUSED: "is paused at a manual step: manual action in Bitbucket is required",
         PipelineStatus.HALTED: "is halted: out of build minutes, or waiting for another deployment",
         PipelineStatus.SUCCESSFUL: "was successful",
         PipelineStatus.FAILED: "failed",

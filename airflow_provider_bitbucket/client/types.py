@@ -135,7 +135,7 @@ class Repository(TypedDict, total=False):
 
 
 class Participant(TypedDict, total=False):
-    """Somebody's part in a pull request."""
+    """An account's part in a pull request."""
 
     type: str
     user: Account | None

@@ -237,7 +237,7 @@ def test_every_login_is_renewed_and_who_has_to_log_in_again_is_told(consumer: st
     bitbucket_emulator.revoke_logins("alex.author")
     anna, bob = BitbucketHook().renew_logins()
     assert anna == {"user": "anna", "account": "robin.reviewer", "problem": None}
-    assert "The Bitbucket login of 'bob' is over" in bob["problem"]
+    assert "The Bitbucket login of 'bob' has expired" in bob["problem"]
     assert "airflow bitbucket login --conn-id bitbucket_default --user bob" in bob["problem"]
 
 

@@ -76,7 +76,7 @@ def test_missing_credentials_are_named(make: Callable[[], bitbucket.Auth], said:
         (ApiToken("demo", "wrong"), r"Invalid credentials.*must be the e-mail address of the Atlassian account"),
         (ApiToken("demo", "ATBBwrong"), r"Invalid credentials.*App passwords were removed on 2026-07-28"),
         (AccessToken("demo-api-token"), "it needs the account e-mail beside it"),
-        (OAuthClientCredentials("demo-key", "wrong"), r"gives no token to this OAuth consumer.*marked as private"),
+        (OAuthClientCredentials("demo-key", "wrong"), r"refused a token to this OAuth consumer.*marked as private"),
     ],
     ids=lambda value: getattr(value, "kind", ""),
 )

@@ -129,8 +129,8 @@ def test_near_the_limit_requests_are_spread_over_the_hour(time: Time, caplog: py
         budget.learn({"X-RateLimit-NearLimit": "True"})
     assert time.waits == pytest.approx([3.6, 3.6])
     assert caplog.messages == [
-        "Bitbucket says that the budget for ci is nearly used up (1,000 requests an hour); one request every 3.6 s "
-        "until it says otherwise."
+        "The budget for ci is nearly used up (1,000 requests an hour), Bitbucket reports; sending one request every 3.6 s "
+        "until it recovers."
     ]
     budget.learn({"X-RateLimit-NearLimit": "false"})
     budget.acquire()

@@ -150,7 +150,7 @@ def test_a_store_that_can_not_be_reached_is_no_reason_to_fail_while_the_token_is
         login.consumer, StoredLogin(broken, KEY), Lease(broken, "lease", settle_seconds=0.05), user="anna", hint=""
     )
     assert login.current().tokens.access_token == "old"
-    assert "could not be renewed yet: The token store can not be used: ConnectionError." in caplog.text
+    assert "could not be renewed yet: The token store cannot be used: ConnectionError." in caplog.text
 
 
 @pytest.mark.parametrize("asked", ["read", "write"])
@@ -176,7 +176,7 @@ def test_a_store_that_can_not_be_reached_when_the_token_has_ended_is_a_bad_momen
     consumer, lease = make_login().consumer, Lease(broken, "lease", settle_seconds=0.05)
     client = make_client(OAuthLogin(consumer, StoredLogin(broken, KEY), lease, user="anna", hint=""), retries=NO_RETRIES)
     broken.reachable = False
-    with pytest.raises(BitbucketConnectionError, match=r"The token store can not be used: RuntimeError\.") as caught:
+    with pytest.raises(BitbucketConnectionError, match=r"The token store cannot be used: RuntimeError\.") as caught:
         client.users.me()
     assert is_transient(caught.value), "a wait that takes it for a definite answer would lose its pipeline"
     assert refresh_token not in "".join(traceback.format_exception(caught.value))
@@ -212,7 +212,7 @@ def test_a_store_too_slow_for_a_refresh_is_a_bad_moment(
 def test_a_login_that_is_over_says_how_to_log_in_again(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
     client.users.me()
     bitbucket_emulator.revoke_logins()
-    with pytest.raises(BitbucketAuthError, match=r"The Bitbucket login of 'anna' is over: .* Log in: somehow\."):
+    with pytest.raises(BitbucketAuthError, match=r"The Bitbucket login of 'anna' has expired: .* Log in: somehow\."):
         client.users.me()
 
 
@@ -223,13 +223,13 @@ def test_a_refused_refresh_token_is_understood_in_both_words(
     bitbucket_emulator.settings(refused_refresh_error=word)
     client.users.me()
     bitbucket_emulator.revoke_logins()
-    with pytest.raises(BitbucketAuthError, match="is over"):
+    with pytest.raises(BitbucketAuthError, match="has expired"):
         client.users.me()
 
 
 def test_a_login_that_lapsed_unused_is_over(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
     bitbucket_emulator.clock(advance=91 * 24 * 3600)
-    with pytest.raises(BitbucketAuthError, match="is over"):
+    with pytest.raises(BitbucketAuthError, match="has expired"):
         client.users.me()
 
 
@@ -267,7 +267,7 @@ def test_nobody_logged_in_and_somebody_elses_login_are_told(store: MemoryStore) 
     with pytest.raises(BitbucketAuthError, match=r"'anna' has not logged in to Bitbucket\. Log in: somehow"):
         login.load()
     StoredLogin(store, KEY).write(Login("Anna", "Somebody", tokens(1)))
-    with pytest.raises(BitbucketAuthError, match="kept for 'anna' belongs to 'Anna'"):
+    with pytest.raises(BitbucketAuthError, match="stored for 'anna' belongs to 'Anna'"):
         login.load()
 
 
@@ -276,7 +276,7 @@ def test_a_login_about_to_lapse_is_warned_of(store: MemoryStore, caplog: pytest.
     StoredLogin(store, KEY).write(Login("anna", "Anna", OAuthTokens("a", received + 7200, received, (), "r")))
     login = OAuthLogin(OAuthConsumer("k", "s"), StoredLogin(store, KEY), Lease(store, "lease"), user="anna", hint="")
     login.load()
-    assert "about to lapse" in caplog.text
+    assert "about to expire" in caplog.text
 
 
 def test_a_login_that_is_kept_alive_is_renewed_once_also_when_it_had_expired(

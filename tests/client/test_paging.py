@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_bitbucket import client as bitbucket
 from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
-from airflow_provider_bitbucket.client.paging import each_once
+from airflow_provider_bitbucket.client.paging import deduplicate
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pytest_plugin import NOW
 from tests.client.timing import Time
@@ -197,7 +197,7 @@ def test_what_is_remembered_of_a_list_does_not_grow_with_it() -> None:
                 yield from ({"uuid": f"{{{again}}}"} for again in range(number - 299, number + 1))
 
     tracemalloc.start()
-    rows = sum(1 for _ in each_once(feed()))
+    rows = sum(1 for _ in deduplicate(feed()))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert rows == 100_000

@@ -60,7 +60,7 @@ def test_repositories(demo: BitbucketClient, cost: Callable[[], int]) -> None:
 
 @pytest.mark.parametrize("name", ["", "  ", "/web", "acme/", "a/b/c", "..", "acme/.."])
 def test_what_is_no_repository_is_told_without_a_request(demo: BitbucketClient, cost: Callable[[], int], name: str) -> None:
-    with pytest.raises(ValueError, match=r"Repository is|can not be part of an address"):
+    with pytest.raises(ValueError, match=r"Repository is|cannot be part of an address"):
         demo.repositories.get(name)
     assert cost() == 0
 

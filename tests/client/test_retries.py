@@ -81,7 +81,7 @@ def test_a_start_whose_answer_tells_of_no_pipeline_may_have_started_one(
     reader: BitbucketClient, server: WebServer, answer: dict[str, Any]
 ) -> None:
     server.answer("/2.0/repositories/acme/api/pipelines/", Answer(answer, 201))
-    with pytest.raises(bitbucket.BitbucketAmbiguousError, match="did not say which pipeline"):
+    with pytest.raises(bitbucket.BitbucketAmbiguousError, match="returned no pipeline id"):
         reader.pipelines.trigger("api", branch="main")
     assert len(server.asked) == 1
 

@@ -143,7 +143,7 @@ class TestTable:
 
     def test_what_bitbucket_does_not_tell_is_not_guessed(self) -> None:
         told, table = text(None).split("\n\n")
-        assert told.startswith("Bitbucket does not tell which scopes these credentials have")
+        assert told.startswith("Bitbucket does not report which scopes these credentials have")
         assert all(row.startswith("[?]   ") for row in table.splitlines()[1:])
         assert "| pipeline:write " in table
         assert "write:pipeline:bitbucket" in table

@@ -74,7 +74,7 @@ def test_a_feature_works_with_exactly_its_scopes_and_each_missing_one_is_named(
         holder_of(needed).request(method, path.format(head=head), json=body)
     except BitbucketError as error:
         if error.status == 405 or "no API hosted at this URL" in error.message:
-            pytest.skip("the embedded Bitbucket does not do this yet")
+            pytest.skip("the emulator does not serve this yet")
         raise
     for scope in needed:
         with pytest.raises(BitbucketPermissionError) as caught:

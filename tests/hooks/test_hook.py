@@ -183,7 +183,7 @@ class TestTestConnection:
             works, message = BitbucketHook().test_connection()
 
         assert works, message
-        assert "Bitbucket does not tell which scopes these credentials have" in message
+        assert "Bitbucket does not report which scopes these credentials have" in message
 
     def test_a_wrong_workspace_is_told_from_a_wrong_token(
         self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]

@@ -1,9 +1,9 @@
-"""Who may do something alone, agreed upon through a store that can do no more than read and write a text.
+"""A lease: mutual exclusion between processes through a store that can only read and write texts.
 
-Fischer's mutual exclusion (Leslie Lamport, "A fast mutual exclusion algorithm", 1987, names it): whoever finds the lease free
-writes their name into it, waits until everybody else who found it free must have written theirs, and has it if the name
-is still their own. Instead of trusting that a write never takes longer than that wait, everybody measures their own and
-steps back when it did; so a slow store or a stopped process costs time and not exclusion.
+Fischer's mutual exclusion (named by Leslie Lamport, "A fast mutual exclusion algorithm", 1987): a process that finds the lease
+free writes its id, waits until every other process that found it free must have written its own, and holds the lease if its id
+is still there. The algorithm relies on writes that take no longer than this wait. Each process therefore measures its own write
+and withdraws if it took longer, so that a slow store or a suspended process costs time but never exclusion.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ log = logging.getLogger(__name__)
 
 
 class Lease:
-    """The right to do something alone for a while.
+    """An exclusive right that expires.
 
-    :param store: where it is agreed upon
-    :param key: under which key
-    :param seconds: after which it is taken from a holder that did not come back; a third of it is left for clocks that differ
-    :param settle_seconds: what reading and writing once may take together; taking it takes as long as that
+    :param store: keeps the lease
+    :param key: key of the lease in the store
+    :param seconds: time after which another process may take it; a third of it is a margin for clocks that differ
+    :param settle_seconds: longest duration of one read and one write together; taking the lease waits that long
     """
 
     def __init__(self, store: TokenStore, key: str, *, seconds: float = 120, settle_seconds: float = 2) -> None:
@@ -37,13 +37,13 @@ class Lease:
         self._taken_at: float | None = None
 
     def try_take(self) -> bool:
-        """Try once, and say whether it is held now; takes ``settle_seconds`` if nobody else has it."""
+        """Try once to take the lease and return whether it is held; takes ``settle_seconds`` if it is free."""
         found_free = self._find_free()
         if found_free is None:
             return False
         self._store.write(self._key, json.dumps({"holder": self._me, "until": time.time() + self.seconds}))
         if time.monotonic() - found_free > self.settle_seconds:
-            # Somebody may have taken it since, checked, and be at work. Our name in their place keeps others out until it lapses.
+            # Another process may have taken and confirmed it since. This id in its place keeps others out until it expires.
             log.info("The token store took longer than %s s; not taking the lease for a new token now", self.settle_seconds)
             return False
         time.sleep(self.settle_seconds)
@@ -53,29 +53,29 @@ class Lease:
         return True
 
     def has_seconds(self, seconds: float) -> bool:
-        """Say whether it is certain that nobody else can have it for so long."""
+        """Return whether the lease is certain to be held for that many more seconds."""
         return self._taken_at is not None and time.monotonic() - self._taken_at + seconds < self.seconds * 2 / 3
 
     def release(self) -> None:
-        """Let others have it; nothing is raised, because it lapses anyway."""
+        """Release the lease. Raises nothing, because it expires anyway."""
         held, self._taken_at = self.has_seconds(self.settle_seconds), None
         try:
             if held and self._read().get("holder") == self._me:
                 self.open()
         except Exception as error:  # whatever a store raises
-            log.info("The lease for a new token could not be given back; it lapses (%s)", type(error).__name__)
+            log.info("The lease for a new token could not be released; it expires (%s)", type(error).__name__)
 
     def open(self) -> None:
-        """Let anybody have it. An open lease is written, too: a store that can not be reached may look like an empty one."""
+        """Mark the lease as free. A free lease is written too, because an unreachable store may look like an empty one."""
         self._store.write(self._key, json.dumps({"holder": "", "until": 0}))
 
     def _find_free(self) -> float | None:
-        """Return the moment before the look that found it free, else None; that it is missing is believed the second time."""
-        for looks_left in (1, 0):
-            moment = time.monotonic()
+        """Return the time before the read that found it free, None if it is held; a missing lease is read twice to be sure."""
+        for reads_left in (1, 0):
+            read_at = time.monotonic()
             found = self._read()
-            if found or not looks_left:
-                return moment if found.get("until", 0) <= time.time() else None
+            if found or not reads_left:
+                return read_at if found.get("until", 0) <= time.time() else None
             time.sleep(self.settle_seconds)
         return None
 

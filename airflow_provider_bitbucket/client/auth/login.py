@@ -1,7 +1,7 @@
 """A person's OAuth login, shared by all processes that act for them.
 
-Each refresh ends the refresh token before it, so that two processes that refresh at once could lose the login. A lease in the
-store lets one do it; the others go on with the token they have, or wait for the new one.
+Each refresh revokes the previous refresh token, so two processes that refresh at once could lose the login. A lease in the
+store admits one at a time; the others continue with the current token, or wait for the new one.
 """
 
 from __future__ import annotations
@@ -27,33 +27,33 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: An unused refresh token lapses after three months (developer.atlassian.com, CHANGE-3052).
+#: An unused refresh token expires after three months (developer.atlassian.com, CHANGE-3052).
 LAPSES_AFTER_SECONDS = 90 * 24 * 3600
 WARN_BEFORE_SECONDS = 14 * 24 * 3600
-#: What a refresh and keeping its result can take.
+#: Longest duration of a refresh and of storing its result.
 _REFRESH_SECONDS = 45.0
 _SAVE_PAUSES = (0.2, 1.0, 5.0, 15.0)
-_LOOK_AGAIN_SECONDS = 60.0
+_RETRY_SECONDS = 60.0
 
 
 @contextmanager
-def _asking_the_store() -> Iterator[None]:
-    """Turn whatever a store raises into an error that may pass, and whose text quotes no token as the store's own may."""
+def _store_errors() -> Iterator[None]:
+    """Raise a transient error for any error of the store; its text quotes no token, as the store's own might."""
     try:
         yield
     except BitbucketConnectionError:
         raise
     except Exception as error:
-        raise BitbucketConnectionError(f"The token store can not be used: {type(error).__name__}.") from None
+        raise BitbucketConnectionError(f"The token store cannot be used: {type(error).__name__}.") from None
 
 
 @dataclass(frozen=True)
 class Login:
-    """Somebody's access to Bitbucket.
+    """A user's OAuth access to Bitbucket.
 
-    :param user: whose it is, by the name the user has here
-    :param account: whose it is, by the name the account has at Bitbucket
-    :param tokens: what Bitbucket gave last
+    :param user: name of the user in Airflow
+    :param account: name of the account at Bitbucket
+    :param tokens: the newest tokens
     """
 
     user: str
@@ -62,11 +62,11 @@ class Login:
 
     @property
     def lapses_at(self) -> float:
-        """Unix time at which it ends unless it is used before."""
+        """Unix time at which it expires unless it is used before."""
         return self.tokens.received_at + LAPSES_AFTER_SECONDS
 
     def to_text(self) -> str:
-        """Return it as a store keeps it."""
+        """Serialize the login for a store."""
         return json.dumps(
             {
                 "user": self.user,
@@ -81,7 +81,7 @@ class Login:
 
     @classmethod
     def from_text(cls, text: str | None) -> Login | None:
-        """Return what a store kept; None when there is nothing, or half of it."""
+        """Deserialize a login; None if it is missing or incomplete."""
         try:
             kept = json.loads(text or "")
             tokens = OAuthTokens(
@@ -97,10 +97,10 @@ class Login:
 
 
 class StoredLogin:
-    """A login in a store. The old one is kept until the new one is known to be there; what dies in between loses nothing.
+    """A login in a store. The old one stays until the new one is confirmed, so a process that dies in between loses nothing.
 
-    :param store: where it is kept
-    :param key: under which key; a second one, ``<key>__next``, exists while a new login is written
+    :param store: keeps the login
+    :param key: key of the login; a second key, ``<key>__next``, exists while a new login is written
     """
 
     def __init__(self, store: TokenStore, key: str) -> None:
@@ -109,12 +109,12 @@ class StoredLogin:
         self._next = f"{key}__next"
 
     def read(self, *, thoroughly: bool = False) -> Login | None:
-        """Return the login, None when there is none.
+        """Return the login, None if there is none.
 
-        :param thoroughly: look also for one whose writing was cut off; needed before a refresh, not before each use
-        :raises BitbucketConnectionError: the store can not be read
+        :param thoroughly: also read a login whose write was interrupted; needed before a refresh, not before each use
+        :raises BitbucketConnectionError: the store cannot be read
         """
-        with _asking_the_store():
+        with _store_errors():
             login = Login.from_text(self._store.read(self.key))
             if login and not thoroughly:
                 return login
@@ -123,50 +123,49 @@ class StoredLogin:
         return max(both, key=lambda each: each.tokens.received_at, default=None)
 
     def write(self, login: Login) -> None:
-        """Keep a login.
+        """Store a login.
 
-        :raises BitbucketConnectionError: the store does not take it
+        :raises BitbucketConnectionError: it cannot be stored
         """
-        with _asking_the_store():
+        with _store_errors():
             newest = self.read(thoroughly=True)
             if newest and newest != Login.from_text(self._store.read(self.key)):
-                self._write_surely(self.key, newest.to_text())  # the last writing was cut off; the other place is needed now
+                self._write_surely(self.key, newest.to_text())  # the last write was interrupted, and the other key is needed now
             for key in (self._next, self.key):
                 self._write_surely(key, login.to_text())
             self._store.delete(self._next)
 
     def delete(self) -> None:
-        """Forget the login.
+        """Delete the login.
 
-        :raises BitbucketConnectionError: the store does not forget it
+        :raises BitbucketConnectionError: it cannot be deleted
         """
-        with _asking_the_store():
+        with _store_errors():
             self._store.delete(self._next)
             self._store.delete(self.key)
 
     def _write_surely(self, key: str, text: str) -> None:
-        problem = "what was written is not what is read"
+        problem = "the stored text differs from the written one"
         for pause in (0.0, *_SAVE_PAUSES):
             time.sleep(pause)
             try:
                 self._store.write(key, text)
                 if self._store.read(key) == text:
                     return
-            except Exception as error:  # whatever a store raises: the token must not be lost for it
+            except Exception as error:  # any error of a store: the token must not be lost because of it
                 problem = type(error).__name__  # not its text, which may quote the token
-        raise BitbucketConnectionError(f"The token store does not take a login: {problem}.")
+        raise BitbucketConnectionError(f"The token store cannot store a login: {problem}.")
 
 
 class OAuthLogin(Auth):
-    """A person who granted an OAuth consumer access to their account; any number of processes can share it.
+    """Credentials of a person who granted an OAuth consumer access; any number of processes can share them.
 
-    Tokens are renewed in the last quarter of their life, by one process at a time. While a new one is not there, the
-    old one serves.
+    Tokens are renewed in the last quarter of their lifetime, by one process at a time. Until then the current token is used.
 
     :param consumer: the OAuth consumer
     :param stored: the login in the store
-    :param lease: who may renew it
-    :param user: whose login it is
+    :param lease: admits one process at a time to renew it
+    :param user: name of the user in Airflow
     :param hint: how to log in again
     """
 
@@ -174,7 +173,7 @@ class OAuthLogin(Auth):
     counted = "consumer"
 
     def __init__(self, consumer: OAuthConsumer, stored: StoredLogin, lease: Lease, *, user: str, hint: str) -> None:
-        super().__init__(consumer.key, *consumer.secrets(), stored.key)  # counted by consumer, whoever granted it access
+        super().__init__(consumer.key, *consumer.secrets(), stored.key)  # Bitbucket counts by consumer
         self.consumer = consumer
         self.user = user
         self.hint = hint
@@ -184,7 +183,7 @@ class OAuthLogin(Auth):
         self._renew_at = 0.0
         self._unsaved = False
         self._busy = False
-        self._lock = threading.RLock()  # a signal handler may ask from within: it stops the pipeline of a killed task
+        self._lock = threading.RLock()  # reentrant for signal handlers, which stop the pipeline of a killed task
 
     def connect(self, base_url: str, *, verify: bool | str = True, proxies: dict[str, str] | None = None) -> None:
         self.consumer.connect(base_url, verify=verify, proxies=proxies)
@@ -205,18 +204,18 @@ class OAuthLogin(Auth):
         return True
 
     def load(self) -> Login:
-        """Return the login as it is kept.
+        """Return the stored login.
 
         :raises BitbucketAuthError: there is none
         """
         with self._lock:
-            return self._login or self._adopt(self._look() or self._missing())
+            return self._login or self._adopt(self._read() or self._missing())
 
     def current(self) -> Login:
-        """Return the login, renewed if it is time.
+        """Return the login, renewed if it is due.
 
-        :raises BitbucketAuthError: there is none, or it is over
-        :raises BitbucketConnectionError: the store or the token endpoint can not be reached, and the token has ended
+        :raises BitbucketAuthError: there is none, or it has expired
+        :raises BitbucketConnectionError: the store or the token endpoint cannot be reached, and the token has expired
         """
         with self._lock:
             login = self.load()
@@ -226,28 +225,31 @@ class OAuthLogin(Auth):
                 return login
             try:
                 return self._renew(refused=None)
-            except BitbucketError as error:  # what is good for some time yet is no reason to fail
+            except BitbucketError as error:  # the current token may still be valid
                 if time.time() >= login.tokens.expires_at:
                     raise
                 log.warning("The Bitbucket login of %s could not be renewed yet: %s", self.user, error)
-                self._renew_at = time.time() + _LOOK_AGAIN_SECONDS
+                self._renew_at = time.time() + _RETRY_SECONDS
                 return login
 
     def renewed(self) -> Login:
-        """Return the login after a refresh whether or not it is time, which puts off the day it lapses."""
+        """Refresh the login even if it is not due, which postpones its expiry, and return it."""
         with self._lock:
             return self._renew(refused=self.load().tokens.access_token)
 
     def _renew(self, refused: str | None) -> Login:
-        """Get a token other than the refused one; without one, only if nobody else is about to, while the old one is good."""
+        """Return a login with a new token.
+
+        :param refused: token that Bitbucket refused; None: the current one may be returned while another process renews it
+        """
         self._busy = True
         try:
-            give_up = time.monotonic() + self._lease.seconds + _REFRESH_SECONDS
-            while time.monotonic() < give_up:
-                login = self._look()
+            deadline = time.monotonic() + self._lease.seconds + _REFRESH_SECONDS
+            while time.monotonic() < deadline:
+                login = self._read()
                 if login and not self._unsaved and self._is_good(login, refused):
                     return self._adopt(login)
-                with _asking_the_store():
+                with _store_errors():
                     taken = self._lease.try_take()
                 if taken:
                     try:
@@ -255,8 +257,8 @@ class OAuthLogin(Auth):
                     finally:
                         self._lease.release()
                 login = self._login
-                if login and refused is None and time.time() < login.tokens.expires_at - _LOOK_AGAIN_SECONDS:
-                    self._renew_at = time.time() + random.uniform(0.5, 1) * _LOOK_AGAIN_SECONDS  # noqa: S311 - jitter
+                if login and refused is None and time.time() < login.tokens.expires_at - _RETRY_SECONDS:
+                    self._renew_at = time.time() + random.uniform(0.5, 1) * _RETRY_SECONDS  # noqa: S311 - jitter
                     return login
                 time.sleep(random.uniform(0.1, 0.5) * self._lease.settle_seconds)  # noqa: S311 - jitter, no secret
             raise BitbucketConnectionError(
@@ -269,7 +271,7 @@ class OAuthLogin(Auth):
     def _refresh(self, refused: str | None) -> Login:
         login = self._newest() or self._missing()
         if self._is_good(login, refused):
-            return self._adopt(login)  # somebody else did it meanwhile, or died before it was in its place
+            return self._adopt(login)  # another process has renewed it, or died while it was writing it
         if not self._lease.has_seconds(_REFRESH_SECONDS):
             raise BitbucketConnectionError("The token store is too slow to renew a login safely.")
         try:
@@ -286,13 +288,13 @@ class OAuthLogin(Auth):
     def _after_refusal(self, login: Login, error: OAuthRefusedError) -> Login:
         if not error.is_dead_grant:
             raise error
-        newer = self._look(thoroughly=True)
+        newer = self._read(thoroughly=True)
         if newer and newer.tokens.refresh_token != login.tokens.refresh_token:
-            return self._adopt(newer)  # somebody logged in anew, or renewed it in spite of our lease
-        raise error.with_message(f"The Bitbucket login of {self.user!r} is over: {error.message} {self.hint}") from error
+            return self._adopt(newer)  # the user logged in again, or another process renewed it in spite of the lease
+        raise error.with_message(f"The Bitbucket login of {self.user!r} has expired: {error.message} {self.hint}") from error
 
     def _is_good(self, login: Login, refused: str | None) -> bool:
-        """Say whether a login is worth going on with: another than ours, not refused, not about to end."""
+        """Return whether a stored login can replace this one: another token, not refused, not expired."""
         ours = self._login.tokens.access_token if self._login else None
         token = login.tokens.access_token
         return token not in (ours, refused) and time.time() < login.tokens.expires_at
@@ -301,33 +303,33 @@ class OAuthLogin(Auth):
         for secret in (login.tokens.access_token, login.tokens.refresh_token):
             self.consumer.on_secret(secret)
         if login.lapses_at - time.time() < WARN_BEFORE_SECONDS:
-            log.warning("The Bitbucket login of %s was not used for long and is about to lapse.", self.user)
+            log.warning("The Bitbucket login of %s has not been used for a long time and is about to expire.", self.user)
         self._login, self._renew_at, self._unsaved = login, login.tokens.renew_at(), False
         return login
 
     def _newest(self) -> Login | None:
-        """Return the login whose refresh token is alive: ours, where the store has not taken it yet, else what is kept."""
+        """Return the login with the valid refresh token: this one while it is unsaved, else the stored one."""
         if self._login and self._unsaved:
-            self._save(self._login)  # what somebody else has kept since then is newer
-        return self._login if self._unsaved else self._look(thoroughly=True)
+            self._save(self._login)  # replaced by a newer one that another process has stored
+        return self._login if self._unsaved else self._read(thoroughly=True)
 
     def _save(self, login: Login) -> None:
-        """Keep a renewed login; when the store does not take it now, this process goes on and tries again at the next use."""
+        """Store a renewed login; if that fails, continue and retry at the next use."""
         try:
-            newest = self._look(thoroughly=True)
+            newest = self._read(thoroughly=True)
             if newest and newest.tokens.received_at > login.tokens.received_at:
                 self._adopt(newest)
                 return
             self._stored.write(login)
             self._unsaved = False
         except BitbucketConnectionError as error:
-            log.error("%s If this process ends before it does, %s has to log in again.", error, self.user)
+            log.error("%s If this process ends before the login is stored, %s has to log in again.", error, self.user)
 
-    def _look(self, *, thoroughly: bool = False) -> Login | None:
+    def _read(self, *, thoroughly: bool = False) -> Login | None:
         login = self._stored.read(thoroughly=thoroughly)
         if login and login.user != self.user:
             raise BitbucketAuthError(
-                f"The login that is kept for {self.user!r} belongs to {login.user!r}: their names are too much alike."
+                f"The login that is stored for {self.user!r} belongs to {login.user!r}: their names are too similar."
             )
         return login
 

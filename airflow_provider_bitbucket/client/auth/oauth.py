@@ -43,8 +43,8 @@ _ANSWER_SECONDS = 60.0
 _LONGEST_LIFETIME_SECONDS = 24 * 3600.0
 
 
-def tell_nobody(_: str) -> None:
-    """Mask nothing: outside of Airflow there is no log to keep secrets out of but the caller's own."""
+def ignore_secret(_: str) -> None:
+    """Do nothing with a secret; the default where the caller has no log to mask it in."""
 
 
 class OAuthRefusedError(BitbucketAuthError):
@@ -79,7 +79,7 @@ class OAuthTokens:
     refresh_token: str = field(default="", repr=False)
 
     def renew_at(self) -> float:
-        """Return a moment in the last quarter of the access token's life: early, and not the same for every process."""
+        """Return a random time in the last quarter of the token's lifetime, so that processes do not renew at once."""
         lifetime = self.expires_at - self.received_at
         return self.received_at + lifetime * random.uniform(0.75, 0.95)  # noqa: S311 - jitter, no secret
 
@@ -92,7 +92,7 @@ class OAuthConsumer:
     :param on_secret: called with every new secret text, so that the caller can mask it
     """
 
-    def __init__(self, key: str, secret: str, *, on_secret: Callable[[str], None] = tell_nobody) -> None:
+    def __init__(self, key: str, secret: str, *, on_secret: Callable[[str], None] = ignore_secret) -> None:
         if not key or not secret:
             raise ValueError(f"An OAuth consumer needs key and secret; the {'secret' if key else 'key'} is empty")
         self.key = key
@@ -152,7 +152,7 @@ class OAuthConsumer:
         return self._ask(grant_type="client_credentials")
 
     def check(self) -> None:
-        """Find out whether key and secret are right, by a refresh that can not succeed.
+        """Find out whether key and secret are right, by a refresh that cannot succeed.
 
         :raises OAuthRefusedError: they are not
         """
@@ -196,20 +196,18 @@ class OAuthConsumer:
 
     def _refused(self, answer: requests.Response, grant: str) -> OAuthRefusedError:
         problem = from_response(answer, "POST").message
-        look_at = " Check key and secret" + (
+        advice = " Check key and secret" + (
             ", and that the consumer is marked as private." if grant == "client_credentials" else "."
         )
         refused = OAuthRefusedError(
-            f"Bitbucket gives no token to this OAuth consumer: {problem}",
+            f"Bitbucket refused a token to this OAuth consumer: {problem}",
             status=answer.status_code,
             method="POST",
             url=self.token_url,
         )
         refused.code = str(_json_object(answer).get("error") or "")
         return (
-            refused
-            if refused.is_dead_grant and grant != "client_credentials"
-            else refused.with_message(refused.message + look_at)
+            refused if refused.is_dead_grant and grant != "client_credentials" else refused.with_message(refused.message + advice)
         )
 
     def _tokens(self, answer: requests.Response) -> OAuthTokens:
@@ -250,7 +248,7 @@ class OAuthClientCredentials(Auth):
     kind = "oauth_client_credentials"
     counted = "consumer"
 
-    def __init__(self, key: str, secret: str, *, on_secret: Callable[[str], None] = tell_nobody) -> None:
+    def __init__(self, key: str, secret: str, *, on_secret: Callable[[str], None] = ignore_secret) -> None:
         self.consumer = OAuthConsumer(key, secret, on_secret=on_secret)
         super().__init__(key, secret)
         self._tokens: OAuthTokens | None = None

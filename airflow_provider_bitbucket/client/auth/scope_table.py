@@ -60,24 +60,26 @@ under the same names.
 def text(granted: Iterable[str] | None) -> str:
     """Return what is granted and what is missing, and a table of features, in columns of fixed width.
 
-    :param granted: scopes in either spelling, None when Bitbucket did not tell; the table then has no verdicts
+    :param granted: scopes in either spelling, None when Bitbucket did not report them; the table then has no verdicts
     """
     if granted is None:
-        told = ["Bitbucket does not tell which scopes these credentials have, so it is not known what is possible with them."]
-        return "\n".join([*told, "", *_table(frozenset(), ["?"] * len(FEATURES))])
+        summary = [
+            "Bitbucket does not report which scopes these credentials have, so it is not known what is possible with them."
+        ]
+        return "\n".join([*summary, "", *_table(frozenset(), ["?"] * len(FEATURES))])
     granted = frozenset(granted)
     refused = missing_features(granted)
-    told = [f"Granted scopes: {listed(granted)}."]
+    summary = [f"Granted scopes: {listed(granted)}."]
     if refused:
         needed = {scope for feature in refused for scope in _needed(feature, granted)}
         everything = len(refused) == len(FEATURES)
-        told += [
+        summary += [
             f"Missing scopes: {listed(missing(needed, granted))}.",
             f"This switches off: {'everything' if everything else '; '.join(feature.name for feature in refused)}.",
         ]
     else:
-        told += ["They are enough for everything this provider does."]
-    return "\n".join([*told, "", *_table(granted, ["no" if feature in refused else "yes" for feature in FEATURES])])
+        summary += ["They are enough for everything this provider does."]
+    return "\n".join([*summary, "", *_table(granted, ["no" if feature in refused else "yes" for feature in FEATURES])])
 
 
 def _needed(feature: Feature, granted: frozenset[str]) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Pipelines: start, look, read logs and test reports, stop."""
+"""Pipelines: start, poll, read logs and test reports, stop."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ STATUS_FILTERS = (
 )
 
 #: What :meth:`Pipelines.evaluate` and a summary need of each pipeline in the list. Bitbucket may ignore it and send all.
-_LOOK_FIELDS = ",".join(
+_POLL_FIELDS = ",".join(
     f"values.{name}"
     for name in (
         *("uuid", "build_number", "state", "created_on", "completed_on", "duration_in_seconds"),
@@ -84,7 +84,7 @@ class Pipelines(Resource):
         :param selector: any other selector, such as ``{"type": "branches", "pattern": "release/*"}``
         :param variables: ``{"NAME": "value"}``, or a list of ``{"key", "value", "secured"}``
         :raises ValueError: not exactly one target, both selectors, or variables that are none
-        :raises BitbucketAmbiguousError: sent, and the answer was lost: it may have been started
+        :raises BitbucketAmbiguousError: sent, and the response was lost: it may have been started
         :raises BitbucketError: Bitbucket refused; the message says which part of the request was wrong
         """
         target = build_target(
@@ -109,7 +109,7 @@ class Pipelines(Resource):
         :param target: as :func:`~airflow_provider_bitbucket.client.pipeline_target.build_target` gives it; a pull request
             costs three requests, a short hash one
         :param variables: as for :meth:`trigger`
-        :raises ValueError: variables that are none, or a pull request that can not run
+        :raises ValueError: variables that are none, or a pull request that cannot run
         """
         complete = dict(target)
         if target["type"] == "pipeline_pullrequest_target":
@@ -130,8 +130,8 @@ class Pipelines(Resource):
         try:
             self.evaluate(repository, started)
         except BitbucketServerError as error:
-            said = f"Bitbucket took the start and did not say which pipeline has come of it. {error}"
-            raise BitbucketAmbiguousError(said, method="POST") from error
+            problem = f"Bitbucket accepted the request but returned no pipeline id. {error}"
+            raise BitbucketAmbiguousError(problem, method="POST") from error
         return started
 
     def get(self, repository: str, pipeline: str | int) -> dict[str, Any]:
@@ -139,7 +139,7 @@ class Pipelines(Resource):
         return self._api.get(self._path(repository, pipeline))
 
     def outcome(self, repository: str, pipeline: str | int) -> PipelineOutcome:
-        """Return what has become of a pipeline so far. Costs one request.
+        """Return the state and result of a pipeline. Costs one request.
 
         :raises BitbucketServerError: among others, for a malformed response; the message names the pipeline
         """
@@ -190,7 +190,7 @@ class Pipelines(Resource):
         """
         statuses = [status] if isinstance(status, str) else [*(status or ())]
         if unknown := set(statuses) - set(STATUS_FILTERS):
-            raise ValueError(f"Pipelines can not be filtered by status {sorted(unknown)}; expected some of {STATUS_FILTERS}")
+            raise ValueError(f"Pipelines cannot be filtered by status {sorted(unknown)}; expected some of {STATUS_FILTERS}")
         if commit and len(commit) != _FULL_HASH:
             raise ValueError(f"commit is {commit!r}; pipelines are found by the full hash of 40 characters only")
         filters = {
@@ -215,7 +215,7 @@ class Pipelines(Resource):
 
         :param page: from 1 on; empty past the last
         """
-        params = {"sort": "-created_on", "pagelen": LARGEST_PAGE, "page": page, "fields": keep_envelope(_LOOK_FIELDS)}
+        params = {"sort": "-created_on", "pagelen": LARGEST_PAGE, "page": page, "fields": keep_envelope(_POLL_FIELDS)}
         path = self._list_path(repository)
         # Filtered, because a malformed row must not hide the pipelines in the others.
         return [*filter(is_identified, rows_of(self._api.get(path, params), path))]
@@ -277,7 +277,7 @@ class Pipelines(Resource):
         return self._api.get(f"{path}/test_case_reasons")
 
     def stop(self, repository: str, pipeline: str | int) -> bool:
-        """Ask Bitbucket to stop a pipeline; it takes a moment. False when it was over already.
+        """Request that a pipeline stops, which takes some seconds. False if it was completed already.
 
         A pipeline paused at a manual step takes the request and stays paused.
         """
@@ -291,10 +291,10 @@ class Pipelines(Resource):
         return True
 
     def failure_details(self, repository: str, outcome: PipelineOutcome, *, log_lines: int = 30) -> str:
-        """Tell why a pipeline failed: the failed steps, the end of their logs, failed test cases.
+        """Report why a pipeline failed: the failed steps, the end of their logs, failed test cases.
 
-        Costs one request for the steps and up to three for each failed step (three steps at most). What can not be read is
-        said, not raised: the pipeline's failure is the news.
+        Costs one request for the steps and up to three for each failed step (three steps at most). What cannot be read is
+        reported in the text and not raised.
 
         :param log_lines: how many lines of each log; 0: do not read it
         """
@@ -303,9 +303,9 @@ class Pipelines(Resource):
         except (BitbucketError, *UNREADABLE) as error:
             return f"Its steps could not be read: {error}"
         failed = [step for step in steps if step_result(step) in ("FAILED", "ERROR")]
-        told = [self._step_details(repository, outcome, step, log_lines) for step in failed[:_MOST_FAILED_STEPS]]
-        rest = len(failed) - len(told)
-        return "\n".join([*told, *([f"... and {rest} more failed steps"] if rest else [])])
+        details = [self._step_details(repository, outcome, step, log_lines) for step in failed[:_MOST_FAILED_STEPS]]
+        rest = len(failed) - len(details)
+        return "\n".join([*details, *([f"... and {rest} more failed steps"] if rest else [])])
 
     def _step_details(self, repository: str, outcome: PipelineOutcome, step: Mapping[str, Any], log_lines: int) -> str:
         lines = [f"Step '{one_line(str(step.get('name') or step['uuid']))}': {one_line(step_result(step))}"]
@@ -364,7 +364,7 @@ class Pipelines(Resource):
             return {"type": "commit", "hash": commit["hash"]}
 
     def _refusal(self, error: BitbucketError, repository: str, target: Mapping[str, Any]) -> str | None:
-        """Say in the words of what was asked why no pipeline was started; None when Bitbucket's own words are best."""
+        """Return why no pipeline was started, in terms of the request; None to keep Bitbucket's own message."""
         name, where = self._api.full_name(repository), describe_target(target)
         said = error.message.lower()
         if error.key == "result-service.pipeline.selector-not-found":

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from airflow_provider_bitbucket.client import bbql
-from airflow_provider_bitbucket.client.paging import LARGEST_PULL_REQUEST_PAGE, each_once, rows_of
+from airflow_provider_bitbucket.client.paging import LARGEST_PULL_REQUEST_PAGE, deduplicate, rows_of
 from airflow_provider_bitbucket.client.resources.resource import Resource
 from airflow_provider_bitbucket.client.transport.errors import BitbucketServerError
 from airflow_provider_bitbucket.client.transport.urls import segment
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 STATES = ("OPEN", "MERGED", "DECLINED", "SUPERSEDED")
 
 #: What the list leaves out unless asked, and what saves a request for every pull request. ``closed_on`` is not in the published
-#: specification (Atlassian names it in BCLOUD-22709); where it does not come, the activity tells.
+#: specification (Atlassian names it in BCLOUD-22709); where it is missing, the activity has it.
 WITH_REVIEWS = "+values.participants,+values.reviewers,+values.closed_on,+values.merge_commit.date"
 
 
@@ -43,7 +43,7 @@ class PullRequests(Resource):
 
         :param repository: slug, or ``workspace/slug``
         :param states: OPEN, MERGED, DECLINED, SUPERSEDED; all by default (Bitbucket's own default is OPEN alone)
-        :param updated_since: only those updated at or after this moment
+        :param updated_since: only those updated at or after this time
         :param q: further BBQL condition; quote its values with :func:`bbql.quote`
         :param fields: partial response; by default with reviewers, approvals and close time; None: what Bitbucket gives by itself
         :raises ValueError: a state that does not exist, or none at all
@@ -95,7 +95,7 @@ class PullRequests(Resource):
             if number is None
             else f"{self._path(repository, number)}/activity"
         )
-        return each_once(self._api.paginate(path, pagelen=LARGEST_PULL_REQUEST_PAGE), identity=_entry_identity)
+        return deduplicate(self._api.paginate(path, pagelen=LARGEST_PULL_REQUEST_PAGE), identity=_entry_identity)
 
     def comments(self, repository: str, number: int) -> Iterator[dict[str, Any]]:
         """Yield the comments, deleted ones (empty) included."""
@@ -119,21 +119,21 @@ class PullRequests(Resource):
     def _each_once(self, path: str, params: dict[str, Any]) -> Iterator[dict[str, Any]]:
         seen: set[Hashable] = set()
         try:
-            yield from each_once(self._rows(path, {**params, "sort": "created_on"}), seen)
+            yield from deduplicate(self._rows(path, {**params, "sort": "created_on"}), seen)
         except BitbucketServerError as error:
             if error.status != 500:
                 raise
             # Large repositories have answered a lasting 500 to a sorted list with several states; unsorted it works, and what
             # was already given is known by its id.
-            log.warning("Bitbucket can not sort the pull requests of %s (500); reading them unsorted.", path)
-            yield from each_once(self._rows(path, params), seen)
+            log.warning("Bitbucket cannot sort the pull requests of %s (500); reading them unsorted.", path)
+            yield from deduplicate(self._rows(path, params), seen)
 
     def _rows(self, path: str, params: dict[str, Any]) -> Iterator[dict[str, Any]]:
         return self._api.paginate(path, params, pagelen=LARGEST_PULL_REQUEST_PAGE)
 
 
 def _entry_identity(entry: dict[str, Any]) -> Hashable | None:
-    """Return what tells an entry of the timeline apart: it has no id, and a growing feed pushes it on to the next page."""
+    """Return what reports an entry of the timeline apart: it has no id, and a growing feed pushes it on to the next page."""
     for kind, what in entry.items():
         if kind != "pull_request" and isinstance(what, dict) and (date := what.get("date") or what.get("created_on")):
             who = what.get("author") or what.get("user") or {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, by_next_without_gaps, each_once
+from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, by_next_without_gaps, deduplicate
 from airflow_provider_bitbucket.client.resources.resource import Resource
 from airflow_provider_bitbucket.client.transport.urls import segment
 
@@ -38,4 +38,4 @@ class Refs(Resource):
     def _list(self, repository: str, kind: str, q: str | None) -> Iterator[dict[str, Any]]:
         params = {"pagelen": LARGEST_PAGE, "sort": "name", **({"q": q} if q else {})}
         rows = by_next_without_gaps(self._api.get_page, f"{self._api.repository_path(repository)}/refs/{kind}", params)
-        return each_once(rows, set(), identity=lambda row: row.get("name"))
+        return deduplicate(rows, set(), identity=lambda row: row.get("name"))

@@ -42,7 +42,7 @@ class Repositories(Resource):
         :param workspace: slug, by default the client's
         :param project: key of the project that they are in
         :param name: text that their names contain, in capitals or not
-        :param updated_since: moment since which they changed
+        :param updated_since: start of the time in which they changed
         :param fields: partial response
         """
         conditions = {"project.key =": project, "name ~": name, "updated_on >=": updated_since}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, by_next_without_gaps, each_once, own_id
+from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, by_next_without_gaps, deduplicate, own_id
 from airflow_provider_bitbucket.client.resources.resource import Resource
 
 
@@ -21,4 +21,4 @@ class Workspaces(Resource):
         rows = by_next_without_gaps(
             self._api.get_page, f"{self._api.workspace_path(workspace)}/members", {"pagelen": LARGEST_PAGE}
         )
-        return each_once(rows, set(), identity=lambda row: own_id(user) if isinstance(user := row.get("user"), dict) else None)
+        return deduplicate(rows, set(), identity=lambda row: own_id(user) if isinstance(user := row.get("user"), dict) else None)

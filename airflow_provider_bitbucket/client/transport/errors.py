@@ -1,4 +1,4 @@
-"""What can go wrong with a request, each case with Bitbucket's own sentence."""
+"""The errors of requests, each with Bitbucket's own message."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SAYS_NOTHING = ("bad request", "not found", "request entity cannot be processed
 
 
 class BitbucketError(Exception):
-    """Anything Bitbucket Cloud or the way to it did not do.
+    """A request to Bitbucket Cloud failed; the base of all errors of the client.
 
     :param message: the sentence for a person
     :param status: HTTP status, None when there was no answer
@@ -64,7 +64,7 @@ class BitbucketError(Exception):
         return f"{self.message} ({facts})" if facts else self.message
 
     def with_message(self, message: str) -> Self:
-        """Return the same error in other words, for a caller that knows more about what was asked."""
+        """Return a copy of the error with another message, for a caller that knows more about the request."""
         other = copy.copy(self)
         other.message, other.args = message, (message,)
         return other
@@ -78,7 +78,7 @@ class BitbucketPermissionError(BitbucketError):
     """403: the credentials are good but may not do this; the message names missing scopes and what they switch off.
 
     :ivar required: scopes that Bitbucket wanted, empty when it refused for another reason
-    :ivar granted: scopes that the credentials have, None when Bitbucket did not tell
+    :ivar granted: scopes that the credentials have, None when Bitbucket did not report them
     :ivar is_ip_restricted: whether the IP allowlist of the workspace refused it
     """
 
@@ -88,7 +88,7 @@ class BitbucketPermissionError(BitbucketError):
 
 
 class BitbucketNotFoundError(BitbucketError):
-    """404: it does not exist, or these credentials may not see it - Bitbucket does not tell which."""
+    """404: it does not exist, or these credentials may not see it - Bitbucket does not report which."""
 
 
 class BitbucketBaseUrlError(BitbucketNotFoundError):
@@ -100,7 +100,7 @@ class BitbucketGoneError(BitbucketError):
 
 
 class BitbucketConflictError(BitbucketError):
-    """409: somebody else was faster (a lost ref race, a duplicate name)."""
+    """409: a conflict with another change (a lost ref race, a duplicate name)."""
 
 
 class BitbucketBadRequestError(BitbucketError):
@@ -108,10 +108,10 @@ class BitbucketBadRequestError(BitbucketError):
 
 
 class BitbucketRateLimitError(BitbucketError):
-    """429 until the retries were used up, or the budget of these credentials is known to be spent.
+    """429 after all retries, or the request budget of these credentials is used up.
 
     :ivar retry_after: seconds after which Bitbucket (``Retry-After``) or our own count allows the next request, None when
-        nobody told
+        unknown
     :ivar is_budgeted: whether the request budget knows; not of the limits that the token endpoint and storage have
     """
 
@@ -120,7 +120,7 @@ class BitbucketRateLimitError(BitbucketError):
 
 
 class BitbucketServerError(BitbucketError):
-    """5xx, or an answer that can not be read, until the retries were used up."""
+    """5xx or a malformed response, after all retries."""
 
 
 class BitbucketMalformedResponseError(BitbucketServerError):
@@ -128,11 +128,11 @@ class BitbucketMalformedResponseError(BitbucketServerError):
 
 
 class BitbucketConnectionError(BitbucketError):
-    """No connection to Bitbucket, or no answer, until the retries were used up."""
+    """No connection to Bitbucket, or no response, after all retries."""
 
 
 class BitbucketAmbiguousError(BitbucketError):
-    """A request that changes something was sent and its answer was lost: it may or may not have taken effect."""
+    """A request that changes something was sent and its response was lost: it may or may not have taken effect."""
 
 
 _BY_STATUS: dict[int, type[BitbucketError]] = {
@@ -162,7 +162,7 @@ def request_id(response: requests.Response) -> str | None:
 def broken_answer(
     message: str, *, method: str | None = None, url: str | None = None, request_id: str | None = None
 ) -> BitbucketMalformedResponseError:
-    """Make the error of an answer that claims success and cannot be what was asked for.
+    """Make the error of a malformed response: it reports success and cannot be what was requested.
 
     Its status is 502, as if a gateway had noticed: the true one would say that there is no problem.
     """
@@ -217,7 +217,7 @@ def _sentence(response: requests.Response) -> tuple[str, str | None, _Scopes | N
     else:
         words = text
     words = one_line(words[: 2 * _LONGEST_SENTENCE])[:_LONGEST_SENTENCE]
-    words = words or one_line(response.reason or "") or "Bitbucket says nothing about it"
+    words = words or one_line(response.reason or "") or "Bitbucket gives no reason"
     return words.rstrip(".") + ".", key, scopes
 
 

@@ -1,6 +1,6 @@
 """The ``requests`` library without redirects of its own, and without addresses in its errors and logs.
 
-Addresses of storage outside of the API are pre-signed: whoever has the query of one can read the file.
+Addresses of storage outside of the API are pre-signed: their query grants access to the file.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def parse(header: str) -> frozenset[str]:
 
 
 def is_api_token_scope(scope: str) -> bool:
-    """Tell the spelling of API tokens from that of OAuth consumers."""
+    """Return whether a scope is spelled as those of API tokens, not as those of OAuth consumers."""
     return scope.endswith(":bitbucket")
 
 
@@ -154,7 +154,7 @@ def in_both_spellings(scopes: Iterable[str]) -> str:
 
 
 def listed(scopes: Iterable[str]) -> str:
-    """Return scopes in order, for a person; what a server made up can not fill the log."""
+    """Return scopes as sorted text of limited length, for messages."""
     return ", ".join(" ".join(scope.split()) for scope in sorted(scopes))[:_LONGEST_LIST] or "none"
 
 

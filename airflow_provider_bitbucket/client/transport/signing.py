@@ -1,4 +1,4 @@
-"""What a session needs of credentials: they sign requests and are told apart without showing a secret."""
+"""The interface of credentials: they sign requests and are identified without showing a secret."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ NO_AUTH = _NoAuth()
 
 
 class Auth(AuthBase):
-    """What signs requests. One object can serve many threads."""
+    """Credentials that sign requests; safe to use from several threads."""
 
     kind: str
     #: Whose requests Bitbucket counts together (facts 2.7): a "user"'s, a "token"'s or a "consumer"'s.
     counted: str
-    #: What to look at when Bitbucket answers 401.
+    #: Advice for a 401.
     hint = ""
 
     def __init__(self, counted_as: str, *signed_with: str) -> None:
         """Set ``budget_key`` and ``identity``, which contain nothing secret.
 
-        ``budget_key`` tells request budgets apart. ``identity`` tells credentials apart: who has the same may do the same, so
-        that one may ask for the other.
+        ``budget_key`` identifies a request budget. ``identity`` identifies credentials: those with the same identity have the
+        same rights and can replace each other.
 
         :param counted_as: which of those that Bitbucket counts by (``counted``)
         :param signed_with: what else the credentials consist of
@@ -46,7 +46,7 @@ class Auth(AuthBase):
         """Every text that must not show up anywhere, in every form it is sent in."""
 
     def connect(self, base_url: str, *, verify: bool | str = True, proxies: dict[str, str] | None = None) -> None:
-        """Take in where the API is and how it is reached, for those who get their tokens from there.
+        """Set the address of the API and how to reach it, for credentials that obtain tokens there.
 
         :param base_url: of the API
         :param verify: TLS verification, or the path of a CA bundle
@@ -54,7 +54,7 @@ class Auth(AuthBase):
         """
 
     def renew(self, used: str | None) -> bool:
-        """Get a fresh token after a 401 and say whether there is one.
+        """Renew the token after a 401 and return whether there is a new one.
 
         :param used: the ``Authorization`` header that was refused
         """

@@ -14,5 +14,5 @@ def segment(value: str | int) -> str:
     """
     text = str(value).strip()
     if text in ("", ".", ".."):
-        raise ValueError(f"{text!r} can not be part of an address")
+        raise ValueError(f"{text!r} cannot be part of an address")
     return quote(text, safe="")
