@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, keep_envelope
 from airflow_provider_bitbucket.client.pipeline_state import PipelineOutcome, evaluate, is_identified, step_result
-from airflow_provider_bitbucket.client.pipeline_target import build_target, describe_target, variable_list
+from airflow_provider_bitbucket.client.pipeline_target import PipelineTarget, describe_target, variable_list
 from airflow_provider_bitbucket.client.resources.resource import Resource
 from airflow_provider_bitbucket.client.transport.errors import (
     BitbucketAmbiguousError,
@@ -80,7 +80,7 @@ class Pipelines(Resource):
         :raises BitbucketAmbiguousError: sent, and the answer was lost: it may have been started
         :raises BitbucketError: Bitbucket refused; the message says which part of the request was wrong
         """
-        target = build_target(
+        target = PipelineTarget(
             branch=branch,
             tag=tag,
             commit=commit,
@@ -93,22 +93,21 @@ class Pipelines(Resource):
     def prepare(
         self,
         repository: str,
-        target: Mapping[str, Any],
+        target: PipelineTarget,
         variables: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     ) -> dict[str, Any]:
         """Return the request that starts a pipeline, with all that Bitbucket has to be asked for first.
 
         :param repository: slug, or ``workspace/slug``
-        :param target: as :func:`~airflow_provider_bitbucket.client.pipeline_target.build_target` gives it; a pull request
-            costs three requests, a short hash one
+        :param target: what to run on; a pull request costs three requests, a short hash one
         :param variables: as for :meth:`trigger`
         :raises ValueError: variables that are none, or a pull request that can not run
         """
-        complete = dict(target)
-        if target["type"] == "pipeline_pullrequest_target":
-            complete |= self._pull_request_target(repository, int(target["pullrequest"]["id"]))
-        elif "commit" in target and len(target["commit"]["hash"]) < _FULL_HASH:
-            complete["commit"] = self._full_commit(repository, target["commit"]["hash"])
+        complete = dict(target.request)
+        if complete["type"] == "pipeline_pullrequest_target":
+            complete |= self._pull_request_target(repository, int(complete["pullrequest"]["id"]))
+        elif "commit" in complete and len(complete["commit"]["hash"]) < _FULL_HASH:
+            complete["commit"] = self._full_commit(repository, complete["commit"]["hash"])
         listed = variable_list(variables)
         return {"target": complete, "variables": listed} if listed else {"target": complete}
 
@@ -123,7 +122,7 @@ class Pipelines(Resource):
         try:
             self.evaluate(repository, started)
         except BitbucketServerError as error:
-            said = f"Bitbucket took the start and did not say which pipeline has come of it. {error}"
+            said = f"Bitbucket accepted the request but returned no pipeline id. {error}"
             raise BitbucketAmbiguousError(said, method="POST") from error
         return started
 
