@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
+from airflow_provider_bitbucket.client.pipeline_target import PipelineTarget
 from airflow_provider_bitbucket.client.resources.resource import Resource
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pytest_plugin import NOW
@@ -51,11 +52,7 @@ CALLS: dict[str, Callable[[BitbucketClient], object]] = {
     ],
     "pipelines.prepare": lambda client: client.pipelines.prepare(
         "api",
-        {
-            "type": "pipeline_commit_target",
-            "commit": {"type": "commit", "hash": client.refs.branch("api", "main")["target"]["hash"][:12]},
-            "selector": {"type": "custom", "pattern": "nightly"},
-        },
+        PipelineTarget(commit=client.refs.branch("api", "main")["target"]["hash"][:12], custom_pipeline="nightly"),
     ),
     "pipelines.start": lambda client: client.pipelines.start(
         "api", {"target": {"type": "pipeline_ref_target", "ref_type": "branch", "ref_name": "main"}}

@@ -1,4 +1,4 @@
-"""What a pipeline is to run on: the ``target`` of the request that starts it.
+"""Build the ``target`` and ``variables`` of the request that starts a pipeline.
 
 Source: published OpenAPI, ``POST /repositories/{workspace}/{repo_slug}/pipelines``.
 """
@@ -6,62 +6,86 @@ Source: published OpenAPI, ``POST /repositories/{workspace}/{repo_slug}/pipeline
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+_NAMES = ("branch", "tag", "commit", "pull_request")
+_COMBINATIONS = ({"branch", "commit"}, {"tag", "commit"})
 
-def build_target(
-    *,
-    branch: str | None,
-    tag: str | None,
-    commit: str | None,
-    pull_request: int | str | None,
-    custom_pipeline: str | None,
-    selector: Mapping[str, str] | None,
-) -> dict[str, Any]:
-    """Return the ``target`` object; for a pull request still without its branches and commits.
+
+@dataclass(frozen=True)
+class PipelineTarget:
+    """What to run a pipeline on, validated when it is created.
 
     A commit beside a branch or tag runs exactly this commit with the definitions and variables of that branch or tag.
 
-    :raises ValueError: not exactly one target is given, it is no number or no selector, or the selector does not fit it
+    :param branch: run on the head of this branch
+    :param tag: run on this tag
+    :param commit: run on this commit
+    :param pull_request: run on the pull request with this number
+    :param custom_pipeline: name of the pipeline under ``custom:``
+    :param selector: any other selector, ``{"type": ..., "pattern": ...}``
+    :raises ValueError: not exactly one target is given, a number or selector is malformed, or the selector contradicts the target
     """
-    given = {"branch": branch, "tag": tag, "commit": commit, "pull_request": pull_request}
-    named = {name: value for name, value in given.items() if value not in (None, "")}
-    if len(named) != 1 and set(named) not in ({"branch", "commit"}, {"tag", "commit"}):
-        got = ", ".join(f"{name}={value!r}" for name, value in named.items()) or "none of them"
-        raise ValueError(
-            "Exactly one of branch, tag, commit and pull_request says what to run on (commit may accompany branch or tag); "
-            f"given: {got}"
-        )
-    if selector is not None and (not isinstance(selector, Mapping) or "type" not in selector):
-        raise ValueError(f"selector is {selector!r}; expected {{'type': 'branches', 'pattern': 'main'}} or the like")
-    if custom_pipeline and selector:
-        raise ValueError(f"Give custom_pipeline ({custom_pipeline!r}) or selector ({dict(selector)!r}), not both")
-    chosen = {"type": "custom", "pattern": custom_pipeline} if custom_pipeline else dict(selector or {})
-    exact = {"commit": {"type": "commit", "hash": str(commit).strip().lower()}} if commit else {}
-    if [*named] == ["commit"]:
-        if not chosen:
+
+    branch: str | None = None
+    tag: str | None = None
+    commit: str | None = None
+    pull_request: int | str | None = None
+    custom_pipeline: str | None = None
+    selector: Mapping[str, str] | None = None
+    #: The ``target`` object of the request; for a pull request still without its branches and commits.
+    request: dict[str, Any] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "request", self._request())
+
+    def _request(self) -> dict[str, Any]:
+        self._check_names()
+        selector = self._selector()
+        commit = {"commit": {"type": "commit", "hash": str(self.commit).strip().lower()}} if self.commit else {}
+        if self.pull_request not in (None, ""):
+            if not str(self.pull_request).strip().isdecimal():
+                raise ValueError(f"pull_request is {self.pull_request!r}; expected its number")
+            return {
+                "type": "pipeline_pullrequest_target",
+                "pullrequest": {"id": str(int(str(self.pull_request)))},
+                "selector": selector or {"type": "pull-requests", "pattern": "**"},
+            }
+        if not (self.branch or self.tag):
+            if not selector:
+                raise ValueError(
+                    "A commit alone does not determine the pipeline: add custom_pipeline or selector, or the branch or tag"
+                )
+            return {"type": "pipeline_commit_target", **commit, "selector": selector}
+        kind, name = ("branch", self.branch) if self.branch else ("tag", self.tag)
+        target: dict[str, Any] = {"type": "pipeline_ref_target", "ref_type": kind, "ref_name": name, **commit}
+        return {**target, "selector": selector} if selector else target
+
+    def _check_names(self) -> None:
+        named = {name: value for name in _NAMES if (value := getattr(self, name)) not in (None, "")}
+        if len(named) != 1 and set(named) not in _COMBINATIONS:
+            got = ", ".join(f"{name}={value!r}" for name, value in named.items()) or "none of them"
             raise ValueError(
-                "A commit alone does not say which pipeline to run: give custom_pipeline or selector too, or the branch or tag"
+                "Exactly one of branch, tag, commit and pull_request is required (commit may accompany branch or tag); "
+                f"given: {got}"
             )
-        return {"type": "pipeline_commit_target", **exact, "selector": chosen}
-    if "pull_request" in named:
-        if not str(pull_request).strip().isdecimal():
-            raise ValueError(f"pull_request is {pull_request!r}; expected its number")
-        return {
-            "type": "pipeline_pullrequest_target",
-            "pullrequest": {"id": str(int(str(pull_request)))},
-            "selector": chosen or {"type": "pull-requests", "pattern": "**"},
-        }
-    kind, name = ("branch", branch) if branch else ("tag", tag)
-    target: dict[str, Any] = {"type": "pipeline_ref_target", "ref_type": kind, "ref_name": name, **exact}
-    return {**target, "selector": chosen} if chosen else target
+
+    def _selector(self) -> dict[str, str]:
+        if self.selector is not None and (not isinstance(self.selector, Mapping) or "type" not in self.selector):
+            raise ValueError(f"selector is {self.selector!r}; expected {{'type': 'branches', 'pattern': 'main'}} or similar")
+        if self.custom_pipeline and self.selector:
+            raise ValueError(f"Give custom_pipeline ({self.custom_pipeline!r}) or selector ({dict(self.selector)!r}), not both")
+        if self.custom_pipeline:
+            return {"type": "custom", "pattern": self.custom_pipeline}
+        return dict(self.selector or {})
 
 
 def variable_list(variables: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None) -> list[dict[str, Any]]:
-    """Return variables as Bitbucket takes them. Values are texts over there.
+    """Return variables in the form of the request; Bitbucket accepts only text values.
 
     :param variables: ``{"NAME": "value"}`` or a list of ``{"key", "value", "secured"}``
-    :raises ValueError: says which entry is no variable
+    :raises ValueError: an entry is malformed; the message names it
     """
     if not variables:
         return []
@@ -80,7 +104,7 @@ def variable_list(variables: Mapping[str, Any] | Sequence[Mapping[str, Any]] | N
 def _text(key: Any, value: Any) -> str:
     if isinstance(value, str | int | float):  # True included: bool is an int
         return str(value).lower() if isinstance(value, bool) else str(value)
-    raise ValueError(f"Variable {key!r} is a {type(value).__name__}; Bitbucket takes texts: pass json.dumps(...) of it")
+    raise ValueError(f"Variable {key!r} is a {type(value).__name__}; Bitbucket accepts only text: pass json.dumps(...) of it")
 
 
 def describe_target(target: Mapping[str, Any]) -> str:
@@ -92,30 +116,3 @@ def describe_target(target: Mapping[str, Any]) -> str:
         return commit
     ref = str(target["ref_name"]) if target["ref_type"] == "branch" else f"{target['ref_type']} {target['ref_name']}"
     return f"{commit} of {ref}" if commit else ref
-
-
-def fits(asked: Mapping[str, Any], shown: Mapping[str, Any]) -> bool:
-    """Say whether a pipeline that shows a target may be the one that was asked for.
-
-    :param asked: as :func:`build_target` gives it
-    :param shown: the target of a pipeline, which always has the commit; its selector is null until its definition has been read
-    """
-    same = shown.get("type") == asked["type"]
-    if "commit" in asked:
-        same = same and str((shown.get("commit") or {}).get("hash")).startswith(asked["commit"]["hash"])
-    if asked["type"] == "pipeline_pullrequest_target":
-        same = same and str((shown.get("pullrequest") or {}).get("id")) == asked["pullrequest"]["id"]
-    if asked["type"] == "pipeline_ref_target":
-        same = same and all(shown.get(name) == asked[name] for name in ("ref_type", "ref_name"))
-    return same and _selector_fits(asked.get("selector"), shown.get("selector"))
-
-
-def _selector_fits(asked: Mapping[str, str] | None, shown: Mapping[str, str] | None) -> bool:
-    if not shown:
-        return True
-    if not asked:  # Bitbucket chose what a push would run, which is never a custom one
-        return shown.get("type") != "custom"
-    # A pull request's pattern is chosen by Bitbucket too.
-    return shown.get("type") == asked["type"] and (
-        asked["type"] == "pull-requests" or shown.get("pattern") == asked.get("pattern")
-    )

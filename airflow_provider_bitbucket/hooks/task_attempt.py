@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.hooks.pipeline_start import StartRecord
+from airflow_provider_bitbucket.hooks.start_record import StartRecord
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context

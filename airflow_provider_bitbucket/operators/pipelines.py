@@ -6,6 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
@@ -20,18 +21,9 @@ from airflow_provider_bitbucket.exceptions import (
 )
 from airflow_provider_bitbucket.hooks.acting_user import CONNECTION_KINDS
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
-from airflow_provider_bitbucket.hooks.pipeline_search import OnAmbiguous
-from airflow_provider_bitbucket.hooks.pipeline_start import PipelineStart
-from airflow_provider_bitbucket.hooks.pipelines import (
-    explain_failure,
-    explaining_hook,
-    follow_stop,
-    named_pipeline,
-    stop_pipeline,
-    why_not_stopped,
-)
+from airflow_provider_bitbucket.hooks.pipelines import explaining_hook, named_pipeline
 from airflow_provider_bitbucket.hooks.rendering import LiteralMappingMixin
-from airflow_provider_bitbucket.hooks.step_logs import LogSteps, StepLogs
+from airflow_provider_bitbucket.hooks.start_record import StartRecord, earlier_attempts, sibling_pipelines
 from airflow_provider_bitbucket.hooks.task_attempt import TaskAttempt
 from airflow_provider_bitbucket.links import BitbucketPipelineLink, push_pipeline
 from airflow_provider_bitbucket.operators.pipeline_kill import TaskKill
@@ -54,6 +46,17 @@ from airflow_provider_bitbucket.parameters import (
     text,
     variables,
 )
+from airflow_provider_bitbucket.pipeline_runs.explain import explain_failure
+from airflow_provider_bitbucket.pipeline_runs.policies import (
+    STOP_AFTER_TIMEOUT,
+    STOP_WHEN_KILLED,
+    OnAmbiguous,
+    SearchPolicy,
+    StopPolicy,
+)
+from airflow_provider_bitbucket.pipeline_runs.start import PipelineStart
+from airflow_provider_bitbucket.pipeline_runs.step_logs import LogSteps, StepLogs
+from airflow_provider_bitbucket.pipeline_runs.stop import follow_stop, stop_pipeline, why_not_stopped
 from airflow_provider_bitbucket.triggers.pipelines import (
     BitbucketPipelineTrigger,
     OnPaused,
@@ -67,10 +70,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_bitbucket.client import PipelineOutcome
-
-
-#: How long a pipeline that was not over in time is asked to stop.
-_LATE_SECONDS = 60.0
+    from airflow_provider_bitbucket.pipeline_runs.target import PipelineTarget
 
 
 class BitbucketTriggerPipelineOperator(LiteralMappingMixin, BaseOperator):
@@ -143,6 +143,9 @@ class BitbucketTriggerPipelineOperator(LiteralMappingMixin, BaseOperator):
         "variables": variables,
     }
     template_fields_renderers = {"selector": "json", "variables": "json"}
+    search_policy: ClassVar[SearchPolicy] = SearchPolicy()
+    timeout_stop_policy: ClassVar[StopPolicy] = STOP_AFTER_TIMEOUT
+    kill_stop_policy: ClassVar[StopPolicy] = STOP_WHEN_KILLED
     operator_extra_links = (BitbucketPipelineLink(),)
     ui_color = "#deebff"
 
@@ -269,7 +272,7 @@ class BitbucketTriggerPipelineOperator(LiteralMappingMixin, BaseOperator):
             self.defer(trigger=trigger, method_name="execute_complete", kwargs={"own": own})
         steps = self._step_logs(outcome.summary())
         while event is None:
-            steps.look()
+            steps.poll()
             self._kill.sleep(watch.pause)
             self._kill.check(outcome.url)
             event = watch.look(look_with)
@@ -294,18 +297,21 @@ class BitbucketTriggerPipelineOperator(LiteralMappingMixin, BaseOperator):
             self._kill.handle(attempt.decide, lambda: self._stop_killed(pipeline), self.log)
 
     def _start(self, context: Context) -> tuple[PipelineOutcome, bool]:
-        what = {name: getattr(self, name) for name in (*TARGETS, "custom_pipeline", "selector", "variables")}
         started = PipelineStart(
             self.hook.get_conn(),
             self._polling.get_conn(),
             self.hook.full_name(self.repository),
-            {name: value for name, value in what.items() if value is not None},
-            context=context,
+            self._target(),
+            self.variables,
+            record=StartRecord(context),
+            earlier=earlier_attempts(context),
+            others=lambda: sibling_pipelines(context),
             wait=self.wait_for_completion,
             reuse_running=self.reuse_running,
             on_ambiguous=self.on_ambiguous,
             check_wanted=self._check_wanted,
             log=self.log,
+            policy=self.search_policy,
         ).start_once()
         outcome = started.outcome
         self._running = outcome.uuid if started.own else None
@@ -313,6 +319,11 @@ class BitbucketTriggerPipelineOperator(LiteralMappingMixin, BaseOperator):
             self.on_kill()
         push_pipeline(context, outcome)
         return outcome, started.own
+
+    def _target(self) -> PipelineTarget:
+        from airflow_provider_bitbucket.pipeline_runs.target import PipelineTarget
+
+        return PipelineTarget(self.branch, self.tag, self.commit, self.pull_request, self.custom_pipeline, self.selector)
 
     def _check_wanted(self) -> None:
         if self._kill.requested:
@@ -324,10 +335,10 @@ class BitbucketTriggerPipelineOperator(LiteralMappingMixin, BaseOperator):
                 return "The pipeline continues: another try of the task has taken over."
         except Exception as error:  # a timeout stops the pipeline, whether or not Airflow can be asked
             self.log.warning("Airflow did not report whether another try has taken over: %s", error)
-        return stop_pipeline(self._polling.get_conn(), self.repository, pipeline, ask_seconds=_LATE_SECONDS)
+        return stop_pipeline(self._polling.get_conn(), self.repository, pipeline, self.timeout_stop_policy)
 
     def _stop_killed(self, pipeline: str) -> str:
-        return stop_pipeline(self._polling.get_conn(), self.repository, pipeline, killed=True)
+        return stop_pipeline(self._polling.get_conn(), self.repository, pipeline, self.kill_stop_policy)
 
     def _conclude(self, event: PipelineEvent, own: bool, steps: StepLogs | None = None) -> dict[str, Any]:
         uuid = event["pipeline"]["uuid"]
@@ -347,12 +358,14 @@ class BitbucketTriggerPipelineOperator(LiteralMappingMixin, BaseOperator):
             case "paused":
                 raise BitbucketPipelinePausedError(f"{event['message']} {event['pipeline']['url']} It is left as it is.")
             case "failed":
-                why = explain_failure(self._explaining, self.repository, uuid, logs=self.log_steps != "none")
+                why = explain_failure(self._explaining.get_conn, self.repository, uuid, logs=self.log_steps != "none")
                 raise BitbucketPipelineFailedError(f"{event['message']} {event['pipeline']['url']}\n{why}")
         return event["pipeline"]
 
     def _step_logs(self, pipeline: dict[str, Any]) -> StepLogs:
-        return StepLogs(self._polling, self.repository, pipeline["uuid"], pipeline["url"], log=self.log, mode=self.log_steps)
+        return StepLogs(
+            self._polling.get_conn, self.repository, pipeline["uuid"], pipeline["url"], log=self.log, mode=self.log_steps
+        )
 
     def _give_up(self, last: str, stopped: str) -> NoReturn:
         message = f"The pipeline was not over within {self._time_limit():.0f} s. {last} {stopped}"
@@ -442,6 +455,7 @@ class BitbucketStopPipelineOperator(LiteralMappingMixin, BaseOperator):
     }
     operator_extra_links = (BitbucketPipelineLink(),)
     ui_color = "#deebff"
+    stop_policy: ClassVar[StopPolicy] = StopPolicy()
 
     def __init__(
         self,
@@ -475,10 +489,11 @@ class BitbucketStopPipelineOperator(LiteralMappingMixin, BaseOperator):
         hook = BitbucketHook(self.bitbucket_conn_id, self.workspace, self.run_as)
         client, name = hook.get_conn(), hook.full_name(self.repository)
         asked = client.pipelines.stop(name, pipeline)
-        outcome = follow_stop(client, name, pipeline, self.timeout) if asked else None
+        policy = replace(self.stop_policy, wait_seconds=self.timeout)
+        outcome = follow_stop(client, name, pipeline, policy) if asked else None
         outcome = outcome or client.pipelines.outcome(name, pipeline)
         push_pipeline(context, outcome)
         if not outcome.is_terminal:
             raise BitbucketPipelineNotStoppedError(f"Bitbucket was asked to stop it. {why_not_stopped(outcome)}")
-        self.log.info("%s %s", outcome.reason if asked else f"It was over already. {outcome.reason}", outcome.url)
+        self.log.info("%s %s", outcome.reason if asked else f"It had already finished. {outcome.reason}", outcome.url)
         return outcome.summary()

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_bitbucket.exceptions import BitbucketPipelineLostError
-from airflow_provider_bitbucket.hooks.pipelines import explain_failure, explaining_hook, named_pipeline
+from airflow_provider_bitbucket.hooks.pipelines import explaining_hook, named_pipeline
 from airflow_provider_bitbucket.parameters import Templated
+from airflow_provider_bitbucket.pipeline_runs.explain import explain_failure
 from airflow_provider_bitbucket.sensors.waiting import BitbucketSensor
 from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger
 
@@ -44,5 +45,5 @@ class BitbucketPipelineSensor(BitbucketSensor):
     def _why(self, event: Mapping[str, Any]) -> str:
         pipeline = event["pipeline"]
         explaining = explaining_hook(self.bitbucket_conn_id, self.workspace, self.run_as)
-        why = explain_failure(explaining, self.repository, pipeline["uuid"])
+        why = explain_failure(explaining.get_conn, self.repository, pipeline["uuid"])
         return f"{event['message']} {pipeline['url']}\n{why}"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 from asgiref.sync import sync_to_async
 
-from airflow_provider_bitbucket.hooks.pipelines import stop_pipeline
 from airflow_provider_bitbucket.hooks.task_attempt import decide_deferred
+from airflow_provider_bitbucket.pipeline_runs.stop import stop_pipeline
 from airflow_provider_bitbucket.triggers import polling
 from airflow_provider_bitbucket.triggers import waiting as waits
 from airflow_provider_bitbucket.triggers.waiting import polling_hook as polling_hook

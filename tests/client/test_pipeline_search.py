@@ -8,18 +8,17 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from airflow_provider_bitbucket.client import ApiToken, BitbucketBadRequestError, BitbucketClient
-from airflow_provider_bitbucket.client.pipeline_search import mark, own_account, started_since, unfinished
-from airflow_provider_bitbucket.client.pipeline_target import build_target, fits
+from airflow_provider_bitbucket.pipeline_runs.candidates import acting_account, snapshot, started_since, unfinished
+from airflow_provider_bitbucket.pipeline_runs.target import PipelineTarget, matches_target
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.client.web_server import Answer, WebServer
 
 HASH = "a" * 40
 
 
-def target(**what: Any) -> dict[str, Any]:
-    """A target as it is asked for."""
-    nothing: dict[str, Any] = dict.fromkeys(("branch", "tag", "commit", "pull_request", "custom_pipeline", "selector"))
-    return build_target(**{**nothing, **what})
+def target(**what: Any) -> PipelineTarget:
+    """Return a requested target."""
+    return PipelineTarget(**what)
 
 
 @pytest.fixture
@@ -41,26 +40,26 @@ def client(bitbucket_emulator: BitbucketEmulator) -> BitbucketClient:
     ],
 )
 def test_a_branch_fits_with_its_selector(asked: dict[str, Any], shown: dict[str, Any], same: bool) -> None:
-    assert fits(target(**asked), {"type": "pipeline_ref_target", "ref_type": "branch", **shown}) is same
+    assert matches_target(target(**asked).request, {"type": "pipeline_ref_target", "ref_type": "branch", **shown}) is same
 
 
 def test_a_commit_fits_by_its_hash_also_a_short_one() -> None:
     custom = {"type": "custom", "pattern": "x"}
     shown = {"type": "pipeline_commit_target", "commit": {"hash": HASH}, "selector": custom}
-    assert fits(target(commit="a" * 12, custom_pipeline="x"), shown)
-    assert not fits(target(commit="b" * 12, custom_pipeline="x"), shown)
+    assert matches_target(target(commit="a" * 12, custom_pipeline="x").request, shown)
+    assert not matches_target(target(commit="b" * 12, custom_pipeline="x").request, shown)
 
 
 @pytest.mark.parametrize("kind", ["branch", "tag"])
 def test_a_commit_in_the_context_of_a_ref_fits_by_both(kind: str) -> None:
-    asked = target(**{kind: "v1", "commit": "A" * 12})
+    asked = target(**{kind: "v1", "commit": "A" * 12}).request
     shown = {"type": "pipeline_ref_target", "ref_type": kind, "ref_name": "v1", "commit": {"type": "commit", "hash": HASH}}
-    assert fits(asked, shown)
-    assert fits(target(**{kind: "v1"}), shown)
-    assert not fits(asked, {**shown, "commit": {"hash": "b" * 40}})
-    assert not fits(asked, {**shown, "commit": None})
-    assert not fits(asked, {**shown, "ref_name": "v2"})
-    assert not fits(target(commit=HASH, custom_pipeline="x"), shown)
+    assert matches_target(asked, shown)
+    assert matches_target(target(**{kind: "v1"}).request, shown)
+    assert not matches_target(asked, {**shown, "commit": {"hash": "b" * 40}})
+    assert not matches_target(asked, {**shown, "commit": None})
+    assert not matches_target(asked, {**shown, "ref_name": "v2"})
+    assert not matches_target(target(commit=HASH, custom_pipeline="x").request, shown)
 
 
 @pytest.mark.parametrize(
@@ -74,16 +73,16 @@ def test_targets_that_contradict_each_other_are_refused(what: dict[str, Any]) ->
 def test_a_pull_request_fits_by_its_number() -> None:
     selector = {"type": "pull-requests", "pattern": "feature/*"}
     shown = {"type": "pipeline_pullrequest_target", "pullrequest": {"id": 3}, "selector": selector}
-    assert fits(target(pull_request=3), shown)
-    assert not fits(target(pull_request=4), shown)
+    assert matches_target(target(pull_request=3).request, shown)
+    assert not matches_target(target(pull_request=4).request, shown)
 
 
 def test_only_what_is_newer_than_the_mark_and_of_the_same_creator_is_found(
     client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
 ) -> None:
-    assert mark(client, "api").newest == 0
+    assert snapshot(client, "api").newest == 0
     client.pipelines.trigger("api", branch="main")
-    place = mark(client, "api")
+    place = snapshot(client, "api")
     assert (place.newest, place.at) == (1, bitbucket_emulator.clock())
     own = client.pipelines.trigger("api", branch="main")["uuid"]
     other = BitbucketClient(ApiToken(*bitbucket_emulator.api_tokens["robin.reviewer"]), "acme", bitbucket_emulator.api_url)
@@ -92,7 +91,7 @@ def test_only_what_is_newer_than_the_mark_and_of_the_same_creator_is_found(
     def found(creator: str | None) -> list[str]:
         return [row["uuid"] for row in started_since(client, "api", target(branch="main"), place.newest, creator)]
 
-    assert found(own_account(client)) == [own]
+    assert found(acting_account(client)) == [own]
     assert found(None) == [theirs, own]
 
 
@@ -134,11 +133,11 @@ def test_who_may_not_be_told_their_account_is_nobody(client: BitbucketClient, bi
     from airflow_provider_bitbucket.client import AccessToken
 
     token = BitbucketClient(AccessToken(bitbucket_emulator.access_token), "acme", bitbucket_emulator.api_url)
-    assert own_account(token) is None
+    assert acting_account(token) is None
 
 
 def test_where_pipelines_are_off_the_mark_leaves_it_to_the_start_to_say_so(
     client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
 ) -> None:
     bitbucket_emulator.control("POST", "repositories", {"repository": "api", "pipelines_enabled": False})
-    assert mark(client, "api").newest == 0
+    assert snapshot(client, "api").newest == 0

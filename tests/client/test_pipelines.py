@@ -117,7 +117,7 @@ class TestStart:
             ({}, "given: none of them"),
             ({"branch": "", "tag": None}, "given: none of them"),
             ({"branch": "a", "tag": "b"}, "given: branch='a', tag='b'"),
-            ({"commit": "a" * 40}, "A commit alone does not say which pipeline"),
+            ({"commit": "a" * 40}, "A commit alone does not determine the pipeline"),
             ({"branch": "a", "custom_pipeline": "x", "selector": {"type": "custom"}}, "not both"),
             ({"branch": "a", "selector": {"pattern": "x"}}, "expected {'type'"),
             ({"branch": "a", "variables": {"X": [1]}}, "'X' is a list"),

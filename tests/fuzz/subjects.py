@@ -22,8 +22,8 @@ from airflow_provider_bitbucket.client import (
 from airflow_provider_bitbucket.datasets import DATASETS
 from airflow_provider_bitbucket.extraction.dataset import Dataset
 from airflow_provider_bitbucket.hooks.check import check_connection
-from airflow_provider_bitbucket.hooks.pipelines import explain_failure
-from airflow_provider_bitbucket.hooks.step_logs import StepLogs
+from airflow_provider_bitbucket.pipeline_runs.explain import explain_failure
+from airflow_provider_bitbucket.pipeline_runs.step_logs import StepLogs
 from airflow_provider_bitbucket.triggers.build_statuses import BitbucketBuildStatusTrigger
 from airflow_provider_bitbucket.triggers.deployments import BitbucketDeploymentTrigger
 from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger
@@ -143,11 +143,11 @@ def _start(world: World) -> None:
 
 
 def _explain(world: World) -> None:
-    assert isinstance(explain_failure(world.client(), "api", str(world.failed)), str)
+    assert isinstance(explain_failure(world.client, "api", str(world.failed)), str)
 
 
 def _step_logs(world: World) -> None:
-    StepLogs(world.client(), "api", str(world.failed), "https://example.com", log=log, mode="all").finish()
+    StepLogs(world.client, "api", str(world.failed), "https://example.com", log=log, mode="all").finish()
 
 
 def _stop(world: World) -> None:

@@ -12,7 +12,7 @@ from airflow.sdk import DAG, get_current_context, task
 from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse
 
-from airflow_provider_bitbucket.hooks.pipeline_start import StartRecord
+from airflow_provider_bitbucket.hooks.start_record import StartRecord
 from airflow_provider_bitbucket.hooks.task_attempt import KillDecision, TaskAttempt, decide_deferred
 
 ENDED = ["failed", "success", "skipped", "upstream_failed", "removed", "restarting"]

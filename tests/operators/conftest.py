@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
 from airflow_provider_bitbucket.testing import connection_json
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.airflow_home import TaskRun
+from tests.operators.quick import QuickPipelineOperator
 from tests.operators.waiting import Trigger
 
 
@@ -26,14 +26,9 @@ def trigger(run_task: Callable[..., TaskRun], monkeypatch: pytest.MonkeyPatch) -
     """Run the operator in a DAG, on ``main`` of ``api`` unless told otherwise; waits in milliseconds."""
     monkeypatch.setattr("airflow_provider_bitbucket.triggers.waiting.FIRST_LOOK_SECONDS", 0)
     monkeypatch.setattr("airflow_provider_bitbucket.client.transport.budget._FIRST_TRY", 0.02)
-    monkeypatch.setattr("airflow_provider_bitbucket.hooks.pipeline_search.LOOK_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr("airflow_provider_bitbucket.hooks.pipeline_search._SEARCH_AGAIN_SECONDS", 0.1)
-    monkeypatch.setattr("airflow_provider_bitbucket.hooks.pipelines.STOP_SECONDS", 0.2)
-    monkeypatch.setattr("airflow_provider_bitbucket.hooks.pipelines.STOP_SECONDS_WHEN_KILLED", 0.05)
-    monkeypatch.setattr("airflow_provider_bitbucket.hooks.pipelines.STOP_LOOK_SECONDS", 0.05)
 
     def run(**parameters: Any) -> TaskRun:
         target = {} if {"branch", "tag", "commit", "pull_request"} & set(parameters) else {"branch": "main"}
-        return run_task(BitbucketTriggerPipelineOperator, **{"repository": "api", "poll_interval": 0.02, **target, **parameters})
+        return run_task(QuickPipelineOperator, **{"repository": "api", "poll_interval": 0.02, **target, **parameters})
 
     return run

@@ -16,6 +16,7 @@ from airflow_provider_bitbucket.exceptions import (
 )
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
+from airflow_provider_bitbucket.pipeline_runs.policies import SearchPolicy
 from airflow_provider_bitbucket.testing import connection_json
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.operators.tries import Record, Tries
@@ -143,10 +144,10 @@ class TestLostAnswer:
         assert tries.run()["build_number"] == 2
 
     def test_a_siblings_pipeline_is_not_mistaken_for_it_though_it_is_told_while_this_looks(
-        self, bitbucket: BitbucketEmulator, monkeypatch: pytest.MonkeyPatch
+        self, bitbucket: BitbucketEmulator
     ) -> None:
-        monkeypatch.setattr("airflow_provider_bitbucket.hooks.pipeline_search.LOOK_PAUSE_SECONDS", 1)
         tries = Tries(self.interrupted(bitbucket), wait_for_completion=False)
+        tries.task.search_policy = SearchPolicy(pause_seconds=1)
         start_another()
         with ThreadPoolExecutor() as pool:
             running = pool.submit(tries.run)
@@ -256,7 +257,9 @@ class TestRetriesBeforeAirflow33:
     def test_a_retry_does_not_take_what_may_be_another_runs(self, bitbucket: BitbucketEmulator) -> None:
         tries = Tries(max_active_runs=16, wait_for_completion=False)
         tries.run()
-        with pytest.raises(BitbucketAmbiguousStartError, match=r"of an earlier try is one of these:\n.*results/1"):
+        with pytest.raises(
+            BitbucketAmbiguousStartError, match=r"of an earlier attempt created one of these pipelines:\n.*results/1"
+        ):
             tries.run()
 
     def test_a_retry_after_a_failed_pipeline_starts_a_new_one(self, bitbucket: BitbucketEmulator) -> None:

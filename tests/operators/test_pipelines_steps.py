@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from airflow_provider_bitbucket.hooks.step_logs import _Text
+from airflow_provider_bitbucket.pipeline_runs.step_logs import _Text
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.operators.waiting import Trigger, both_modes, time_passes_with_looks
 
@@ -67,7 +67,7 @@ def test_a_step_that_can_not_be_read_just_now_does_not_end_the_wait(bitbucket: B
     bitbucket.fault("server_error", path="/steps", count=3)
     run = trigger(deferrable=False, log_steps="all")
     assert run.state == "success"
-    assert "The steps could not be read just now" in run.log
+    assert "Reading the steps failed" in run.log
     assert len(told(run.log, r"\[Deploy\] Step result: SUCCESSFUL")) == 1
 
 
@@ -79,7 +79,7 @@ def test_an_unknown_way_to_log_is_refused(trigger: Trigger) -> None:
 def test_a_log_that_arrives_in_pieces_has_whole_lines_and_characters() -> None:
     content, lines, text = "één\nzwei\r\n三".encode(), [], _Text()
     for at in range(len(content)):
-        lines += text.add(content[at : at + 1], over=at == len(content) - 1)
+        lines += text.add(content[at : at + 1], is_finished=at == len(content) - 1)
     assert lines == ["één", "zwei", "三"]
     assert text.size == len(content)
     assert text.complete

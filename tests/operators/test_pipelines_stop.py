@@ -14,9 +14,9 @@ from airflow_provider_bitbucket.exceptions import (
     BitbucketPipelineNotStoppedError,
     BitbucketPipelinePausedError,
 )
-from airflow_provider_bitbucket.operators.pipelines import BitbucketStopPipelineOperator
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.airflow_home import TaskRun
+from tests.operators.quick import QuickStopOperator
 from tests.operators.waiting import STOP, Trigger, asked, both_modes, meanwhile, pipeline
 
 Stop = Callable[..., TaskRun]
@@ -29,7 +29,7 @@ def stop(run_task: Callable[..., TaskRun], trigger: Trigger) -> Stop:
     def run(then: Callable[[], object] = lambda: None, **parameters: Any) -> TaskRun:
         trigger(wait_for_completion=False)
         then()
-        return run_task(BitbucketStopPipelineOperator, **{"repository": "api", "pipeline": 1, "timeout": 0.2, **parameters})
+        return run_task(QuickStopOperator, **{"repository": "api", "pipeline": 1, "timeout": 0.2, **parameters})
 
     return run
 
@@ -47,7 +47,7 @@ class TestStopOperator:
         run = stop(lambda: bitbucket.control("POST", "pipelines/acme/api/1/finish", {"result": "SUCCESSFUL"}))
 
         assert run.value["status"] == "SUCCESSFUL"
-        assert "It was over already. Pipeline #1 was successful." in run.log
+        assert "It had already finished. Pipeline #1 was successful." in run.log
 
     def test_a_paused_one_goes_on_and_the_error_says_where_to_stop_it(self, bitbucket: BitbucketEmulator, stop: Stop) -> None:
         def pause() -> None:
@@ -57,7 +57,7 @@ class TestStopOperator:
         run = stop(pause, timeout=10)
 
         assert isinstance(run.error, BitbucketPipelineNotStoppedError)
-        assert "does not stop a pipeline that waits at a manual step: #1 is still paused" in str(run.error)
+        assert "does not stop a pipeline that is paused at a manual step: #1 is still paused" in str(run.error)
         assert f"{bitbucket.url}/acme/api/pipelines/results/1" in str(run.error)
 
     def test_one_that_does_not_stop_in_time_fails_the_task(self, bitbucket: BitbucketEmulator, stop: Stop) -> None:
@@ -73,7 +73,7 @@ class TestStopOperator:
         run = stop(pipeline=nothing)
 
         assert isinstance(run.error, ValueError)
-        assert "expected the uuid or build number of a pipeline; has the task that starts it left none?" in str(run.error)
+        assert "expected the uuid or build number of a pipeline; did the task that starts it push no XCom?" in str(run.error)
 
     def test_one_that_is_not_there_is_named(self, bitbucket: BitbucketEmulator, stop: Stop) -> None:
         assert isinstance(stop(pipeline=7).error, BitbucketNotFoundError)
@@ -107,7 +107,7 @@ class TestPaused:
             run = trigger(timeout=1)
 
         assert asked(bitbucket, STOP) == 1
-        assert "Bitbucket does not stop a pipeline that waits at a manual step" in str(run.error)
+        assert "Bitbucket does not stop a pipeline that is paused at a manual step" in str(run.error)
         assert pipeline(bitbucket)["stage"] == "PAUSED"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.providers.common.compat.sdk import DAG
 
-from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
+from tests.operators.quick import QuickPipelineOperator
 
 
 class Record:
@@ -73,7 +73,7 @@ class Tries:
     def renew(self) -> None:
         """Make the task anew, as the process of each try does."""
         with DAG("tries", schedule=None, max_active_runs=self._max_active_runs) as self.dag:
-            self.task = BitbucketTriggerPipelineOperator(task_id="task", retries=2, **self._parameters)
+            self.task = QuickPipelineOperator(task_id="task", retries=2, **self._parameters)
 
     def clear(self, *, retries: int = 2) -> None:
         """Clear the task, as a person does; the DAG may say another number of retries by now."""

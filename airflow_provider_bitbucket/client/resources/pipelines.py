@@ -11,7 +11,7 @@ from urllib.parse import quote
 from airflow_provider_bitbucket.client.api import Api
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, keep_envelope, rows_of
 from airflow_provider_bitbucket.client.pipeline_state import PipelineOutcome, evaluate, is_identified, step_result
-from airflow_provider_bitbucket.client.pipeline_target import build_target, describe_target, variable_list
+from airflow_provider_bitbucket.client.pipeline_target import PipelineTarget, describe_target, variable_list
 from airflow_provider_bitbucket.client.resources.commits import Commits
 from airflow_provider_bitbucket.client.resources.pull_requests import PullRequests
 from airflow_provider_bitbucket.client.resources.resource import Resource
@@ -87,7 +87,7 @@ class Pipelines(Resource):
         :raises BitbucketAmbiguousError: sent, and the response was lost: it may have been started
         :raises BitbucketError: Bitbucket refused; the message says which part of the request was wrong
         """
-        target = build_target(
+        target = PipelineTarget(
             branch=branch,
             tag=tag,
             commit=commit,
@@ -100,22 +100,21 @@ class Pipelines(Resource):
     def prepare(
         self,
         repository: str,
-        target: Mapping[str, Any],
+        target: PipelineTarget,
         variables: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     ) -> dict[str, Any]:
         """Return the request that starts a pipeline, with all that Bitbucket has to be asked for first.
 
         :param repository: slug, or ``workspace/slug``
-        :param target: as :func:`~airflow_provider_bitbucket.client.pipeline_target.build_target` gives it; a pull request
-            costs three requests, a short hash one
+        :param target: what to run on; a pull request costs three requests, a short hash one
         :param variables: as for :meth:`trigger`
         :raises ValueError: variables that are none, or a pull request that cannot run
         """
-        complete = dict(target)
-        if target["type"] == "pipeline_pullrequest_target":
-            complete |= self._pull_request_target(repository, int(target["pullrequest"]["id"]))
-        elif "commit" in target and len(target["commit"]["hash"]) < _FULL_HASH:
-            complete["commit"] = self._full_commit(repository, target["commit"]["hash"])
+        complete = dict(target.request)
+        if complete["type"] == "pipeline_pullrequest_target":
+            complete |= self._pull_request_target(repository, int(complete["pullrequest"]["id"]))
+        elif "commit" in complete and len(complete["commit"]["hash"]) < _FULL_HASH:
+            complete["commit"] = self._full_commit(repository, complete["commit"]["hash"])
         listed = variable_list(variables)
         return {"target": complete, "variables": listed} if listed else {"target": complete}
 

@@ -1,7 +1,7 @@
-"""Find the pipeline of a start whose response was lost.
+"""List the pipelines that a start may have created when its response was lost.
 
-Bitbucket has no idempotency key, never reports variables and accepts no label, so a pipeline cannot be marked. It is recognized
-by being newer than the newest one before the attempt, by its target, and by its creator.
+Bitbucket has no idempotency key, never returns variables and accepts no label, so a pipeline cannot be marked. Known are: it is
+newer than the newest one before the attempt, it has the requested target, and its creator.
 """
 
 from __future__ import annotations
@@ -12,48 +12,50 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.client.bitbucket import BitbucketClient
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, rows_of
 from airflow_provider_bitbucket.client.pipeline_state import build_number
-from airflow_provider_bitbucket.client.pipeline_target import fits
 from airflow_provider_bitbucket.client.transport.errors import BitbucketBadRequestError, BitbucketError, BitbucketNotFoundError
 from airflow_provider_bitbucket.client.transport.malformed import UNREADABLE, reading
 from airflow_provider_bitbucket.client.transport.responses import decode
+from airflow_provider_bitbucket.pipeline_runs.target import PipelineTarget, matches_target
+
+if TYPE_CHECKING:
+    from airflow_provider_bitbucket.client.bitbucket import BitbucketClient
 
 #: The status filter's values for pipelines that are not completed. A running one is BUILDING in the published OpenAPI and
 #: IN_PROGRESS according to Atlassian's staff. Unknown values were seen to match nothing; where they are refused instead, only
-#: the published ones are asked for.
+#: the published ones are requested.
 _PUBLISHED = ("PARSING", "PENDING", "PAUSED", "HALTED", "BUILDING")
 _UNFINISHED = (*_PUBLISHED, "IN_PROGRESS")
-#: API addresses that refused IN_PROGRESS; one refusal is enough for a process.
+#: API addresses that refused IN_PROGRESS; remembered for the life of the process.
 _refusing: set[str] = set()
 _STARTED_OTHERWISE = ("PUSH", "SCHEDULE", "PARENT_STEP")
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A snapshot of the list of a repository's pipelines.
+class Snapshot:
+    """The newest pipeline of a repository at a point in time.
 
-    :param newest: build number of the newest one, 0 if there is none; numbers increase, independently of clocks
-    :param at: time by Bitbucket's clock
+    :param newest: its build number, 0 if there is none; build numbers increase independently of clocks
+    :param at: Bitbucket's time
     """
 
     newest: int
     at: datetime
 
 
-def mark(client: BitbucketClient, repository: str) -> Mark:
-    """Take a snapshot of the list of a repository's pipelines. Costs one request."""
+def snapshot(client: BitbucketClient, repository: str) -> Snapshot:
+    """Return the newest build number of a repository and Bitbucket's time. Costs one request."""
     path = f"{client.repository_path(repository)}/pipelines/"
     try:
         response = client.request("GET", path, params={"sort": "-created_on", "pagelen": 1}, object_only=True)
     except BitbucketNotFoundError:
-        return Mark(0, datetime.now(UTC))  # no such repository, or Pipelines are off: the start has the better message
+        return Snapshot(0, datetime.now(UTC))  # no such repository, or Pipelines are off: the start reports it more clearly
     with reading(f"the newest pipeline of {client.full_name(repository)}"):
         numbers = [build_number(row) for row in rows_of(decode(response.content), path)]
-    return Mark(max(numbers, default=0), _http_date(response.headers.get("Date")) or datetime.now(UTC))
+    return Snapshot(max(numbers, default=0), _http_date(response.headers.get("Date")) or datetime.now(UTC))
 
 
 def _http_date(text: str | None) -> datetime | None:
@@ -64,16 +66,16 @@ def _http_date(text: str | None) -> datetime | None:
 
 
 def started_since(
-    client: BitbucketClient, repository: str, target: Mapping[str, Any], newest: int, creator: str | None
+    client: BitbucketClient, repository: str, target: PipelineTarget, newest: int, creator: str | None
 ) -> list[dict[str, Any]]:
-    """Return the requested pipelines since a snapshot that may be the one of the start, newest first.
+    """Return the pipelines above a build number that the account may have started and that match a target, newest first.
 
-    Costs one request for every 100 pipelines since. Filtered here, because the list's own filters miss one that is still being
-    parsed: it has no selector until then.
+    Costs one request for every 100 of these pipelines. Filtered here, because the list's own filters miss a pipeline that is
+    being parsed: it has no selector yet.
 
-    :param target: the requested target, as :func:`~airflow_provider_bitbucket.client.pipeline_target.build_target` gives it
+    :param target: requested target
     :param newest: build number of the snapshot
-    :param creator: uuid of the acting account; None: any account
+    :param creator: uuid of the account; None if unknown: any account
     :raises BitbucketServerError: a row is malformed; skipping it could overlook the pipeline and start it twice
     """
     found = []
@@ -81,43 +83,43 @@ def started_since(
         for row in client.pipelines.list(repository):
             if build_number(row) <= newest:
                 break
-            if asked_for(row, creator) and fits(target, row.get("target") or {}):
+            if may_be_started_by(row, creator) and matches_target(target.request, row.get("target") or {}):
                 found.append(row)
     return found
 
 
-def unfinished(client: BitbucketClient, repository: str, target: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the unfinished pipelines that may be of a target, newest first, however they were started.
+def unfinished(client: BitbucketClient, repository: str, target: PipelineTarget) -> list[dict[str, Any]]:
+    """Return the unfinished pipelines that may match a target, newest first, whoever started them.
 
-    Costs one request; reads the newest 100. One that is still being parsed may turn out to be another: :func:`shows_selector`.
+    Costs one request; reads the newest 100. One that is being parsed may turn out not to match: see :func:`shows_selector`.
 
     :raises BitbucketServerError: a row is malformed; skipping it could overlook the pipeline and start it twice
     """
     with reading(f"the pipelines of {client.full_name(repository)}"):
-        return [row for row in _newest_unfinished(client, repository) if fits(target, row.get("target") or {})]
+        return [row for row in _newest_unfinished(client, repository) if matches_target(target.request, row.get("target") or {})]
 
 
 def _newest_unfinished(client: BitbucketClient, repository: str) -> list[dict[str, Any]]:
-    def ask(statuses: tuple[str, ...]) -> list[dict[str, Any]]:
+    def read(statuses: tuple[str, ...]) -> list[dict[str, Any]]:
         return [*islice(client.pipelines.list(repository, status=statuses), LARGEST_PAGE)]
 
     if client.base_url in _refusing:
-        return ask(_PUBLISHED)
+        return read(_PUBLISHED)
     try:
-        return ask(_UNFINISHED)
+        return read(_UNFINISHED)
     except BitbucketBadRequestError:
-        rows = ask(_PUBLISHED)  # raises where the status was not the reason
+        rows = read(_PUBLISHED)  # raises if the status was not the reason
         _refusing.add(client.base_url)
         return rows
 
 
 def shows_selector(row: Mapping[str, Any]) -> bool:
-    """Return whether a pipeline reports its selector, which it does after its definition was parsed."""
+    """Return whether a pipeline shows its selector, as it does once its definition was parsed."""
     return bool((row.get("target") or {}).get("selector"))
 
 
-def own_account(client: BitbucketClient) -> str | None:
-    """Return the uuid of the account behind the credentials, None if Bitbucket does not report it (access tokens)."""
+def acting_account(client: BitbucketClient) -> str | None:
+    """Return the uuid of the acting user, None if Bitbucket does not report it (access tokens)."""
     try:
         uuid = client.users.me().get("uuid")
     except BitbucketError:
@@ -125,11 +127,11 @@ def own_account(client: BitbucketClient) -> str | None:
     return uuid if isinstance(uuid, str) and uuid else None
 
 
-def asked_for(row: Mapping[str, Any], creator: str | None) -> bool:
-    """Return whether an account may have requested a pipeline.
+def may_be_started_by(row: Mapping[str, Any], creator: str | None) -> bool:
+    """Return whether an account may have started a pipeline.
 
-    :param creator: uuid of the account; None: unknown, so that any account may have
+    :param creator: uuid of the account; None if unknown: any account
     """
     by = (row.get("creator") or {}).get("uuid")
-    # Pipelines of pushes and schedules were not requested by an account. A creator may be null.
+    # Pushes and schedules start pipelines without a user's request. A creator may be null.
     return (row.get("trigger") or {}).get("name") not in _STARTED_OTHERWISE and (not creator or by in (None, creator))

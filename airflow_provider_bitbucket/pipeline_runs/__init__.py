@@ -1,0 +1,1 @@
+"""Start, find, stop and explain pipelines for a task, without Airflow."""
