@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets import DATASETS, ONLY_WHOLE, TooManyRowsError
 from airflow_provider_bitbucket.datasets.intervals import interval
-from airflow_provider_bitbucket.hooks.lineage import tell_file, tell_input
 from airflow_provider_bitbucket.parameters import flag, names, required_location, required_number
 
 if TYPE_CHECKING:
@@ -230,6 +229,7 @@ class BitbucketFramesMixin:
             ``workers`` (how many are read at the same time), and further parameters of the dataset
         """
         from airflow_provider_bitbucket.datasets.extract import Dataset
+        from airflow_provider_bitbucket.hooks.lineage import tell_input
 
         chosen, (begin, end) = Dataset(dataset), interval(since, until)
         selected, taken = names("repositories", repositories), _taken(options)
@@ -280,6 +280,7 @@ class BitbucketFramesMixin:
     def save(self, reading: Reading, path: str, *, partitioned: bool = False) -> dict[str, Any]:
         """Read and write to Parquet, as :meth:`write_parquet` does."""
         from airflow_provider_bitbucket.datasets.parquet import write_parquet
+        from airflow_provider_bitbucket.hooks.lineage import tell_file
 
         place = self.check_output(path, partition_dataset=reading.dataset.name if partitioned else None)
         rows = write_parquet(reading.dataset, reading, place, partitioned=partitioned)
@@ -298,6 +299,7 @@ class BitbucketFramesMixin:
         :param path: any path of Airflow's ``ObjectStoragePath``, such as ``s3://bucket/dora.parquet``
         """
         from airflow_provider_bitbucket.datasets.parquet import write_frame
+        from airflow_provider_bitbucket.hooks.lineage import tell_file
 
         place = self.check_output(path)
         write_frame(frame, place)
@@ -309,6 +311,7 @@ class BitbucketFramesMixin:
         :param path: any path of Airflow's ``ObjectStoragePath``, such as ``s3://bucket/report.html``
         """
         from airflow_provider_bitbucket.datasets.parquet import write_text
+        from airflow_provider_bitbucket.hooks.lineage import tell_file
 
         place = self.check_output(path, output_format=None)
         write_text(text, place)

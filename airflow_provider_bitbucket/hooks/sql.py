@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowException, AirflowOptionalProviderFeatureException, BaseHook
 
 from airflow_provider_bitbucket.hooks.frames import BitbucketFramesMixin
-from airflow_provider_bitbucket.hooks.lineage import tell_table
 from airflow_provider_bitbucket.parameters import one_of, required_name
 
 if TYPE_CHECKING:
@@ -59,6 +58,7 @@ class BitbucketSqlMixin(BitbucketFramesMixin):
     def save_sql(self, reading: Reading, table: str, sql_conn_id: str, mode: str = "upsert") -> dict[str, Any]:
         """Read and write to a table, as :meth:`write_sql` does."""
         from airflow_provider_bitbucket.datasets.sql import SqlTable, write_sql
+        from airflow_provider_bitbucket.hooks.lineage import tell_table
 
         check_mode(mode)
         table, sql_conn_id = required_name("table", table), required_name("sql_conn_id", sql_conn_id)
