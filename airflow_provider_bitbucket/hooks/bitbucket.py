@@ -107,9 +107,9 @@ class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
 
         :param project: key of the project that they are in
         :param name: text that their names contain, in capitals or not
-        :param updated_since: moment since which they changed, ISO 8601 text or datetime
-        :raises ValueError: ``updated_since`` is no moment
-        :raises BitbucketError: they can not be listed
+        :param updated_since: only repositories updated since this time, ISO 8601 text or datetime
+        :raises ValueError: ``updated_since`` is not a timestamp
+        :raises BitbucketError: they cannot be listed
         """
         from airflow_provider_bitbucket.datasets.extract import slugs
 

@@ -126,7 +126,7 @@ class _Job:
         return [read for read in self.metric.reads if read.when is None or self.options.get(read.when)]
 
     def key(self, read: Read) -> _Key:
-        """Return what tells apart how it is read."""
+        """Return the key under which the dataset is read once."""
         bots = frozenset(self.question.bots if "bots" in read.passes else ())
         return _Key(read.dataset, read.is_whole, bots, (self.question.since, self.question.until) if read.alone else None)
 
@@ -165,7 +165,7 @@ class _Job:
 
 
 class _Key(NamedTuple):
-    """What can not be read together: timelines from the beginning would cost too much, and each question has its machines."""
+    """Identifies a read that several metrics can share; whole timelines and different bots are read separately."""
 
     dataset: str
     is_whole: bool
@@ -209,13 +209,13 @@ def check_metric(name: str, group_by: Sequence[str] | str | None, options: dict[
 
     :param group_by: what it shall be grouped by
     :param options: its options
-    :raises ValueError: there is no such metric, it can not be grouped, or an option is of another one
+    :raises ValueError: the metric is unknown, does not support group_by, or does not have an option
     """
     if name not in METRICS:
         raise ValueError(f"There is no metric {name!r}; expected one of {', '.join(METRICS)}")
     metric = METRICS[name]
     if group_by is not None and metric.by is None:
-        raise ValueError(f"Metric {name!r} can not be grouped: its rows are what it is about; leave group_by out")
+        raise ValueError(f"Metric {name!r} does not support group_by; it returns one row per item")
     if wrong := sorted(option for option, value in options.items() if value and option not in metric.options):
         raise ValueError(f"Metric {name!r} has no {', '.join(wrong)}; it has {', '.join(sorted(metric.options)) or 'no options'}")
     return metric

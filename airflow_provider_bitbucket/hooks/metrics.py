@@ -35,8 +35,8 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
 
         :param metric: one of :data:`~airflow_provider_bitbucket.metrics.catalog.METRICS`
         :param repositories: slugs, or one; None: all repositories of the workspace
-        :param since: first moment of the period, ISO 8601 text or datetime; None: from the beginning
-        :param until: first moment that is too late; None: until now
+        :param since: inclusive start of the period, ISO 8601 text or datetime; None: from the beginning
+        :param until: exclusive end of the interval; None: until now
         :param group_by: columns to group by, ``week`` and ``month`` among them (docs/metrics.md); None: those of the metric
         :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person
         :param incidents: of ``dora``: what failed, in place of the proxy: records or a frame with ``repository``, ``created_on``
@@ -45,10 +45,10 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
             metric, unless none can be read or the credentials are refused
         :param options: ``with_commits``, ``with_diffstat`` and ``with_deployments`` of ``cycle_time``, ``with_diffstat`` of
             ``throughput``, ``with_steps`` of ``pipeline_health``: read more, know more
-        :raises ValueError: no such metric, option, column or moment, or incidents of another kind; no request has been made then
+        :raises ValueError: unknown metric, option or column, malformed timestamp or incidents; raised before any request
         :return: the frame. ``attrs["skipped"]`` has ``repository``, ``dataset`` and ``error`` of what was left out,
             ``attrs["incomplete"]`` the records of which something could not be read (docs/extraction.md), 100 at most
-        :raises BitbucketError: a repository can not be read
+        :raises BitbucketError: a repository cannot be read
         """
         from airflow_provider_bitbucket.hooks.metric_reading import read_metric
 
@@ -81,7 +81,7 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
         :param on_repository_error: as for :meth:`get_metric_df`; what was left out is in the ``attrs`` of each frame
         :return: the metrics by your names
         :raises ValueError: no such metric or column; no request has been made then
-        :raises BitbucketError: a repository can not be read
+        :raises BitbucketError: a repository cannot be read
         """
         from airflow_provider_bitbucket.hooks.metric_reading import read_metrics
 

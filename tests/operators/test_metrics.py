@@ -263,9 +263,7 @@ def test_incidents_of_another_kind_are_refused_before_any_request(bitbucket: Bit
 def test_incidents_that_did_not_come_are_no_reason_to_show_a_proxy(bitbucket: BitbucketEmulator):
     task = BitbucketMetricsOperator(task_id="metric", metric="dora", incidents="{{ nothing }}")
     task.incidents = None  # what it is rendered to when the task before returned nothing
-    with pytest.raises(
-        ValueError, match=r"incidents is empty .its template .* rendered to nothing.*no incident is an empty list"
-    ):
+    with pytest.raises(ValueError, match=r"incidents is empty .its template .* rendered to nothing.*no record is an empty list"):
         task.execute({})
 
 
@@ -297,7 +295,7 @@ def test_a_metric_that_does_not_exist_is_refused_when_the_dag_is_parsed():
         ({"metric": "dora", "with_steps": True}, "Metric 'dora' has no with_steps; it has incidents"),
         ({"metric": "throughput", "incidents": []}, "Metric 'throughput' has no incidents; it has with_diffstat"),
         ({"metric": "cycle_time", "with_steps": True}, "it has with_commits, with_deployments, with_diffstat"),
-        ({"metric": "stale_branches", "group_by": ["week"]}, "Metric 'stale_branches' can not be grouped"),
+        ({"metric": "stale_branches", "group_by": ["week"]}, "Metric 'stale_branches' does not support group_by"),
     ],
 )
 def test_what_a_metric_can_not_do_is_refused_when_the_dag_is_parsed(parameters: dict[str, Any], sentence: str):
