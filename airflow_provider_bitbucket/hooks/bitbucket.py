@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, BaseHook, mask_secret
-from asgiref.sync import sync_to_async
 
 from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError, BitbucketUserError
 from airflow_provider_bitbucket.get_provider_info import CONNECTION_TYPE
@@ -75,6 +74,8 @@ class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
 
         :raises BitbucketConfigurationError: as :meth:`get_conn`
         """
+        from asgiref.sync import sync_to_async
+
         # In a thread, because connections, variables and the masking of secrets are asked of the triggerer's supervisor. By
         # asgiref, because before Airflow 3.3 nothing else finds the way back to the event loop that talks to it.
         return await sync_to_async(self.get_conn, thread_sensitive=False)()
@@ -106,9 +107,9 @@ class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
 
         :param project: key of the project that they are in
         :param name: text that their names contain, in capitals or not
-        :param updated_since: moment since which they changed, ISO 8601 text or datetime
-        :raises ValueError: ``updated_since`` is no moment
-        :raises BitbucketError: they can not be listed
+        :param updated_since: only repositories updated since this time, ISO 8601 text or datetime
+        :raises ValueError: ``updated_since`` is not a timestamp
+        :raises BitbucketError: they cannot be listed
         """
         from airflow_provider_bitbucket.extraction.dataset import slugs
 

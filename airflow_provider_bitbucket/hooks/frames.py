@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets import DATASETS, ONLY_WHOLE, TooManyRowsError
 from airflow_provider_bitbucket.datasets.intervals import interval
-from airflow_provider_bitbucket.hooks.lineage import tell_file, tell_input
 from airflow_provider_bitbucket.parameters import flag, names, required_location, required_number
 
 if TYPE_CHECKING:
@@ -30,11 +29,11 @@ class BitbucketFramesMixin:
     Parameters that they share:
 
     - ``repositories``: slugs, or one; None: all repositories of the workspace
-    - ``since``: first moment, ISO 8601 text or datetime (UTC where it names no time zone); None: from the beginning
-    - ``until``: first moment that is too late; None: until now
+    - ``since``: inclusive start, ISO 8601 text or datetime (UTC unless it has a time zone); None: from the beginning
+    - ``until``: exclusive end of the interval; None: until now
 
-    They raise ``ValueError`` when a moment is none, and ``BitbucketError`` when a repository can not be read; then there is
-    no frame of the others either. docs/datasets.md has the columns.
+    They raise ``ValueError`` for a malformed timestamp, and ``BitbucketError`` when a repository cannot be read; then no frame
+    is returned for the other repositories either. docs/datasets.md has the columns.
     """
 
     if TYPE_CHECKING:
@@ -230,12 +229,13 @@ class BitbucketFramesMixin:
             ``workers`` (how many are read at the same time), and further parameters of the dataset
         """
         from airflow_provider_bitbucket.extraction.dataset import Dataset
+        from airflow_provider_bitbucket.hooks.lineage import report_input
 
         chosen, (begin, end) = Dataset(dataset), interval(since, until)
         selected, taken = names("repositories", repositories), _taken(options)
         client = self.get_conn()
         reading = chosen.read(client, selected, begin, end, **taken)
-        tell_input(self, client.web_url, dataset, reading.since)
+        report_input(self, client.web_url, dataset, reading.since)
         return reading
 
     def check_output(
@@ -279,11 +279,12 @@ class BitbucketFramesMixin:
 
     def save(self, reading: Extraction, path: str, *, partitioned: bool = False) -> dict[str, Any]:
         """Read and write to Parquet, as :meth:`write_parquet` does."""
+        from airflow_provider_bitbucket.hooks.lineage import report_file
         from airflow_provider_bitbucket.sinks.parquet import write_parquet
 
         place = self.check_output(path, partition_dataset=reading.dataset.name if partitioned else None)
         rows = write_parquet(reading.dataset, reading, place, partitioned=partitioned)
-        tell_file(self, place)
+        report_file(self, place)
         return {
             "path": path,
             "dataset": reading.dataset.name,
@@ -297,22 +298,24 @@ class BitbucketFramesMixin:
 
         :param path: any path of Airflow's ``ObjectStoragePath``, such as ``s3://bucket/dora.parquet``
         """
+        from airflow_provider_bitbucket.hooks.lineage import report_file
         from airflow_provider_bitbucket.sinks.parquet import write_frame
 
         place = self.check_output(path)
         write_frame(frame, place)
-        tell_file(self, place)
+        report_file(self, place)
 
     def write_text(self, text: str, path: str) -> None:
         """Write a text to a file, whose place is taken when it is whole.
 
         :param path: any path of Airflow's ``ObjectStoragePath``, such as ``s3://bucket/report.html``
         """
+        from airflow_provider_bitbucket.hooks.lineage import report_file
         from airflow_provider_bitbucket.sinks.parquet import write_text
 
         place = self.check_output(path, output_format=None)
         write_text(text, place)
-        tell_file(self, place)
+        report_file(self, place)
 
     def repository_names(self, repositories: Sequence[str] | str | None = None) -> list[str]:
         """Return ``workspace/slug`` of repositories, each once.

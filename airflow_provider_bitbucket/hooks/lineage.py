@@ -1,8 +1,7 @@
-"""What Airflow's lineage is told: which data of which repositories a task read, and where it went.
+"""Report to Airflow's lineage which data of which repositories a task read, and where it was written.
 
-By Airflow's own way for hooks, so that it works in a task that calls the hook as well as in operators, and costs nothing where
-nobody listens. Who listens is a plugin, such as that of the OpenLineage provider; what it knows of ``bitbucket`` addresses it has
-from here, by the provider's registration.
+The hook lineage collector serves tasks that call the hook as well as operators, and costs nothing without a lineage plugin such
+as the OpenLineage provider's. The provider info registers the functions here that handle ``bitbucket`` URIs.
 """
 
 from __future__ import annotations
@@ -21,30 +20,30 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def tell_input(hook: Any, web_url: str, dataset: str, names: Iterable[str]) -> None:
-    """Say what is read.
+def report_input(hook: Any, web_url: str, dataset: str, names: Iterable[str]) -> None:
+    """Report the data that is read.
 
-    :param hook: who reads
-    :param web_url: where the web pages are, which tells Bitbucket from an emulator
-    :param dataset: its name
+    :param hook: the hook that reads it
+    :param web_url: address of the web pages; its host distinguishes Bitbucket from an emulator
+    :param dataset: name of the dataset
     :param names: the repositories (or workspaces) it is read of
     """
     for name in names:
-        _tell(get_hook_lineage_collector().add_input_asset, hook, f"bitbucket://{urlsplit(web_url).netloc}/{name}/{dataset}")
+        _report(get_hook_lineage_collector().add_input_asset, hook, f"bitbucket://{urlsplit(web_url).netloc}/{name}/{dataset}")
 
 
-def tell_file(hook: Any, path: Any) -> None:
-    """Say that a file, or folder of files, was written.
+def report_file(hook: Any, path: Any) -> None:
+    """Report a file, or folder of files, that was written.
 
-    :param path: an ``ObjectStoragePath``; a local one forgets its scheme
+    :param path: an ``ObjectStoragePath``; the text of a local one has no scheme
     """
     uri = str(path)
-    _tell(get_hook_lineage_collector().add_output_asset, hook, uri if "://" in uri else f"file://{uri}")
+    _report(get_hook_lineage_collector().add_output_asset, hook, uri if "://" in uri else f"file://{uri}")
 
 
-def tell_table(hook: Any, engine: sa.Engine, table: str) -> None:
-    """Say that a table was written."""
-    _tell(get_hook_lineage_collector().add_output_asset, hook, table_uri(engine, table))
+def report_table(hook: Any, engine: sa.Engine, table: str) -> None:
+    """Report a table that was written."""
+    _report(get_hook_lineage_collector().add_output_asset, hook, table_uri(engine, table))
 
 
 def table_uri(engine: sa.Engine, table: str) -> str:
@@ -85,8 +84,8 @@ def convert_asset_to_openlineage(asset: Asset, lineage_context: Any) -> OpenLine
     return OpenLineageDataset(namespace=f"bitbucket://{uri.netloc}", name=uri.path.strip("/"))
 
 
-def _tell(add: Any, hook: Any, uri: str) -> None:
+def _report(add: Any, hook: Any, uri: str) -> None:
     try:
         add(context=hook, uri=uri)
-    except Exception:  # no task fails because of what it tells of itself
-        log.debug("Lineage of %s is not told", uri, exc_info=True)
+    except Exception:  # an error in a lineage plugin must not fail the task
+        log.debug("Could not report lineage of %s", uri, exc_info=True)

@@ -2,31 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-from airflow_provider_bitbucket.hooks.frames import BitbucketFramesMixin, interval
-from airflow_provider_bitbucket.hooks.incidents import read_incidents
-from airflow_provider_bitbucket.metrics.catalog import METRICS, Metric, Question, Read
-from airflow_provider_bitbucket.parameters import flag, names, records
+from airflow_provider_bitbucket.hooks.frames import BitbucketFramesMixin
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     import pandas as pd
 
-    from airflow_provider_bitbucket.extraction.extraction import Extraction
     from airflow_provider_bitbucket.hooks.frames import Moment
+    from airflow_provider_bitbucket.metrics.catalog import Question
     from airflow_provider_bitbucket.metrics.incidents import Incidents
-
-log = logging.getLogger(__name__)
-
-#: Incomplete records that are named with a metric.
-_MOST_NAMED = 100
-
-__all__ = ["METRICS", "BitbucketMetricsMixin", "check_metric"]
 
 
 class BitbucketMetricsMixin(BitbucketFramesMixin):
@@ -47,10 +33,10 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
     ) -> pd.DataFrame:
         """Return a metric by name; docs/metrics.md says what each is, reads and costs.
 
-        :param metric: one of :data:`METRICS`
+        :param metric: one of :data:`~airflow_provider_bitbucket.metrics.catalog.METRICS`
         :param repositories: slugs, or one; None: all repositories of the workspace
-        :param since: first moment of the period, ISO 8601 text or datetime; None: from the beginning
-        :param until: first moment that is too late; None: until now
+        :param since: inclusive start of the period, ISO 8601 text or datetime; None: from the beginning
+        :param until: exclusive end of the interval; None: until now
         :param group_by: columns to group by, ``week`` and ``month`` among them (docs/metrics.md); None: those of the metric
         :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person
         :param incidents: of ``dora``: what failed, in place of the proxy: records or a frame with ``repository``, ``created_on``
@@ -59,20 +45,25 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
             metric, unless none can be read or the credentials are refused
         :param options: ``with_commits``, ``with_diffstat`` and ``with_deployments`` of ``cycle_time``, ``with_diffstat`` of
             ``throughput``, ``with_steps`` of ``pipeline_health``: read more, know more
-        :raises ValueError: no such metric, option, column or moment, or incidents of another kind; no request has been made then
+        :raises ValueError: unknown metric, option or column, malformed timestamp or incidents; raised before any request
         :return: the frame. ``attrs["skipped"]`` has ``repository``, ``dataset`` and ``error`` of what was left out,
             ``attrs["incomplete"]`` the records of which something could not be read (docs/extraction.md), 100 at most
-        :raises BitbucketError: a repository can not be read
+        :raises BitbucketError: a repository cannot be read
         """
-        flags = {name: flag(name, value) for name, value in options.items()}
-        columns, selected = names("group_by", group_by), names("repositories", repositories)
-        chosen = check_metric(metric, columns, {**flags, "incidents": incidents is not None})
-        period, machines = interval(since, until), names("bots", bots) or ()
-        failures = records("incidents", incidents)
-        happened = None if failures is None else read_incidents(failures, self.get_conn().full_name)
-        by = (chosen.by or ()) if columns is None else columns
-        question = Question(tuple(by), *period, tuple(machines), happened)
-        return self._compute({metric: _Job(chosen, question, flags)}, selected, on_repository_error)[metric]
+        from airflow_provider_bitbucket.hooks.metric_reading import read_metric
+
+        return read_metric(
+            self,
+            metric,
+            repositories,
+            since,
+            until,
+            group_by,
+            bots,
+            incidents,
+            on_repository_error=on_repository_error,
+            options=options,
+        )
 
     def get_metric_dfs(
         self,
@@ -90,162 +81,8 @@ class BitbucketMetricsMixin(BitbucketFramesMixin):
         :param on_repository_error: as for :meth:`get_metric_df`; what was left out is in the ``attrs`` of each frame
         :return: the metrics by your names
         :raises ValueError: no such metric or column; no request has been made then
-        :raises BitbucketError: a repository can not be read
+        :raises BitbucketError: a repository cannot be read
         """
-        jobs = {
-            name: _Job(check_metric(metric, None, {"incidents": question.incidents is not None}), question)
-            for name, (metric, question) in asked.items()
-        }
-        return self._compute(jobs, names("repositories", repositories), on_repository_error)
+        from airflow_provider_bitbucket.hooks.metric_reading import read_metrics
 
-    def _compute(
-        self, jobs: Mapping[str, _Job], repositories: Sequence[str] | str | None, on_repository_error: str
-    ) -> dict[str, pd.DataFrame]:
-        for job in jobs.values():
-            # Without rows first: what is wrong with a question is raised before a request is spent.
-            job.metric.compute({read.dataset: self.empty_df(read.dataset) for read in job.reads}, job.question)
-        plans: dict[_Key, _Plan] = {}
-        for job in jobs.values():
-            for read in job.reads:
-                plans.setdefault(job.key(read), _Plan(read.dataset)).add(read, job)
-        found = self._read(plans, repositories, on_repository_error)
-        return {name: job.compute(found) for name, job in jobs.items()}
-
-    def _read(
-        self, plans: Mapping[_Key, _Plan], repositories: Sequence[str] | str | None, on_repository_error: str
-    ) -> dict[_Key, _Found]:
-        from airflow_provider_bitbucket.datasets.reviews import frames_of
-
-        # Asked for once, and not for every dataset.
-        named = self.repository_names() if len(plans) > 1 and repositories is None else repositories
-        found: dict[_Key, _Found] = {}
-        for key, plan in plans.items():
-            if key in found:
-                continue
-            lives, reviews = key._replace(dataset="pull_requests"), key._replace(dataset="reviews")
-            of = repositories if plan.dataset == "repositories" else named  # all of them are one list
-            if key in (lives, reviews) and lives in plans and reviews in plans and plans[lives].covers(plans[reviews]):
-                options = {**plans[lives].options, "on_repository_error": on_repository_error}
-                reading = self.read("pull_requests", of, plans[lives].begin, None, **options)
-                found[lives], found[reviews] = (_Found(frame, reading) for frame in frames_of(reading, reading.report))
-            else:
-                options = {**plan.options, "on_repository_error": on_repository_error}
-                reading = self.read(plan.dataset, of, plan.begin, plan.end, **options)
-                found[key] = _Found(reading.frame(), reading)
-        return found
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A dataset that was read."""
-
-    frame: pd.DataFrame
-    reading: Extraction
-
-
-@dataclass(frozen=True)
-class _Job:
-    """A metric that is asked for."""
-
-    metric: Metric
-    question: Question
-    options: Mapping[str, bool] = field(default_factory=dict)
-
-    @property
-    def reads(self) -> list[Read]:
-        return [read for read in self.metric.reads if read.when is None or self.options.get(read.when)]
-
-    def key(self, read: Read) -> _Key:
-        """Return what tells apart how it is read."""
-        bots = frozenset(self.question.bots if "bots" in read.passes else ())
-        return _Key(read.dataset, read.is_whole, bots, (self.question.since, self.question.until) if read.alone else None)
-
-    def compute(self, found: Mapping[_Key, _Found]) -> pd.DataFrame:
-        """Return the metric, without the repositories of which one of its datasets could not be read.
-
-        Half of what a number is made of would give another number, not an incomplete one.
-        """
-        used = [(read, found[self.key(read)]) for read in self.reads]
-        skipped = [
-            {"repository": one.repository, "dataset": read.dataset, "error": str(one.error)}
-            for read, dataset in used
-            for one in dataset.reading.skipped
-        ]
-        left_out = {one["repository"] for one in skipped}
-        frames = {
-            read.dataset: read.cut(dataset.frame[~dataset.frame["repository"].isin(left_out)], self.question)
-            if left_out
-            else read.cut(dataset.frame, self.question)
-            for read, dataset in used
-        }
-        self._check_incidents([dataset for _, dataset in used])
-        metric = self.metric.compute(frames, self.question)
-        metric.attrs["skipped"] = skipped
-        incomplete = {one: None for _, dataset in used for one in dataset.reading.incomplete}
-        metric.attrs["incomplete"] = [one.as_dict() for one in [*incomplete][:_MOST_NAMED]]
-        return metric
-
-    def _check_incidents(self, used: Collection[_Found]) -> None:
-        """Warn of incidents of repositories that were not read: they count nowhere."""
-        if self.question.incidents is None:
-            return
-        read = {one.repository for dataset in used for one in dataset.reading.results}
-        if unknown := sorted(set(self.question.incidents["repository"]) - read):
-            log.warning("Incidents of repositories that were not read do not count: %s", ", ".join(unknown))
-
-
-class _Key(NamedTuple):
-    """What can not be read together: timelines from the beginning would cost too much, and each question has its machines."""
-
-    dataset: str
-    is_whole: bool
-    bots: frozenset[str]
-    period: tuple[datetime | None, datetime | None] | None
-
-
-class _Plan:
-    """How a dataset is read so that it is enough for several metrics."""
-
-    def __init__(self, dataset: str) -> None:
-        self.dataset = dataset
-        self.options: dict[str, Any] = {}
-        self._begins: list[datetime | None] = []
-        self._ends: list[datetime | None] = []
-
-    def add(self, read: Read, job: _Job) -> None:
-        """Make it enough for one more."""
-        self._begins.append(read.begin(job.question.since))
-        self._ends.append(read.end(job.question.until))
-        self.options |= {**(read.options or {}), **{name: True for name in read.passes if job.options.get(name)}}
-        if "bots" in read.passes and job.question.bots:
-            self.options["bots"] = job.question.bots
-
-    @property
-    def begin(self) -> datetime | None:
-        return None if None in self._begins else min(one for one in self._begins if one)
-
-    @property
-    def end(self) -> datetime | None:
-        return None if None in self._ends else max(one for one in self._ends if one)
-
-    def covers(self, reviews: _Plan) -> bool:
-        """Return whether reading pull requests so reads their reviews too, or more of them."""
-        is_long_enough = self.begin is None or (reviews.begin is not None and self.begin <= reviews.begin)
-        return is_long_enough and bool(self.options.get("with_activity"))
-
-
-def check_metric(name: str, group_by: Sequence[str] | str | None, options: dict[str, Any]) -> Metric:
-    """Return a metric by name, if it can be asked for so.
-
-    :param group_by: what it shall be grouped by
-    :param options: its options
-    :raises ValueError: there is no such metric, it can not be grouped, or an option is of another one
-    """
-    if name not in METRICS:
-        raise ValueError(f"There is no metric {name!r}; expected one of {', '.join(METRICS)}")
-    metric = METRICS[name]
-    if group_by is not None and metric.by is None:
-        raise ValueError(f"Metric {name!r} can not be grouped: its rows are what it is about; leave group_by out")
-    if wrong := sorted(option for option, value in options.items() if value and option not in metric.options):
-        raise ValueError(f"Metric {name!r} has no {', '.join(wrong)}; it has {', '.join(sorted(metric.options)) or 'no options'}")
-    return metric
+        return read_metrics(self, asked, repositories, on_repository_error=on_repository_error)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowException, AirflowOptionalProviderFeatureException, BaseHook
 
 from airflow_provider_bitbucket.hooks.frames import BitbucketFramesMixin
-from airflow_provider_bitbucket.hooks.lineage import tell_table
 from airflow_provider_bitbucket.parameters import one_of, required_name
 
 if TYPE_CHECKING:
@@ -44,20 +43,21 @@ class BitbucketSqlMixin(BitbucketFramesMixin):
         :param table: ``table`` or ``schema.table``
         :param sql_conn_id: connection of a database, such as PostgreSQL, MySQL or SQLite
         :param repositories: slugs, or one; None: all repositories of the workspace
-        :param since: first moment, ISO 8601 text or datetime; None: from the beginning
-        :param until: first moment that is too late; None: until now
+        :param since: inclusive start of the interval, ISO 8601 text or datetime; None: from the beginning
+        :param until: exclusive end of the interval; None: until now
         :param mode: ``upsert``: a row takes the place of the one with the same key; ``replace``: what is read takes the place
             of all rows of the same repositories, so that it allows of no ``since`` and ``until``
         :param options: further parameters of :meth:`read` and of the dataset
         :return: ``table``, ``dataset``, ``rows``, ``repositories`` (what each cost), ``skipped`` and ``incomplete``
-        :raises ValueError: no such mode, dataset or moment; the table is there for something else
+        :raises ValueError: unknown mode or dataset, malformed timestamp, or a table that this provider did not create
         :raises AirflowOptionalProviderFeatureException: a package for this database is missing; names it
-        :raises BitbucketError: a repository can not be read; nothing was written
+        :raises BitbucketError: a repository cannot be read; nothing was written
         """
         return self.save_sql(self.read(dataset, repositories, since, until, **options), table, sql_conn_id, mode)
 
     def save_sql(self, reading: Extraction, table: str, sql_conn_id: str, mode: str = "upsert") -> dict[str, Any]:
         """Read and write to a table, as :meth:`write_sql` does."""
+        from airflow_provider_bitbucket.hooks.lineage import report_table
         from airflow_provider_bitbucket.sinks.sql import SqlTable, write_sql
 
         check_mode(mode)
@@ -70,7 +70,7 @@ class BitbucketSqlMixin(BitbucketFramesMixin):
         target = SqlTable(reading.dataset.schema, engine, table)
         target.prepare()  # before the requests are spent
         rows = write_sql(reading, target, replace=mode == "replace")
-        tell_table(self, engine, table)
+        report_table(self, engine, table)
         return {
             "table": table,
             "dataset": reading.dataset.name,

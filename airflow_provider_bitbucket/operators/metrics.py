@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.hooks.metrics import check_metric
+from airflow_provider_bitbucket.hooks.metric_reading import check_metric
 from airflow_provider_bitbucket.operators.frames import BitbucketFrameOperator
 from airflow_provider_bitbucket.parameters import Templated, flag, names, normalize, records
 

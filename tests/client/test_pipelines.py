@@ -335,7 +335,7 @@ class TestLogs:
     def test_a_failure_is_explained_by_step_failed_tests_and_end_of_log(self, client: BitbucketClient, broken: str) -> None:
         told = client.pipelines.failure_details("api", client.pipelines.outcome("api", broken), log_lines=2)
         lines = told.splitlines()
-        assert lines[0] == "Step Test: FAILED"
+        assert lines[0] == "Step 'Test': FAILED"
         assert len([line for line in lines if line.startswith("  failed test: ") and "test_" in line]) == 10
         assert "  failed test: ... 14 in all" in lines
         assert [line for line in lines if line.startswith("  | ")][-1] == "  | Step result: FAILED"
@@ -363,5 +363,5 @@ class TestLogs:
             server.answer(f"/2.0/repositories/acme/api/pipelines/%7B{uuid[1:-1]}%7D/steps", {"values": steps})
             client = BitbucketClient(bitbucket.AccessToken("t"), "acme", server.api_url)
             lines = client.pipelines.failure_details("api", outcome).splitlines()
-        assert lines[:2] == ["Step S0: ERROR", "  The image could not be pulled"]
+        assert lines[:2] == ["Step 'S0': ERROR", "  The image could not be pulled"]
         assert lines[-1] == "... and 2 more failed steps"

@@ -59,6 +59,17 @@ def test_every_dataset_has_a_method_of_its_own(hook: BitbucketHook, bitbucket_em
     assert inspect.getdoc(getattr(BitbucketHook, f"get_{dataset}_df"))
 
 
+@pytest.mark.parametrize("dataset", [name for name in DATASETS if name not in ("members", "environments")])
+def test_every_dataset_method_passes_its_interval_on(hook: BitbucketHook, bitbucket_emulator: BitbucketEmulator, dataset: str):
+    deploy(bitbucket_emulator)
+    method = getattr(hook, f"get_{dataset}_df")
+    whole = method()
+    assert len(method(since="2001-01-01", until="2099-01-01")) == len(whole)
+    for nothing in ({"since": "2099-01-01"}, {"until": "2001-01-01"}):
+        pd.testing.assert_frame_equal(method("api", **nothing), hook.get_df(dataset, "api", **nothing))
+        assert method("api", **nothing).empty
+
+
 def test_a_dataset_can_go_straight_to_a_file(hook: BitbucketHook, tmp_path: Path):
     written = hook.write_parquet("pull_requests", f"file://{tmp_path}/prs.parquet", "api", with_activity=True)
     assert written["rows"] == 2

@@ -295,7 +295,7 @@ def test_a_metric_that_does_not_exist_is_refused_when_the_dag_is_parsed():
         ({"metric": "dora", "with_steps": True}, "Metric 'dora' has no with_steps; it has incidents"),
         ({"metric": "throughput", "incidents": []}, "Metric 'throughput' has no incidents; it has with_diffstat"),
         ({"metric": "cycle_time", "with_steps": True}, "it has with_commits, with_deployments, with_diffstat"),
-        ({"metric": "stale_branches", "group_by": ["week"]}, "Metric 'stale_branches' can not be grouped"),
+        ({"metric": "stale_branches", "group_by": ["week"]}, "Metric 'stale_branches' does not support group_by"),
     ],
 )
 def test_what_a_metric_can_not_do_is_refused_when_the_dag_is_parsed(parameters: dict[str, Any], sentence: str):

@@ -58,7 +58,7 @@ def test_no_step_is_asked_for_when_none_is_wanted(bitbucket: BitbucketEmulator, 
     bitbucket.script("api", "default", steps=[{"name": "Build", "seconds": 10, "result": "FAILED"}])
     run = trigger(deferrable=False, log_steps="none")
     assert run.state == "failed"
-    assert "Step Build: FAILED" in str(run.error), "the error says which"
+    assert "Step 'Build': FAILED" in str(run.error), "the error says which"
     assert "  | " not in str(run.error)
     assert bitbucket.requests().get(LOG, 0) == 0
 
