@@ -19,6 +19,7 @@ CHECKED: tuple[str, ...] = (
     "CONTRIBUTING.md",
     "Makefile",
     "README.md",
+    "airflow_provider_bitbucket/client",
     "airflow_provider_bitbucket/metrics",
     "airflow_provider_bitbucket/parameters",
     "airflow_provider_bitbucket/report",

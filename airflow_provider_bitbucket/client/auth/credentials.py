@@ -16,7 +16,7 @@ from airflow_provider_bitbucket.client.transport.signing import Auth
 
 
 def basic(user: str, password: str) -> str:
-    """Return the text of a Basic header: everybody can read the password from it."""
+    """Return the text of a Basic header: anyone can read the password from it."""
     return base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
 
 
