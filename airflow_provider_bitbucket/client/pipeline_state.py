@@ -113,7 +113,7 @@ def evaluate(pipeline: Mapping[str, Any], results_url: str, *, strict: bool = Tr
 
     :param pipeline: as Bitbucket gives it; its ``links`` lead to an internal host and are not used
     :param results_url: address of the repository's results, ``https://bitbucket.org/acme/api/pipelines/results``
-    :param strict: False: the status of a completed pipeline without a readable result is unknown, for callers that do not wait for it
+    :param strict: False: the status of a completed pipeline without a readable result is unknown, for callers that do not wait
     :raises BitbucketServerError: the response is malformed: it does not name the pipeline, or the pipeline is completed and has
         no readable result. It says nothing about the end of any pipeline.
     """
