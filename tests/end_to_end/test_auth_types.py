@@ -168,7 +168,7 @@ def test_a_missing_scope_and_a_revoked_credential_say_so(ran: Site, auth_type: s
     revoked = ran.log("revoked", auth_type)
     assert "BitbucketAuthError" in revoked or "OAuthRefusedError" in revoked
     if auth_type == "oauth":
-        assert "The Bitbucket login of 'priya' is over" in revoked
+        assert "The Bitbucket login of 'priya' has expired" in revoked
         assert "airflow bitbucket login" in revoked
 
 

@@ -273,7 +273,7 @@ class TestWhatToRun:
         self, bitbucket: BitbucketEmulator, trigger: Trigger, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(
-            "airflow_provider_bitbucket.client.transport.session._MOST_SPACING", 0
+            "airflow_provider_bitbucket.client.transport.sender._MOST_SPACING", 0
         )  # a tenth of a second is long here
         number = self.pull_request()
         BitbucketHook().get_conn().budget.learn({"X-RateLimit-Limit": "36000", "X-RateLimit-NearLimit": "true"})

@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import Any
 
 import requests
+from urllib3.exceptions import LocationParseError
 
 from airflow_provider_bitbucket.client.transport.deadlines import DeadlineAdapter, response_deadline
 from airflow_provider_bitbucket.client.transport.responses import read_body
@@ -44,7 +45,10 @@ class PlainSession(requests.Session):
         :raises requests.RequestException: there is no response, or it is incomplete or too large
         """
         with response_deadline(seconds):
-            response = self.request(method, url, allow_redirects=False, stream=True, **options)
+            try:
+                response = self.request(method, url, allow_redirects=False, stream=True, **options)
+            except LocationParseError as error:  # a host name that only fails when it is looked up, such as "x.."
+                raise requests.exceptions.InvalidURL(f"The host name cannot be used: {error}") from None
             if not stream or response.status_code >= 300:
                 read_body(response, part)
         return response
