@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from statistics import median_low
@@ -251,9 +252,15 @@ class BitbucketPipelineTrigger(waits.BitbucketWaitTrigger):
         return PipelineEvent(status="lost", pipeline={"uuid": self.pipeline}, message=message)
 
     async def on_kill(self) -> None:
-        """Stop the pipeline when a person ends the deferred task; Airflow 3.3 and newer call this."""
-        if not self.cancel_on_kill:
-            return
+        """Stop the pipeline when a person ends the deferred task; Airflow 3.3 and newer call this.
+
+        Airflow cancels a trigger again while this is running, if it takes more than some seconds: that does not end it.
+        """
+        if self.cancel_on_kill:
+            self._kill = asyncio.ensure_future(self._stop_unless_wanted())  # kept, else it could be collected as garbage
+            await asyncio.shield(self._kill)
+
+    async def _stop_unless_wanted(self) -> None:
         if self.task_instance is not None:
             # Airflow also cancels the triggers of a triggerer that was suspended while another one took them over.
             decision = await sync_to_async(decide_deferred, thread_sensitive=False)(self.task_instance)

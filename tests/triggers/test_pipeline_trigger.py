@@ -139,6 +139,25 @@ def test_a_kill_stops_only_what_the_task_itself_started(
     assert client.pipelines.outcome("api", started["uuid"]).is_terminal is cancel_on_kill
 
 
+def test_a_kill_that_takes_long_stops_the_pipeline_though_airflow_cancels_it(
+    bitbucket_emulator: BitbucketEmulator, client: BitbucketClient
+) -> None:
+    started = client.pipelines.trigger("api", branch="main")
+    trigger = make(started["uuid"], cancel_on_kill=True)
+
+    async def cancelled() -> None:
+        kill = asyncio.create_task(trigger.on_kill())
+        await asyncio.sleep(0)  # it has begun
+        kill.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await kill
+        await trigger._kill
+
+    asyncio.run(cancelled())
+    bitbucket_emulator.clock(advance=5)
+    assert client.pipelines.outcome("api", started["uuid"]).is_terminal
+
+
 @pytest.mark.parametrize(("state", "stopped"), [("deferred", False), ("failed", True), (None, True)])
 def test_a_triggerer_that_another_one_has_replaced_does_not_stop_the_pipeline(
     bitbucket_emulator: BitbucketEmulator, client: BitbucketClient, state: str | None, stopped: bool
