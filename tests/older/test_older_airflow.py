@@ -53,7 +53,8 @@ def test_the_connection_form_has_labelled_fields() -> None:
     meta = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("FORM")).removeprefix("FORM"))
     assert meta["hook_name"] == "Bitbucket Cloud"
     fields = meta["extra_fields"]
-    assert set(fields) == {"workspace", "auth_type", "default_user", "user", "scopes", "callback_url"}
+    own = {"workspace", "auth_type", "default_user", "user", "scopes", "callback_url"}
+    assert set(fields) == own | {"verify", "proxies", "timeout", "rate_limit"}
     enum = ["api_token", "api_token_per_user", "access_token", "oauth_client_credentials", "oauth"]
     assert fields["auth_type"]["schema"]["enum"] == enum
     assert meta["standard_fields"]["host"]["title"] == "API base URL"
