@@ -22,15 +22,15 @@ class BitbucketPipelineTimeoutError(AirflowException):
 
 
 class BitbucketLostError(AirflowException):
-    """Bitbucket no longer tells of what a sensor waits for (gone, or the credentials lost access)."""
+    """Bitbucket no longer reports the subject of a sensor (gone, or the credentials lost access)."""
 
 
 class BitbucketPipelineLostError(BitbucketLostError):
-    """Bitbucket no longer tells how the pipeline is doing (gone, or the credentials lost access)."""
+    """Bitbucket no longer reports the pipeline (gone, or the credentials lost access)."""
 
 
 class BitbucketPipelinePausedError(AirflowException):
-    """The pipeline waits for a person, and the task was told not to; the message links to the page where to click."""
+    """The pipeline is paused and ``on_paused`` is ``fail``; the message links to the pipeline."""
 
 
 class BitbucketPipelineNotStoppedError(AirflowException):
@@ -38,4 +38,4 @@ class BitbucketPipelineNotStoppedError(AirflowException):
 
 
 class BitbucketAmbiguousStartError(AirflowFailException):
-    """It can not be told which of several pipelines the task has started; the message lists them. Not retried."""
+    """The pipeline that the task started cannot be identified; the message lists the candidates. Not retried."""

@@ -74,7 +74,7 @@ if TYPE_CHECKING:
 
 
 class BitbucketTriggerPipelineOperator(LiteralMappingMixin, BaseOperator):
-    """Start a Bitbucket pipeline and, unless told otherwise, wait until it is done.
+    """Start a Bitbucket pipeline and, by default, wait until it has finished.
 
     The task fails when the pipeline does not end successfully; the error names the failed step, the end of its log and
     the failed test cases. Ending the task (marking or clearing it, stopping its run) stops the pipeline, as does a timeout. A
@@ -96,10 +96,10 @@ class BitbucketTriggerPipelineOperator(LiteralMappingMixin, BaseOperator):
         ``{"key": ..., "value": ..., "secured": True}``; the values of secured ones are masked in Airflow and in Bitbucket
     :param wait_for_completion: False: succeed as soon as the pipeline is started
     :param deferrable: wait in the triggerer instead of a worker; default: ``[operators] default_deferrable``
-    :param poll_interval: seconds between two looks at the pipeline
+    :param poll_interval: seconds between two polls of the pipeline
     :param timeout: seconds from the start of the pipeline until it is stopped and the task fails. ``execution_timeout``, from
         the start of the task, is honoured too, also while deferred.
-    :param stop_on_timeout: False: after a timeout the pipeline goes on; a retry waits for it again
+    :param stop_on_timeout: False: after a timeout the pipeline continues; a retry waits for it again
     :param cancel_on_kill: False: the pipeline continues when the task is marked, cleared or killed, or its run is stopped
     :param on_paused: ``fail``: do not wait for a pipeline that is paused at a manual step, or halted; it is left as it is
     :param reuse_running: go on with a pipeline of the same target and selector that is running already, whoever started it and
@@ -231,13 +231,13 @@ class BitbucketTriggerPipelineOperator(LiteralMappingMixin, BaseOperator):
         return explaining_hook(self.bitbucket_conn_id, self.workspace, self.run_as)
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Start the pipeline, or go on with the one that an earlier try started, and wait for it.
+        """Start the pipeline, or continue with the one that an earlier try started, and wait for it.
 
         :return: what is worth knowing about the pipeline, JSON-native
         :raises BitbucketPipelineFailedError: it ended and was not successful
         :raises BitbucketPipelinePausedError: it waits for a person, and ``on_paused`` is ``fail``
         :raises BitbucketPipelineTimeoutError: it did not end in time, and was stopped
-        :raises BitbucketAmbiguousStartError: it can not be told which pipeline an interrupted start has left behind
+        :raises BitbucketAmbiguousStartError: the pipeline of an interrupted start cannot be identified
         """
         began = time.time()
         self._attempt = TaskAttempt(context)
@@ -253,7 +253,7 @@ class BitbucketTriggerPipelineOperator(LiteralMappingMixin, BaseOperator):
             run_as=self.hook.acting_user(),
             on_paused=self.on_paused,
         )
-        check_serializable(trigger)  # what can not be deferred must not be started
+        check_serializable(trigger)  # a task that cannot be deferred must not start a pipeline
         look_with = self._polling.get_conn()  # now, because a kill may come at any time after the start
 
         outcome, own = self._start(context)
@@ -264,7 +264,7 @@ class BitbucketTriggerPipelineOperator(LiteralMappingMixin, BaseOperator):
 
         trigger.deadline = self._deadline(began)
         watch = self._watch(outcome.uuid, trigger.deadline)
-        event = watch.look(look_with)  # one look before deferring: a broken bitbucket-pipelines.yml ends it at once
+        event = watch.look(look_with)  # one poll before deferring: a broken bitbucket-pipelines.yml ends it at once
         if event is None and self.deferrable:
             self._kill.check(outcome.url)
             trigger.pipeline, trigger.told, trigger.cancel_on_kill = outcome.uuid, watch.told, own and self.cancel_on_kill
@@ -279,7 +279,7 @@ class BitbucketTriggerPipelineOperator(LiteralMappingMixin, BaseOperator):
         return self._conclude(event, own, steps)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None, own: bool = True) -> dict[str, Any]:
-        """Go on after the wait in the triggerer; returns and raises as :meth:`execute`."""
+        """Continue after the wait in the triggerer; returns and raises as :meth:`execute`."""
         self._attempt = TaskAttempt(context)
         normalize(self, self.parameter_kinds)
         return self._conclude(checked_event(event), own)
@@ -431,7 +431,7 @@ def _is_secured(variable: Any) -> bool:
 
 
 class BitbucketStopPipelineOperator(LiteralMappingMixin, BaseOperator):
-    """Stop a pipeline and wait until it is over. One that is over already is no failure.
+    """Stop a pipeline and wait until it has finished. A pipeline that has already finished is no failure.
 
     Return value: the same small dictionary about the pipeline as :class:`BitbucketTriggerPipelineOperator` has.
 

@@ -89,7 +89,7 @@ def started_since(
 
 
 def unfinished(client: BitbucketClient, repository: str, target: PipelineTarget) -> list[dict[str, Any]]:
-    """Return the unfinished pipelines that may match a target, newest first, whoever started them.
+    """Return the unfinished pipelines that may match a target, newest first, started by any account.
 
     Costs one request; reads the newest 100. One that is being parsed may turn out not to match: see :func:`shows_selector`.
 

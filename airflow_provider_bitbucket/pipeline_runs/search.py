@@ -128,7 +128,7 @@ class PipelineSearch:
         return self._select(outcomes, is_certain, "of an earlier attempt")
 
     def find_reusable(self) -> PipelineOutcome | None:
-        """Return the newest unfinished pipeline of the target, whoever started it.
+        """Return the newest unfinished pipeline of the target, started by any account.
 
         Costs one request, and more while a candidate is being parsed.
         """

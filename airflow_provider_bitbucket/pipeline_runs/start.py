@@ -72,7 +72,7 @@ class PipelineStart:
     :param earlier: used where no record is kept; None for the first attempt
     :param others: returns the uuids of pipelines that other tasks of the DAG run have started
     :param wait: whether the task waits for the pipeline to finish; else a pipeline that was started is sufficient
-    :param reuse_running: adopt a running pipeline of the same target, whoever started it
+    :param reuse_running: adopt a running pipeline of the same target, started by any account
     :param on_ambiguous: what to do when the task's pipeline cannot be identified
     :param check_wanted: called right before each start; raises when the pipeline is no longer wanted
     :param log: the task's logger
@@ -131,7 +131,7 @@ class PipelineStart:
         """Return the pipeline of an earlier attempt, None if a new one is needed."""
         record = self._record.read()
         if record is None:
-            # _reused() finds a running pipeline, whoever started it.
+            # _reused() finds a running pipeline of any account.
             return None if self._record.is_kept or self._reuse_running else self._adopt(self._find_running(), own=True)
         if record["asked"] != self._asked:
             self._log.warning("An earlier attempt started another pipeline (%s); it is left alone.", record["asked"])
