@@ -91,7 +91,9 @@ class _Check:
         except BitbucketPermissionError:
             # Access tokens are nobody's, and API tokens may lack the scope: both can be good for all else.
             return f"The {self._client.auth.kind} works; Bitbucket does not tell whose it is."
-        return f"Connected as {account.get('display_name') or account.get('nickname') or account['uuid']}."
+        if name := _text_of(account, "display_name", "nickname", "uuid"):
+            return f"Connected as {name}."
+        raise ValueError("an account without a name")
 
     def workspace(self) -> str:
         from airflow_provider_bitbucket.client import BitbucketGoneError, BitbucketNotFoundError, BitbucketPermissionError
@@ -101,7 +103,7 @@ class _Check:
             return "No workspace is set: fill it in here, or name it in every task (workspace=..., or 'workspace/repository')."
         refusals = (BitbucketPermissionError, BitbucketNotFoundError, BitbucketGoneError)
         try:
-            return f"Workspace: {self._get(self._client.workspace_path()).get('name') or workspace}."
+            return f"Workspace: {_text_of(self._get(self._client.workspace_path()), 'name') or workspace}."
         except refusals:
             pass  # repository access tokens and tokens without the workspace scope may still reach the repositories
         try:
@@ -138,3 +140,11 @@ class _Check:
         if not isinstance(body, dict):
             raise ValueError("not an object")  # noqa: TRY004 - like what is no JSON at all: not Bitbucket
         return body
+
+
+def _text_of(account: dict[str, Any], *fields: str) -> str:
+    """Return the first of some fields that is a text with something in it, on one line; empty if there is none."""
+    from airflow_provider_bitbucket.client.transport.text import one_line
+
+    texts = (value for value in map(account.get, fields) if isinstance(value, str))
+    return next((shown for text in texts if (shown := one_line(text))), "")
