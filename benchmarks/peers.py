@@ -134,8 +134,8 @@ def client_of(bitbucket: BitbucketEmulator) -> BitbucketClient:
 def contest(make: Callable[[int, bool], pd.DataFrame], port: int, with_reviews: bool, parent: Connection) -> None:
     """Create a frame and send its costs and contents."""
     import pandas  # noqa: F401 - what is imported is no part of the job
-    import pyarrow  # noqa: F401
-    from atlassian.bitbucket import Cloud  # noqa: F401
+    import pyarrow  # noqa: F401 - imported before the clock starts
+    from atlassian.bitbucket import Cloud  # noqa: F401 - as above
 
     before, began = psutil.Process().memory_info().rss / 1e6, time.monotonic()
     frame = make(port, with_reviews)

@@ -125,8 +125,8 @@ def by_next(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[Row]
 def by_next_without_gaps(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[Row]:
     """Yield the values of a list whose rows can vanish, by following ``next``; those of some pages twice.
 
-    What vanishes from a page that was read moves the rows behind it up, over the edge of that page. ``size`` shows it, unless
-    as many were added at the same time; then as many pages before are read again as the rows can have moved.
+    If a row of an earlier page vanishes, later rows move up, and some of them move onto a page that has been read already. A
+    smaller ``size`` shows that, unless as many rows were added; then the pages that those rows can be on are read again.
 
     :raises BitbucketServerError: it is no list, or rows keep vanishing while it is read
     """

@@ -122,7 +122,8 @@ def variables(parameter: str, value: Any) -> dict[str, str] | list[Any] | None:
         return {text(f"A key of {parameter}", key): text(f"{parameter}[{key!r}]", one) for key, one in found.items()}
     if isinstance(found, str | bytes) or not isinstance(found, Sequence):
         got = type(value).__name__  # not the value, which may be a secret
-        raise ValueError(f"{parameter} is a {got}; expected {{'KEY': 'value'}} or a list of variables")  # noqa: TRY004
+        expected = "expected {'KEY': 'value'} or a list of variables"
+        raise ValueError(f"{parameter} is a {got}; {expected}")  # noqa: TRY004 - bad parameters are all ValueErrors
     return [_variable(parameter, one) for one in found]
 
 
