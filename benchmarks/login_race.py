@@ -69,7 +69,7 @@ def open_store(path: str | None) -> TokenStore:
     """Return the store of a race: a file, or (None) Airflow's Variables."""
     if path:
         return FileStore(path)
-    from airflow_provider_bitbucket.hooks.token_store import VariableStore
+    from airflow_provider_bitbucket.hooks.credentials.token_store import VariableStore
 
     return VariableStore()
 

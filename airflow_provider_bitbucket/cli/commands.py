@@ -20,10 +20,10 @@ from airflow_provider_bitbucket.cli.callback import LOOPBACK, Listener, LoginDen
 from airflow_provider_bitbucket.client import AccessToken, BitbucketClient, BitbucketError, BitbucketPermissionError, Login
 from airflow_provider_bitbucket.client.auth.login import WARN_BEFORE_SECONDS
 from airflow_provider_bitbucket.client.transport.addresses import Address
-from airflow_provider_bitbucket.hooks.acting_user import as_key, given
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.hooks.check import check_connection
-from airflow_provider_bitbucket.hooks.connection import (
+from airflow_provider_bitbucket.hooks.credentials.acting_user import as_key, given
+from airflow_provider_bitbucket.hooks.credentials.connection import (
     PER_USER,
     auth_type_of,
     base_url_of,
@@ -32,7 +32,7 @@ from airflow_provider_bitbucket.hooks.connection import (
     read_consumer,
     user_of,
 )
-from airflow_provider_bitbucket.hooks.logins import Logins
+from airflow_provider_bitbucket.hooks.credentials.logins import Logins
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Connection

@@ -39,8 +39,14 @@ class Api(Protocol):
     def get_page(self, path: str, params: Mapping[str, Any] | None = None, *, follow_next: bool = True) -> dict[str, Any]:
         """Return a page of a list."""
 
-    def post(self, path: str, json: Any = None) -> dict[str, Any]:
+    def post(self, path: str, json: Any = None, *, idempotent: bool = False) -> dict[str, Any]:
         """Post JSON and return the JSON object of the response."""
+
+    def put(self, path: str, json: Any = None) -> dict[str, Any]:
+        """Put JSON and return the JSON object of the response."""
+
+    def delete(self, path: str, params: Mapping[str, Any] | None = None) -> None:
+        """Delete what is at a path."""
 
     def paginate(
         self,

@@ -190,13 +190,29 @@ class BitbucketClient:
         page: dict[str, Any] = self._session.request("GET", path, params=params, object_only=True, check=check).document
         return page
 
-    def post(self, path: str, json: Any = None) -> dict[str, Any]:
+    def post(self, path: str, json: Any = None, *, idempotent: bool = False) -> dict[str, Any]:
         """Post JSON and return the JSON object that comes back; an empty one when nothing does.
 
+        :param idempotent: True: sending it twice does the same as once, so it is sent again when its answer was lost
         :raises BitbucketAmbiguousError: it was sent and its answer was lost
         :raises BitbucketError: another of its kinds, with Bitbucket's own sentence
         """
-        return self._session.request("POST", path, json=json, object_only=True).document or {}
+        return self._session.request("POST", path, json=json, object_only=True, idempotent=idempotent).document or {}
+
+    def put(self, path: str, json: Any = None) -> dict[str, Any]:
+        """Put JSON, again when the answer was lost, and return the JSON object that comes back; an empty one when nothing does.
+
+        :raises BitbucketError: one of its kinds, with Bitbucket's own sentence
+        """
+        return self._session.request("PUT", path, json=json, object_only=True).document or {}
+
+    def delete(self, path: str, params: Mapping[str, Any] | None = None) -> None:
+        """Delete what is at a path, again when the answer was lost.
+
+        :raises BitbucketNotFoundError: there is nothing, or an earlier attempt whose answer was lost has deleted it
+        :raises BitbucketError: another of its kinds, with Bitbucket's own sentence
+        """
+        self._session.request("DELETE", path, params=params, headers={"Accept": "*/*"})
 
     def paginate(
         self,

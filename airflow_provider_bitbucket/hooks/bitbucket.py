@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import AirflowException, BaseHook, mask
 
 from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError, BitbucketUserError
 from airflow_provider_bitbucket.get_provider_info import CONNECTION_TYPE
-from airflow_provider_bitbucket.hooks.acting_user import acting_user
+from airflow_provider_bitbucket.hooks.credentials.acting_user import acting_user
 from airflow_provider_bitbucket.hooks.metrics import BitbucketMetricsMixin
 from airflow_provider_bitbucket.hooks.sql import BitbucketSqlMixin
 from airflow_provider_bitbucket.parameters import name as as_name
@@ -123,7 +123,7 @@ class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
 
     def _make_client(self) -> BitbucketClient:
         from airflow_provider_bitbucket.client import BitbucketClient
-        from airflow_provider_bitbucket.hooks.connection import read_connection
+        from airflow_provider_bitbucket.hooks.credentials.connection import read_connection
 
         settings = read_connection(
             self.get_connection(self.bitbucket_conn_id),
@@ -159,8 +159,8 @@ class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
         :return: ``user``, ``account`` and ``problem`` (None: renewed), one for each login
         :raises BitbucketConfigurationError: the connection is not of auth type ``oauth``
         """
-        from airflow_provider_bitbucket.hooks.connection import read_consumer
-        from airflow_provider_bitbucket.hooks.logins import Logins
+        from airflow_provider_bitbucket.hooks.credentials.connection import read_consumer
+        from airflow_provider_bitbucket.hooks.credentials.logins import Logins
 
         consumer = read_consumer(self.get_connection(self.bitbucket_conn_id), on_secret=mask_secret)
         return Logins(self.bitbucket_conn_id).renew_all(consumer)

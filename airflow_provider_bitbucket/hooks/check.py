@@ -52,7 +52,7 @@ def check_shared_part(connection: Connection, problem: str) -> tuple[bool, str]:
     from airflow.providers.common.compat.sdk import mask_secret
 
     from airflow_provider_bitbucket.client import BitbucketError
-    from airflow_provider_bitbucket.hooks.connection import auth_type_of, read_consumer
+    from airflow_provider_bitbucket.hooks.credentials.connection import auth_type_of, read_consumer
 
     if auth_type_of(connection) == "oauth":
         try:

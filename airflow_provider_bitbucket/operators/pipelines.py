@@ -19,8 +19,8 @@ from airflow_provider_bitbucket.exceptions import (
     BitbucketPipelinePausedError,
     BitbucketPipelineTimeoutError,
 )
-from airflow_provider_bitbucket.hooks.acting_user import CONNECTION_KINDS
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+from airflow_provider_bitbucket.hooks.credentials.acting_user import CONNECTION_KINDS
 from airflow_provider_bitbucket.hooks.pipelines import explaining_hook, named_pipeline
 from airflow_provider_bitbucket.hooks.rendering import LiteralMappingMixin
 from airflow_provider_bitbucket.hooks.start_record import StartRecord, earlier_attempts, sibling_pipelines

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import BaseOperator
 
-from airflow_provider_bitbucket.hooks.acting_user import CONNECTION_KINDS
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+from airflow_provider_bitbucket.hooks.credentials.acting_user import CONNECTION_KINDS
 from airflow_provider_bitbucket.hooks.rendering import LiteralMappingMixin
 from airflow_provider_bitbucket.parameters import Kind, Templated, name, normalize, required_number, timestamp
 

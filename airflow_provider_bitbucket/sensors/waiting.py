@@ -19,8 +19,8 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_bitbucket.exceptions import BitbucketLostError
-from airflow_provider_bitbucket.hooks.acting_user import CONNECTION_KINDS
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+from airflow_provider_bitbucket.hooks.credentials.acting_user import CONNECTION_KINDS
 from airflow_provider_bitbucket.hooks.rendering import LiteralMappingMixin
 from airflow_provider_bitbucket.parameters import Kind, Templated, flag, normalize, required_name, seconds
 from airflow_provider_bitbucket.triggers.waiting import BitbucketWaitTrigger, Watch, checked_event, look, polling_hook

@@ -20,7 +20,7 @@ from airflow_provider_bitbucket.cli.__main__ import main
 from airflow_provider_bitbucket.client import Login, OAuthTokens
 from airflow_provider_bitbucket.exceptions import BitbucketUserError
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
-from airflow_provider_bitbucket.hooks.logins import Logins
+from airflow_provider_bitbucket.hooks.credentials.logins import Logins
 from airflow_provider_bitbucket.testing import connection_json
 from bitbucket_cloud_emulator import BitbucketEmulator
 from demo.local_airflow import free_port

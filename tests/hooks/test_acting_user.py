@@ -11,8 +11,8 @@ import pytest
 from airflow.sdk import DAG, task
 
 from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError, BitbucketUserError
-from airflow_provider_bitbucket.hooks.acting_user import as_key
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+from airflow_provider_bitbucket.hooks.credentials.acting_user import as_key
 from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
 from airflow_provider_bitbucket.sensors.pipelines import BitbucketPipelineSensor
 from airflow_provider_bitbucket.testing import connection_json

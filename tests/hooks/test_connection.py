@@ -16,7 +16,7 @@ from urllib3.util import parse_url
 from airflow_provider_bitbucket.client import AccessToken, ApiToken, OAuthClientCredentials
 from airflow_provider_bitbucket.client.transport.addresses import ApiAddress
 from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError
-from airflow_provider_bitbucket.hooks.connection import ConnectionSettings, read_connection
+from airflow_provider_bitbucket.hooks.credentials.connection import ConnectionSettings, read_connection
 
 
 def read(extra: Any = None, *, secrets: list[str] | None = None, **fields: Any) -> ConnectionSettings:

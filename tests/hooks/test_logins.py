@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_bitbucket.client import Login, OAuthTokens
-from airflow_provider_bitbucket.hooks.logins import Logins
+from airflow_provider_bitbucket.hooks.credentials.logins import Logins
 
 USERS = ["anna", "ben", "cleo"]
 

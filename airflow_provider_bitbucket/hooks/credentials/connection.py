@@ -11,9 +11,9 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError, BitbucketUserError
 from airflow_provider_bitbucket.get_provider_info import CONNECTION_TYPE
-from airflow_provider_bitbucket.hooks.acting_user import as_key, given, who_triggered
-from airflow_provider_bitbucket.hooks.client_options import proxy_passwords, read_client_options, warn_about
-from airflow_provider_bitbucket.hooks.logins import Logins
+from airflow_provider_bitbucket.hooks.credentials.acting_user import as_key, given, who_triggered
+from airflow_provider_bitbucket.hooks.credentials.client_options import proxy_passwords, read_client_options, warn_about
+from airflow_provider_bitbucket.hooks.credentials.logins import Logins
 from airflow_provider_bitbucket.parameters import shown
 
 if TYPE_CHECKING:

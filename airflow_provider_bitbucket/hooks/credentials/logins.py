@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.exceptions import BitbucketUserError
-from airflow_provider_bitbucket.hooks.acting_user import as_key
-from airflow_provider_bitbucket.hooks.token_store import VariableStore
+from airflow_provider_bitbucket.hooks.credentials.acting_user import as_key
+from airflow_provider_bitbucket.hooks.credentials.token_store import VariableStore
 
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import Lease, Login, OAuthConsumer, OAuthLogin, StoredLogin

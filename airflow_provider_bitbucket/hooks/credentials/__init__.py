@@ -1,0 +1,1 @@
+"""From an Airflow Connection to credentials; the only room that reads a Connection."""
