@@ -84,17 +84,27 @@ def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.fixture
-def run_dag(airflow_home: Path) -> Callable[[DAG], DagRun]:
-    """Run a DAG made in a test the way ``airflow dags test`` does, triggers included, and return its run."""
+def sync_dag(airflow_home: Path) -> Callable[[DAG], None]:
+    """Write a DAG made in a test to Airflow's database, so that its own ``test()`` works."""
     try:
         from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
     except ImportError:  # before Airflow 3.2
         from airflow.models.dagbag import DagBag, sync_bag_to_db
 
-    def run(dag: DAG) -> DagRun:
+    def sync(dag: DAG) -> None:
         bag = DagBag(dag_folder=os.devnull)
         bag.bag_dag(dag)
         sync_bag_to_db(bag, "dags-folder", None)
+
+    return sync
+
+
+@pytest.fixture
+def run_dag(sync_dag: Callable[[DAG], None]) -> Callable[[DAG], DagRun]:
+    """Run a DAG made in a test the way ``airflow dags test`` does, triggers included, and return its run."""
+
+    def run(dag: DAG) -> DagRun:
+        sync_dag(dag)
         return dag.test()
 
     return run
