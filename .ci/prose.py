@@ -35,6 +35,7 @@ CHECKED: tuple[str, ...] = (
     "emulator/bitbucket_cloud_emulator/users",
     "emulator/bitbucket_cloud_emulator/workspaces",
     "example_dags",
+    "tests/client",
     "tests/demo",
     "tests/foreign",
     "tests/fuzz",

@@ -1,4 +1,4 @@
-"""Clients of the emulator, whose waits move the emulated clock and nobody's real time."""
+"""Clients of the emulator, whose waits advance the emulated clock and take no real time."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from tests.client.web_server import WebServer
 
 @pytest.fixture
 def waits() -> list[float]:
-    """The seconds of every wait, for a retry or for the budget."""
+    """The seconds of every wait, whether for a retry or for the request budget."""
     return []
 
 
 @pytest.fixture
 def clock(bitbucket_emulator: BitbucketEmulator, waits: list[float]) -> Clock:
-    """The emulator's clock; who waits by it advances it instead of sleeping."""
+    """The emulator's clock: waiting advances it instead of sleeping."""
 
     def sleep(seconds: float) -> None:
         waits.append(seconds)
@@ -53,25 +53,25 @@ def client(make_client: Callable[..., BitbucketClient]) -> BitbucketClient:
 
 @pytest.fixture
 def time() -> Time:
-    """Time that stands still, for clients of other servers than the emulator."""
+    """Time that passes only during waits, for clients of other servers than the emulator."""
     return Time()
 
 
 @pytest.fixture
 def server() -> Iterator[WebServer]:
-    """A web server that answers what the test says, for what no emulator of Bitbucket should do."""
+    """A web server whose answers are set by the test, for behaviour that the emulator should not have."""
     with WebServer() as running:
         yield running
 
 
 @pytest.fixture
-def stranger() -> Iterator[WebServer]:
-    """A second one: another port is another host, as far as credentials go."""
+def other_host() -> Iterator[WebServer]:
+    """A second web server: for credentials, another port is another host."""
     with WebServer() as running:
         yield running
 
 
 @pytest.fixture
-def reader(server: WebServer, time: Time) -> BitbucketClient:
-    """A client of the scripted server."""
+def server_client(server: WebServer, time: Time) -> BitbucketClient:
+    """A client of the web server."""
     return BitbucketClient(ApiToken("me@x.org", "secret"), "acme", server.api_url, clock=time.clock)

@@ -1,10 +1,10 @@
-"""A store of tokens in memory, which can die while it is written."""
+"""A token store in memory that can fail during a write."""
 
 from __future__ import annotations
 
 
 class MemoryStore:
-    """Texts in a dictionary; after ``writes_left`` writes it fails, or (``torn``) keeps half a text first."""
+    """Texts in a dictionary. After ``writes_left`` writes it fails; if ``torn``, it stores half of the text first."""
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
@@ -12,16 +12,16 @@ class MemoryStore:
         self.torn = False
 
     def read(self, key: str) -> str | None:
-        """Return a text."""
+        """Return the text of a key, None if it has none."""
         return self.texts.get(key)
 
     def write(self, key: str, text: str) -> None:
-        """Keep a text."""
+        """Store a text."""
         self._fail(key, text)
         self.texts[key] = text
 
     def delete(self, key: str) -> None:
-        """Forget a text."""
+        """Delete the text of a key."""
         self._fail(key, "")
         self.texts.pop(key, None)
 

@@ -1,4 +1,4 @@
-"""Credentials and bodies go to the API alone, whatever an address looks like."""
+"""Credentials and bodies are sent to the API only, however an address is written."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from tests.client.web_server import Answer, WebServer
 
 BITBUCKET = "https://api.bitbucket.org/2.0"
 SIGNED = "X-Amz-Credential=AKIA%2Fx&X-Amz-Signature=5161a7u2e"
-#: What parsers of addresses disagree about.
-NASTY = st.text(st.sampled_from("\\@:/?#%.[];&= \t\r\n\x00\x7f2eEfF0aé。\uff0f\u200b\ud7ff"), max_size=6)
-PLAIN = st.sampled_from(
+#: Characters that URL parsers interpret differently.
+AMBIGUOUS = st.text(st.sampled_from("\\@:/?#%.[];&= \t\r\n\x00\x7f2eEfF0aé。\uff0f\u200b\ud7ff"), max_size=6)
+PARTS = st.sampled_from(
     ["", "x", "..", "%2e%2e", "%2F", "2.0", "/2.0", "/2.0/x", "http:", "http://", "//", "http:\\\\", "user:pw"]
 )
 
@@ -37,14 +37,14 @@ def api() -> Iterator[WebServer]:
 
 @pytest.fixture(scope="module")
 def evil() -> Iterator[WebServer]:
-    """Another host, which answers everything."""
+    """Another host, which answers every request."""
     with WebServer(default=Answer({"evil": True})) as running:
         yield running
 
 
 @pytest.fixture(autouse=True)
-def forget(api: WebServer, evil: WebServer) -> None:
-    """Begin each test with nothing recorded."""
+def reset_servers(api: WebServer, evil: WebServer) -> None:
+    """Delete the requests and answers of earlier tests."""
     for server in (api, evil):
         server.asked.clear()
         server.answers.clear()
@@ -55,28 +55,28 @@ def make_client(base_url: str) -> BitbucketClient:
 
 
 def attempt(call: Any) -> None:
-    """Do something that may be refused, with the client's own error and no other."""
+    """Make a call that may raise a BitbucketError, but no other error."""
     with contextlib.suppress(bitbucket.BitbucketError):
         call()
 
 
 @st.composite
 def addresses(draw: st.DrawFn) -> str:
-    """Addresses made of the two hosts (``API`` and ``EVIL``) and of what parsers disagree about."""
+    """Generate addresses from the two hosts (``API`` and ``EVIL``) and from characters that parsers interpret differently."""
     beginning = draw(
         st.sampled_from(["", "//EVIL", "http://", "http://API", "http://EVIL", "http://API/2.0/", "http://EVIL/2.0/"])
     )
     hosts = st.sampled_from(["API", "EVIL", "API/2.0/x", "EVIL/2.0/x"])
-    return beginning + "".join(draw(st.lists(hosts | PLAIN | NASTY, max_size=5)))
+    return beginning + "".join(draw(st.lists(hosts | PARTS | AMBIGUOUS, max_size=5)))
 
 
-def placed(template: str, api: WebServer, evil: WebServer) -> str:
-    """Return an address with the two hosts in their places."""
+def with_hosts(template: str, api: WebServer, evil: WebServer) -> str:
+    """Replace ``API`` and ``EVIL`` by the addresses of the two hosts."""
     return template.replace("API", f"127.0.0.1:{api.port}").replace("EVIL", f"127.0.0.1:{evil.port}")
 
 
-def header(text: str) -> str:
-    """Return a text as it can stand in a header at all."""
+def header_value(text: str) -> str:
+    """Encode a text so that it can be sent as the value of a header."""
     return text.encode().decode("latin-1").translate({10: None, 13: None, 0: None})
 
 
@@ -93,11 +93,11 @@ def header(text: str) -> str:
 @example("\thttp://EVIL\\@API/2.0/x")
 @example("http:\\\\EVIL/2.0/x")
 @example("http://API/2.0/%2e%2e/x")
-def test_no_other_host_ever_sees_a_credential_or_a_body(api: WebServer, evil: WebServer, template: str) -> None:
-    text = placed(template, api, evil)
+def test_no_other_host_receives_a_credential_or_a_body(api: WebServer, evil: WebServer, template: str) -> None:
+    text = with_hosts(template, api, evil)
     api.asked.clear()
     evil.asked.clear()
-    moved = Answer(status=307, headers={"Location": header(text)})
+    moved = Answer(status=307, headers={"Location": header_value(text)})
     api.answer("/2.0/moved", moved)
     api.answer("/2.0/post", moved)
     api.answer("/2.0/list", {"values": [], "next": text})
@@ -112,7 +112,9 @@ def test_no_other_host_ever_sees_a_credential_or_a_body(api: WebServer, evil: We
         assert "authorization" not in request.headers
         assert not request.body
     for request in api.asked:
-        assert not request.headers.get("authorization") or request.path.startswith("/2.0"), "a sibling of the API"
+        assert not request.headers.get("authorization") or request.path.startswith("/2.0"), (
+            "credentials were sent outside the path of the API"
+        )
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -120,11 +122,11 @@ def test_no_other_host_ever_sees_a_credential_or_a_body(api: WebServer, evil: We
 @example("http://EVIL\\@API/2.0")
 @example("http://EVIL\\.API/2.0")
 @example("http://API/2.0\\@EVIL")
-def test_a_base_url_sends_credentials_to_the_host_it_is_read_as(api: WebServer, evil: WebServer, template: str) -> None:
+def test_credentials_are_sent_to_the_host_that_the_base_url_was_parsed_as(api: WebServer, evil: WebServer, template: str) -> None:
     api.asked.clear()
     evil.asked.clear()
     try:
-        client = make_client(placed(template, api, evil))
+        client = make_client(with_hosts(template, api, evil))
     except ValueError:
         return
     servers = {f"http://127.0.0.1:{server.port}": server for server in (api, evil)}
@@ -136,7 +138,7 @@ def test_a_base_url_sends_credentials_to_the_host_it_is_read_as(api: WebServer, 
 
 @settings(max_examples=500, deadline=None)
 @given(addresses() | st.text().map("http://".__add__))
-def test_an_address_that_was_read_is_sent_as_it_was_read(text: str) -> None:
+def test_an_address_is_sent_as_it_was_parsed(text: str) -> None:
     try:
         address = Address.parse(text)
     except bitbucket.BitbucketError:
@@ -172,7 +174,7 @@ def test_an_address_that_was_read_is_sent_as_it_was_read(text: str) -> None:
         "",
     ],
 )
-def test_an_address_that_parsers_read_differently_is_refused(text: str) -> None:
+def test_an_ambiguous_address_is_refused(text: str) -> None:
     with pytest.raises(bitbucket.BitbucketError) as caught:
         Address.parse(text)
     assert "pw" not in str(caught.value)
@@ -189,17 +191,17 @@ def test_an_address_that_parsers_read_differently_is_refused(text: str) -> None:
         ("http://[::1]:8070/2.0", "http://[::1]:8070/2.0"),
     ],
 )
-def test_an_address_is_normalised_as_it_will_be_sent(text: str, sent: str) -> None:
+def test_an_address_is_normalised_before_it_is_sent(text: str, sent: str) -> None:
     assert Address.parse(text).text == sent
 
 
-def test_the_default_port_is_no_other_host() -> None:
+def test_the_default_port_may_be_explicit() -> None:
     assert ApiAddress(BITBUCKET).contains(Address.parse("https://API.bitbucket.org:443/2.0/x"))
     assert not ApiAddress(BITBUCKET).contains(Address.parse("http://api.bitbucket.org:443/2.0/x"))
 
 
 @pytest.mark.parametrize("path", ["/../x", "x/../../y", "/%2e%2e/x", "a\\b", "a b", "a\nb"])
-def test_a_path_that_leaves_the_api_is_refused_before_anything_is_sent(api: WebServer, path: str) -> None:
+def test_a_path_outside_the_api_is_refused_without_a_request(api: WebServer, path: str) -> None:
     with pytest.raises(bitbucket.BitbucketError, match="Refused"):
         make_client(api.api_url).request("GET", path)
     assert not api.asked
@@ -208,12 +210,12 @@ def test_a_path_that_leaves_the_api_is_refused_before_anything_is_sent(api: WebS
 @pytest.mark.parametrize(
     "host", ["https://evil\\.api.bitbucket.org", "https://api.bitbucket.org\nx", "https://a@b/2.0", "https://[x"]
 )
-def test_a_base_url_that_parsers_read_differently_is_refused(host: str) -> None:
+def test_an_ambiguous_base_url_is_refused(host: str) -> None:
     with pytest.raises(ValueError, match="API base URL"):
         make_client(host)
 
 
-def test_oauth_tokens_are_asked_for_where_the_api_is_read_to_be() -> None:
+def test_the_token_endpoint_is_on_the_host_that_the_base_url_was_parsed_as() -> None:
     consumer = OAuthConsumer("key", "secret")
     consumer.connect("HTTPS://API.Bitbucket.org:443/2.0")
     assert consumer.site == "https://bitbucket.org"
@@ -222,16 +224,16 @@ def test_oauth_tokens_are_asked_for_where_the_api_is_read_to_be() -> None:
 
 
 @pytest.mark.parametrize("sent", ["/2.0/\u3042", "/2.0/%E3%81%82"])
-def test_a_redirect_to_a_name_in_utf_8_is_followed(api: WebServer, sent: str) -> None:
-    api.answer("/2.0/old", Answer(status=301, headers={"Location": header(f"{api.url}{sent}")}))
+def test_a_redirect_to_a_non_ascii_path_is_followed(api: WebServer, sent: str) -> None:
+    api.answer("/2.0/old", Answer(status=301, headers={"Location": header_value(f"{api.url}{sent}")}))
     api.answer("/2.0/%E3%81%82", {"done": True})
     assert make_client(api.api_url).get("/old") == {"done": True}
 
 
 class TestReverseProxy:
-    """The base URL is a proxy in front of Bitbucket, whose links name Bitbucket."""
+    """The base URL is a proxy in front of Bitbucket; links in responses still name Bitbucket."""
 
-    def test_links_and_redirects_to_bitbucket_go_to_the_proxy_alone(self, api: WebServer) -> None:
+    def test_links_and_redirects_to_bitbucket_are_sent_to_the_proxy_only(self, api: WebServer) -> None:
         api.answer("/2.0/list", {"values": [{"id": 1}], "next": f"{BITBUCKET}/list/more?page=2&q=a%20b"})
         api.answer("/2.0/list/more", {"values": [{"id": 2}]})
         api.answer("/2.0/old", Answer(status=307, headers={"Location": f"{BITBUCKET}/new"}))
@@ -242,7 +244,7 @@ class TestReverseProxy:
         assert api.asked[1].path == "/2.0/list/more?page=2&q=a%20b"
         assert all(asked.headers["authorization"] == "Bearer s3cret" for asked in api.asked)
 
-    def test_the_proxys_own_path_takes_the_place_of_bitbuckets(self) -> None:
+    def test_the_path_of_the_proxy_replaces_that_of_bitbucket(self) -> None:
         proxy = ApiAddress("https://proxy.example/bitbucket")
         assert proxy.resolve(f"{BITBUCKET}/user?a=b").text == "https://proxy.example/bitbucket/user?a=b"
         assert proxy.resolve(BITBUCKET).text == "https://proxy.example/bitbucket"
@@ -250,16 +252,16 @@ class TestReverseProxy:
     @pytest.mark.parametrize(
         "link", ["https://evil.example/2.0/x", "http://api.bitbucket.org/2.0/x", "https://api.bitbucket.org/1.0/x"]
     )
-    def test_any_third_host_is_refused(self, api: WebServer, link: str) -> None:
+    def test_any_other_host_is_refused(self, api: WebServer, link: str) -> None:
         with pytest.raises(bitbucket.BitbucketError, match="credentials go nowhere else"):
             make_client(api.api_url).get(link)
 
 
 class TestSignedAddresses:
-    """The address of storage is a password: whoever has it can read the file."""
+    """A signed storage address grants access to the file, so it is treated as a secret."""
 
     def read_log(self, api: WebServer, storage: str, caplog: pytest.LogCaptureFixture) -> str:
-        """Return everything that is shown of a log's way to storage."""
+        """Return everything that is logged and raised while a log is read from storage."""
         api.answer("/2.0/log", Answer(status=307, headers={"Location": f"{storage}/log?{SIGNED}"}))
         shown = ""
         with caplog.at_level(logging.DEBUG):
@@ -272,13 +274,13 @@ class TestSignedAddresses:
                 shown = "".join("".join(traceback.format_exception(each)) + repr(each) for each in chain)
         return shown + caplog.text
 
-    def test_they_are_in_no_debug_line(self, api: WebServer, evil: WebServer, caplog: pytest.LogCaptureFixture) -> None:
+    def test_debug_lines_do_not_contain_them(self, api: WebServer, evil: WebServer, caplog: pytest.LogCaptureFixture) -> None:
         shown = self.read_log(api, evil.url, caplog)
         assert evil.asked[0].path.endswith(SIGNED)
-        assert '"GET /log' in shown, "that storage was asked is still logged"
+        assert '"GET /log' in shown, "the request to storage is still logged"
         assert "X-Amz" not in shown
 
-    def test_they_are_in_no_warning_about_malformed_headers(
+    def test_warnings_about_malformed_headers_do_not_contain_them(
         self, api: WebServer, evil: WebServer, caplog: pytest.LogCaptureFixture
     ) -> None:
         evil.answer("/log", Answer("the log", headers={"X-Odd": "1\r\nno colon"}))
@@ -286,7 +288,7 @@ class TestSignedAddresses:
         assert "Failed to parse headers" in shown
         assert "X-Amz" not in shown
 
-    def test_they_are_in_no_error_for_a_status(self, api: WebServer, evil: WebServer, caplog: pytest.LogCaptureFixture) -> None:
+    def test_http_errors_do_not_contain_them(self, api: WebServer, evil: WebServer, caplog: pytest.LogCaptureFixture) -> None:
         evil.answer("/log", Answer("no", 403))
         assert "X-Amz" not in self.read_log(api, evil.url, caplog)
 
@@ -294,7 +296,7 @@ class TestSignedAddresses:
         "storage",
         ["http://127.0.0.1:1", "http://nowhere.invalid", "ftp://127.0.0.1", "http://x\\y", "http://x:99999", "http://[x"],
     )
-    def test_they_are_in_no_traceback(self, api: WebServer, caplog: pytest.LogCaptureFixture, storage: str) -> None:
+    def test_tracebacks_do_not_contain_them(self, api: WebServer, caplog: pytest.LogCaptureFixture, storage: str) -> None:
         shown = self.read_log(api, storage, caplog)
         assert "Traceback" in shown
         assert "X-Amz" not in shown

@@ -1,4 +1,4 @@
-"""Signing in, and staying signed in."""
+"""Requests are authenticated, and tokens are renewed before they expire."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ TOKEN_PATH = "/site/oauth2/access_token"
 
 
 @pytest.fixture
-def told() -> list[str]:
-    """Every secret that a client wants masked."""
+def masked() -> list[str]:
+    """Every secret that a client has reported for masking."""
     return []
 
 
 @pytest.fixture
 def consumer(
-    make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator, told: list[str]
+    make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator, masked: list[str]
 ) -> BitbucketClient:
     """A client that acts as an OAuth consumer."""
-    return make_client(OAuthClientCredentials(*bitbucket_emulator.oauth_consumer, on_secret=told.append))
+    return make_client(OAuthClientCredentials(*bitbucket_emulator.oauth_consumer, on_secret=masked.append))
 
 
-def test_an_api_token_is_sent_as_basic_whatever_it_contains(server: WebServer) -> None:
+def test_an_api_token_with_any_characters_is_sent_as_basic_authentication(server: WebServer) -> None:
     server.answer("/2.0/user", {})
     BitbucketClient(ApiToken("me@x.org", "t:ö"), base_url=server.api_url).users.me()
     sent = server.asked[0].headers["authorization"].removeprefix("Basic ")
     assert base64.b64decode(sent).decode() == "me@x.org:t:ö"
-    assert sent in ApiToken("me@x.org", "t:ö").secrets()  # that form must be masked too
+    assert sent in ApiToken("me@x.org", "t:ö").secrets()  # the encoded form must be masked too
 
 
-def test_an_access_token_is_sent_as_bearer(
+def test_an_access_token_is_sent_as_a_bearer_token(
     make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator
 ) -> None:
     client = make_client(AccessToken(bitbucket_emulator.access_token))
@@ -80,7 +80,7 @@ def test_missing_credentials_are_named(make: Callable[[], bitbucket.Auth], said:
     ],
     ids=lambda value: getattr(value, "kind", ""),
 )
-def test_a_refused_credential_is_told_with_what_to_look_at(
+def test_the_error_for_a_refused_credential_names_what_to_check(
     make_client: Callable[..., BitbucketClient], auth: bitbucket.Auth, said: str
 ) -> None:
     with pytest.raises(bitbucket.BitbucketAuthError, match=said) as caught:
@@ -88,9 +88,7 @@ def test_a_refused_credential_is_told_with_what_to_look_at(
     assert "wrong" not in str(caught.value)
 
 
-def test_a_revoked_token_is_an_auth_error_and_not_tried_again(
-    client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
-) -> None:
+def test_a_revoked_token_is_an_auth_error_and_not_retried(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
     bitbucket_emulator.control("DELETE", f"credentials/{bitbucket_emulator.api_token[1]}")
     with pytest.raises(bitbucket.BitbucketAuthError):
         client.users.me()
@@ -98,30 +96,30 @@ def test_a_revoked_token_is_an_auth_error_and_not_tried_again(
 
 
 class TestOAuth:
-    """Client credentials: tokens of two hours."""
+    """Client credentials, whose tokens are valid for two hours."""
 
     def test_one_token_serves_many_requests(
-        self, consumer: BitbucketClient, bitbucket_emulator: BitbucketEmulator, told: list[str]
+        self, consumer: BitbucketClient, bitbucket_emulator: BitbucketEmulator, masked: list[str]
     ) -> None:
         for _ in range(3):
             assert consumer.users.me()["type"] == "app_user"
         assert bitbucket_emulator.requests()[TOKEN] == 1
-        assert told == [consumer.auth.secrets()[-1]]
+        assert masked == [consumer.auth.secrets()[-1]]
 
     @pytest.mark.parametrize("lost", ["revoked", "expired"])
-    def test_a_token_that_is_refused_is_renewed_and_the_request_repeated(
-        self, consumer: BitbucketClient, bitbucket_emulator: BitbucketEmulator, told: list[str], lost: str
+    def test_a_refused_token_is_renewed_and_the_request_is_repeated(
+        self, consumer: BitbucketClient, bitbucket_emulator: BitbucketEmulator, masked: list[str], lost: str
     ) -> None:
         consumer.users.me()
         if lost == "revoked":
-            bitbucket_emulator.control("DELETE", f"credentials/{told[0]}")
+            bitbucket_emulator.control("DELETE", f"credentials/{masked[0]}")
         else:
             bitbucket_emulator.clock(advance=7201)
         assert consumer.pipelines.trigger("api", branch="main")["build_number"] == 1
-        assert len(set(told)) == 2
+        assert len(set(masked)) == 2
         assert bitbucket_emulator.requests()[TOKEN] == 2
 
-    def test_what_bitbucket_allows_nobody_is_not_taken_for_the_budget_of_who_has_an_expired_token(
+    def test_the_rate_limit_for_anonymous_users_does_not_replace_that_of_an_expired_token(
         self, consumer: BitbucketClient, bitbucket_emulator: BitbucketEmulator
     ) -> None:
         consumer.users.me()
@@ -129,14 +127,14 @@ class TestOAuth:
         consumer.users.me()
         assert consumer.budget.limit == 1000
 
-    def test_a_token_that_is_refused_again_is_an_error_and_no_loop(self, server: WebServer) -> None:
+    def test_a_token_that_is_refused_again_after_renewal_is_an_error(self, server: WebServer) -> None:
         server.answer(TOKEN_PATH, {"access_token": "a", "expires_in": 7200}, {"access_token": "b", "expires_in": 7200})
         server.answer("/2.0/user", Answer({"error": {"message": "Token is invalid"}}, 401))
         with pytest.raises(bitbucket.BitbucketAuthError, match="Token is invalid"):
             BitbucketClient(OAuthClientCredentials("k", "s"), base_url=server.api_url).users.me()
         assert [one.path for one in server.asked] == [TOKEN_PATH, "/2.0/user", TOKEN_PATH, "/2.0/user"]
 
-    def test_a_token_is_renewed_before_it_lapses(self, server: WebServer) -> None:
+    def test_a_token_is_renewed_before_it_expires(self, server: WebServer) -> None:
         server.answer(TOKEN_PATH, {"access_token": "a", "expires_in": 1e-6}, {"access_token": "b", "expires_in": 7200})
         server.answer("/2.0/user", {})
         client = BitbucketClient(OAuthClientCredentials("k", "s"), base_url=server.api_url)
@@ -146,7 +144,7 @@ class TestOAuth:
         assert sent == ["Bearer a", "Bearer b"]
 
     def test_many_threads_fetch_one_token_and_renew_it_once(
-        self, consumer: BitbucketClient, bitbucket_emulator: BitbucketEmulator, told: list[str]
+        self, consumer: BitbucketClient, bitbucket_emulator: BitbucketEmulator, masked: list[str]
     ) -> None:
         barrier = threading.Barrier(8)
 
@@ -156,10 +154,10 @@ class TestOAuth:
 
         with ThreadPoolExecutor(8) as pool:
             assert set(pool.map(ask, range(8))) == {"app_user"}
-            assert len(told) == 1
-            bitbucket_emulator.control("DELETE", f"credentials/{told[0]}")
+            assert len(masked) == 1
+            bitbucket_emulator.control("DELETE", f"credentials/{masked[0]}")
             assert set(pool.map(ask, range(8))) == {"app_user"}
-        assert len(told) == 2
+        assert len(masked) == 2
 
     def test_the_secret_goes_to_the_token_endpoint_of_the_same_host_as_a_form(self, server: WebServer) -> None:
         server.answer(TOKEN_PATH, {"access_token": "a", "expires_in": 7200})
@@ -170,13 +168,13 @@ class TestOAuth:
         assert asked.headers["content-type"] == "application/x-www-form-urlencoded"
         assert base64.b64decode(asked.headers["authorization"].removeprefix("Basic ")) == b"key:secret"
 
-    def test_for_bitbucket_itself_tokens_come_from_its_web_host(self) -> None:
+    def test_tokens_for_bitbucket_cloud_are_requested_from_its_web_host(self) -> None:
         auth = OAuthClientCredentials("key", "secret")
         BitbucketClient(auth)
         assert auth.consumer.token_url == "https://bitbucket.org/site/oauth2/access_token"
 
     @pytest.mark.parametrize("key", ["scope", "scopes"])
-    def test_granted_scopes_are_read_in_both_spellings_of_the_key(
+    def test_granted_scopes_are_read_from_both_spellings_of_the_key(
         self, consumer: BitbucketClient, bitbucket_emulator: BitbucketEmulator, key: str
     ) -> None:
         bitbucket_emulator.settings(oauth_scope_key=key)
@@ -185,7 +183,7 @@ class TestOAuth:
         assert "pipeline:write" in consumer.auth.scopes
 
     @pytest.mark.parametrize(
-        "broken",
+        "failure",
         [
             Answer("busy", 503),
             Answer("Rate limit", 429),
@@ -196,11 +194,11 @@ class TestOAuth:
             Answer("", 302, {"Location": "http://["}),
         ],
     )
-    def test_a_bad_moment_of_the_token_endpoint_is_survived(self, server: WebServer, time: Time, broken: Answer) -> None:
-        server.answer(TOKEN_PATH, broken, Answer({"access_token": "a", "expires_in": 7200}))
+    def test_a_transient_error_of_the_token_endpoint_is_retried(self, server: WebServer, time: Time, failure: Answer) -> None:
+        server.answer(TOKEN_PATH, failure, Answer({"access_token": "a", "expires_in": 7200}))
         server.answer("/2.0/thing", {"done": True})
         client = BitbucketClient(OAuthClientCredentials("k", "s"), base_url=server.api_url, clock=time.clock)
-        assert client.post("/thing", {}) == {"done": True}  # nothing had been sent yet, so this is not ambiguous
+        assert client.post("/thing", {}) == {"done": True}  # the POST had not been sent, so the error is not ambiguous
 
     @pytest.mark.parametrize(
         "body",
@@ -217,7 +215,7 @@ class TestOAuth:
         ],
         ids=repr,
     )
-    def test_a_malformed_answer_of_the_token_endpoint_gives_no_token_and_shows_none(
+    def test_a_malformed_response_of_the_token_endpoint_yields_no_token_and_leaks_none(
         self, server: WebServer, body: Any, caplog: pytest.LogCaptureFixture
     ) -> None:
         server.answer(TOKEN_PATH, Answer(json.dumps(body)))
@@ -230,7 +228,7 @@ class TestOAuth:
         assert "s3cr" not in shown
         assert not secrets
 
-    def test_a_deeply_nested_answer_of_the_token_endpoint_is_malformed(self, server: WebServer) -> None:
+    def test_a_deeply_nested_response_of_the_token_endpoint_is_malformed(self, server: WebServer) -> None:
         server.answer(TOKEN_PATH, Answer("[" * 100_000))
         consumer = OAuthConsumer("key", "secret")
         consumer.connect(server.api_url)
@@ -238,14 +236,14 @@ class TestOAuth:
             consumer.client_credentials()
 
     @pytest.mark.parametrize("seconds", [10**400, 1e300, 365 * 24 * 3600], ids=["huge", "large", "a year"])
-    def test_a_token_is_not_believed_to_live_for_years(self, server: WebServer, seconds: float) -> None:
+    def test_the_lifetime_of_a_token_is_capped_at_a_day(self, server: WebServer, seconds: float) -> None:
         server.answer(TOKEN_PATH, Answer(json.dumps({"access_token": "a", "expires_in": seconds})))
         consumer = OAuthConsumer("key", "secret")
         consumer.connect(server.api_url)
         tokens = consumer.client_credentials()
         assert tokens.expires_at - tokens.received_at == 24 * 3600
 
-    def test_an_unreachable_token_endpoint_is_told(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_the_error_for_an_unreachable_token_endpoint_names_it(self, caplog: pytest.LogCaptureFixture) -> None:
         auth = OAuthClientCredentials("k", "s3cret")
         client = BitbucketClient(auth, base_url="http://127.0.0.1:9/2.0", retries=bitbucket.NO_RETRIES)
         with (

@@ -1,4 +1,4 @@
-"""1,000 requests an hour are enough when nobody wastes them, and waiting for them is said."""
+"""The 1,000 requests per hour are shared by all clients with the same credentials, and waits for them are logged."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from tests.client.timing import Time
 
 
 def login_of(user: str, consumer: str) -> OAuthLogin:
-    """A person's login through a consumer."""
+    """Return the login of a user through an OAuth consumer."""
     store = MemoryStore()
     return OAuthLogin(OAuthConsumer(consumer, "s"), StoredLogin(store, user), Lease(store, "lease"), user=user, hint="")
 
 
-def test_a_used_up_budget_says_how_long_it_waits_and_why(time: Time, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_wait_for_a_used_up_budget_is_logged_with_duration_and_reason(time: Time, caplog: pytest.LogCaptureFixture) -> None:
     budget = RateBudget("bitbucket_default", clock=time.clock)
     for _ in range(1000):
         budget.acquire()
@@ -49,7 +49,7 @@ def test_a_used_up_budget_says_how_long_it_waits_and_why(time: Time, caplog: pyt
     assert budget.remaining == 999
 
 
-def test_the_window_moves_place_by_place(time: Time) -> None:
+def test_a_request_becomes_possible_when_the_oldest_leaves_the_window(time: Time) -> None:
     budget = RateBudget(cap=2, clock=time.clock)
     budget.acquire()
     time.seconds = 1000.0
@@ -59,7 +59,7 @@ def test_the_window_moves_place_by_place(time: Time) -> None:
 
 
 @given(st.integers(1, 5), st.lists(st.floats(0, 5000, allow_nan=False), max_size=30))
-def test_no_hour_ever_has_more_requests_than_the_limit(limit: int, pauses: list[float]) -> None:
+def test_no_hour_has_more_requests_than_the_limit(limit: int, pauses: list[float]) -> None:
     time, sent = Time(), []
     budget = RateBudget(cap=limit, clock=time.clock)
     for pause in pauses:
@@ -86,16 +86,14 @@ def test_threads_share_the_window(time: Time) -> None:
     assert not time.waits
 
 
-def test_a_429_of_one_thread_holds_the_others_back_and_is_not_called_used_up(
-    time: Time, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_429_of_one_thread_pauses_the_others_and_is_logged_as_such(time: Time, caplog: pytest.LogCaptureFixture) -> None:
     budget = RateBudget("ci", clock=time.clock)
     budget.pause(90)
     assert budget.acquire() == 90
     assert caplog.messages == ["Bitbucket refuses further requests for ci (429); waiting 90 s, until 14:29 UTC."]
 
 
-def test_what_bitbucket_tells_of_the_limit_is_believed(time: Time) -> None:
+def test_the_limit_is_read_from_response_headers(time: Time) -> None:
     budget = RateBudget(clock=time.clock)
     budget.learn({"X-RateLimit-Limit": "5000"})
     assert budget.limit == 5000
@@ -105,13 +103,13 @@ def test_what_bitbucket_tells_of_the_limit_is_believed(time: Time) -> None:
     assert budget.limit == 60
 
 
-def test_the_users_own_cap_counts_more(time: Time) -> None:
+def test_a_cap_set_by_the_user_has_precedence_over_the_reported_limit(time: Time) -> None:
     budget = RateBudget(cap=500, clock=time.clock)
     budget.learn({"X-RateLimit-Limit": "5000"})
     assert budget.limit == 500
 
 
-def test_a_limit_that_shrinks_while_requests_are_made_is_kept(time: Time) -> None:
+def test_a_limit_that_is_lowered_later_is_kept(time: Time) -> None:
     budget = RateBudget(clock=time.clock)
     for _ in range(10):
         budget.acquire()
@@ -119,10 +117,10 @@ def test_a_limit_that_shrinks_while_requests_are_made_is_kept(time: Time) -> Non
     budget.learn({"X-RateLimit-Limit": "3"})
     budget.acquire()
     assert time.seconds == 70 + 3600  # when only two of the ten are left in the hour
-    assert len(time.waits) == 1  # and that long it was said to take
+    assert len(time.waits) == 1  # one wait, whose logged duration was correct
 
 
-def test_near_the_limit_requests_are_spread_over_the_hour(time: Time, caplog: pytest.LogCaptureFixture) -> None:
+def test_requests_are_spread_over_the_hour_near_the_limit(time: Time, caplog: pytest.LogCaptureFixture) -> None:
     budget = RateBudget("ci", clock=time.clock)
     for _ in range(3):
         budget.acquire()
@@ -137,7 +135,7 @@ def test_near_the_limit_requests_are_spread_over_the_hour(time: Time, caplog: py
     assert len(time.waits) == 2
 
 
-def test_an_anonymous_caller_waits_for_the_reset_it_is_told(time: Time) -> None:
+def test_an_anonymous_client_waits_for_the_reported_reset(time: Time) -> None:
     budget = RateBudget(clock=time.clock)
     budget.learn({"X-RateLimit-Limit": "60, 60;w=3600", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "880"})
     assert budget.acquire() == 880
@@ -150,7 +148,7 @@ def test_a_cap_below_one_is_refused(cap: int) -> None:
 
 
 class TestSharing:
-    """Whose requests are counted together."""
+    """Requests are counted by the same identity as Bitbucket counts them."""
 
     def test_clients_with_the_same_credentials_share_one_budget(self, time: Time) -> None:
         one, other = (BitbucketClient(AccessToken("shared"), clock=time.clock) for _ in range(2))
@@ -162,8 +160,8 @@ class TestSharing:
             (ApiToken("me@x.org", "first"), ApiToken("Me@x.org", "second"), True),  # counted by user
             (ApiToken("me@x.org", "same"), ApiToken("you@x.org", "same"), False),
             (AccessToken("first"), AccessToken("second"), False),  # each has its own
-            (OAuthClientCredentials("key", "old"), OAuthClientCredentials("key", "new"), True),  # counted by consumer,
-            (OAuthClientCredentials("key", "s"), login_of("anna", "key"), True),  # whoever authorised it (facts 2.7)
+            (OAuthClientCredentials("key", "old"), OAuthClientCredentials("key", "new"), True),  # counted by consumer
+            (OAuthClientCredentials("key", "s"), login_of("anna", "key"), True),  # with whatever grant (facts 2.7)
             (login_of("anna", "key"), login_of("ben", "key"), True),
             (login_of("anna", "key"), login_of("anna", "other"), False),
             (ApiToken("same", "s"), OAuthClientCredentials("same", "s"), False),
@@ -175,18 +173,18 @@ class TestSharing:
         budgets = [BitbucketClient(auth, clock=time.clock).budget for auth in (one, other)]
         assert (budgets[0] is budgets[1]) == together
 
-    def test_another_host_counts_for_itself(self, time: Time) -> None:
+    def test_each_host_has_a_budget_of_its_own(self, time: Time) -> None:
         real = BitbucketClient(AccessToken("t"), clock=time.clock)
         emulated = BitbucketClient(AccessToken("t"), base_url="http://127.0.0.1:8070/2.0", clock=time.clock)
         assert real.budget is not emulated.budget
 
-    def test_the_most_cautious_client_counts(self, time: Time) -> None:
+    def test_the_lowest_cap_of_all_clients_applies(self, time: Time) -> None:
         limits: list[int | None] = [None, 800, 500, 900, None]
         budgets = [BitbucketClient(AccessToken("t"), rate_limit=limit, clock=time.clock).budget for limit in limits]
         assert budgets[0].limit == 500
 
 
-def test_a_client_waits_for_its_budget_and_never_meets_a_429(
+def test_a_client_waits_for_its_budget_and_receives_no_429(
     make_client: Callable[..., BitbucketClient],
     bitbucket_emulator: BitbucketEmulator,
     waits: list[float],
@@ -202,7 +200,7 @@ def test_a_client_waits_for_its_budget_and_never_meets_a_429(
     assert "429" not in caplog.text
 
 
-def test_an_access_token_is_paced_by_the_limit_it_is_told(
+def test_an_access_token_is_paced_by_its_reported_limit(
     make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator, waits: list[float]
 ) -> None:
     bitbucket_emulator.settings(rate_limit=10)
@@ -213,7 +211,7 @@ def test_an_access_token_is_paced_by_the_limit_it_is_told(
     assert sum(waits) >= 360
 
 
-def test_who_waits_by_itself_is_told_to_instead_of_being_held(
+def test_a_client_without_retries_gets_an_error_instead_of_a_long_wait(
     make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator, waits: list[float]
 ) -> None:
     client = make_client(rate_limit=1, retries=NO_RETRIES)
@@ -223,16 +221,16 @@ def test_who_waits_by_itself_is_told_to_instead_of_being_held(
     ) as caught:
         client.pipelines.get("api", uuid)
     assert caught.value.retry_after == pytest.approx(3600, abs=1)
-    assert client.pipelines.stop("api", uuid)  # who is killed has seconds: what changes something is sent nevertheless
+    assert client.pipelines.stop("api", uuid)  # a task that is killed has only seconds: writes are sent regardless
     assert not waits
     bitbucket_emulator.clock(advance=3599)
-    assert client.budget.remaining == 0  # and is counted
+    assert client.budget.remaining == 0  # the write was counted
 
 
-def test_who_waits_by_itself_is_held_for_the_moment_that_lies_between_two_requests(
+def test_a_client_without_retries_waits_the_short_time_between_two_paced_requests(
     make_client: Callable[..., BitbucketClient], waits: list[float]
 ) -> None:
-    """Else whoever needs two requests for a look would never see the answer to the second one."""
+    """Otherwise a poll that needs two requests would never receive the second response."""
     client = make_client(retries=NO_RETRIES)
     client.budget.learn({"X-RateLimit-Limit": "1000", "X-RateLimit-NearLimit": "true"})
     for _ in range(3):
@@ -243,7 +241,7 @@ def test_who_waits_by_itself_is_held_for_the_moment_that_lies_between_two_reques
         client.users.me()
 
 
-def test_after_a_429_nobody_with_these_credentials_asks_before_its_time(
+def test_after_a_429_no_client_with_the_same_credentials_sends_a_request_early(
     make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator, clock: Clock
 ) -> None:
     left: list[int] = []
@@ -258,12 +256,12 @@ def test_after_a_429_nobody_with_these_credentials_asks_before_its_time(
     assert set(left) == {0}
 
 
-class TestOthersUseItToo:
-    """Other processes with the same credentials, of which this one learns by 429 only."""
+class TestSharedWithOtherProcesses:
+    """Other processes use the same credentials; this process notices them only by 429."""
 
     @pytest.fixture
     def budget(self, time: Time) -> RateBudget:
-        """What is left of a budget of which this process has used 100 within 100 s, when it was refused for the first time."""
+        """A budget of which this process has used 100 requests within 100 s, followed by a first 429."""
         budget = RateBudget("ci", clock=time.clock)
         for _ in range(100):
             budget.acquire()
@@ -273,20 +271,22 @@ class TestOthersUseItToo:
         budget.refused(None)
         return budget
 
-    def test_what_it_has_used_is_its_share_and_comes_back_when_the_hour_is_over(self, budget: RateBudget, time: Time) -> None:
+    def test_the_share_of_a_process_is_what_it_has_used_and_is_available_again_after_an_hour(
+        self, budget: RateBudget, time: Time
+    ) -> None:
         budget.acquire()
-        budget.refused(None)  # the first try beyond its share is not granted either
+        budget.refused(None)  # the first attempt beyond the share is refused too
         refused = 1
         while budget.acquire() >= 0 and time.seconds < 3600:
             budget.refused(None)
             refused += 1
-        assert refused <= 8, "it asks more and more rarely"
-        assert 3600 <= time.seconds <= 3620, "its own oldest request leaves the hour"
-        for _ in range(50):  # and one after the other the rest
+        assert refused <= 8, "attempts back off"
+        assert 3600 <= time.seconds <= 3620, "its oldest request leaves the window"
+        for _ in range(50):  # the others leave it one by one
             budget.granted()
             assert budget.acquire() <= 1.001
 
-    def test_when_the_others_have_stopped_it_soon_has_all(self, budget: RateBudget, time: Time) -> None:
+    def test_a_process_soon_has_the_whole_budget_after_the_others_have_stopped(self, budget: RateBudget, time: Time) -> None:
         began = time.seconds
         for _ in range(2):
             budget.acquire()
@@ -298,7 +298,7 @@ class TestOthersUseItToo:
         assert budget.acquire() == 0
         assert budget.remaining == 1000 - 121
 
-    def test_not_all_try_again_at_once(self, time: Time) -> None:
+    def test_processes_retry_at_different_times(self, time: Time) -> None:
         first = set()
         for _ in range(20):
             other = RateBudget("ci", clock=time.clock)
@@ -308,7 +308,7 @@ class TestOthersUseItToo:
         assert min(first) >= 90
         assert max(first) <= 180
 
-    def test_a_process_that_comes_when_nothing_is_left_gets_its_part_in_time(self, time: Time) -> None:
+    def test_a_process_that_starts_with_a_used_up_budget_obtains_a_share(self, time: Time) -> None:
         budget = RateBudget("ci", clock=time.clock)
         for _ in range(3):
             budget.acquire()
@@ -317,7 +317,7 @@ class TestOthersUseItToo:
         budget.granted()
         assert 0 < budget.acquire() <= 240
 
-    def test_requests_that_are_refused_together_were_refused_once(self, time: Time) -> None:
+    def test_simultaneous_refusals_count_once(self, time: Time) -> None:
         budget = RateBudget("ci", clock=time.clock)
         for _ in range(10):
             budget.acquire()
@@ -326,18 +326,18 @@ class TestOthersUseItToo:
         assert 90 <= budget.free_in <= 180
 
 
-class TestToldToComeBackAtOnce:
-    """A ``Retry-After`` of a second or none, though the hour's budget is spent."""
+class TestShortRetryAfter:
+    """Bitbucket sends a ``Retry-After`` of at most a second although the budget of the hour is used up."""
 
-    @pytest.mark.parametrize("told", [0.0, 1.0])
-    def test_it_is_not_asked_every_second_for_the_rest_of_the_hour(self, time: Time, told: float) -> None:
+    @pytest.mark.parametrize("seconds", [0.0, 1.0])
+    def test_requests_back_off_instead_of_being_sent_every_second(self, time: Time, seconds: float) -> None:
         budget, refused = RateBudget("ci", clock=time.clock), 0
         while budget.acquire() >= 0 and time.seconds < 3600:
-            budget.refused(told)
+            budget.refused(seconds)
             refused += 1
         assert refused <= 12
 
-    def test_nor_when_each_time_a_few_requests_are_granted(self, time: Time) -> None:
+    def test_requests_back_off_even_if_some_are_granted(self, time: Time) -> None:
         budget, refused, granted = RateBudget("ci", clock=time.clock), 0, 0
         while budget.acquire() >= 0 and time.seconds < 3600:
             if (refused + granted) % 3:
@@ -348,7 +348,7 @@ class TestToldToComeBackAtOnce:
                 granted += 1
         assert refused <= 60
 
-    def test_when_there_is_room_again_it_soon_has_all(self, time: Time) -> None:
+    def test_a_process_soon_has_the_whole_budget_when_it_is_available_again(self, time: Time) -> None:
         budget = RateBudget("ci", clock=time.clock)
         for _ in range(6):
             budget.acquire()
@@ -360,7 +360,7 @@ class TestToldToComeBackAtOnce:
         assert time.seconds - began < 3000
         assert budget.acquire() == 0
 
-    def test_threads_that_are_refused_together_were_told_once(self, time: Time) -> None:
+    def test_simultaneous_refusals_with_retry_after_count_once(self, time: Time) -> None:
         budget = RateBudget("ci", clock=time.clock)
         for _ in range(50):
             budget.acquire()
@@ -368,7 +368,7 @@ class TestToldToComeBackAtOnce:
             budget.refused(1)
         assert budget.free_in <= 2
 
-    def test_who_means_it_is_believed(self, time: Time) -> None:
+    def test_a_credible_short_retry_after_is_followed(self, time: Time) -> None:
         budget = RateBudget("ci", clock=time.clock)
         for _ in range(50):
             for _ in range(8):
@@ -376,11 +376,11 @@ class TestToldToComeBackAtOnce:
                 budget.granted()
             budget.acquire()
             budget.refused(1)
-        assert time.seconds <= 50 * 2, "a server that allows so many a second, and says so"
+        assert time.seconds <= 50 * 2, "the server limits requests per second and reports so"
 
 
 @pytest.mark.slow
-def test_eight_processes_that_want_half_as_much_again_as_there_is_lose_no_work_and_are_rarely_refused() -> None:
+def test_eight_processes_that_need_more_than_the_budget_complete_and_are_rarely_refused() -> None:
     result = run(spread=False)
     assert result["done"] == 8 * (1500 // 8)
     assert result["refused"] < 0.05 * (result["done"] + result["refused"])

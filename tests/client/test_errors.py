@@ -1,4 +1,4 @@
-"""Errors say what Bitbucket said."""
+"""Errors contain Bitbucket's own message and explain what to do."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from airflow_provider_bitbucket.client.transport.errors import from_response
 JSON = "application/json"
 
 
-def answer(status: int, body: str, kind: str = "application/json") -> requests.Response:
+def response_with(status: int, body: str, kind: str = "application/json") -> requests.Response:
     response = requests.Response()
     response.status_code = status
     response._content = body.encode()
@@ -63,8 +63,8 @@ GONE = {"message": "CHANGE-1 - gone", "detail": "Read on.", "data": {"announceme
         (401, "invalid_client", "invalid_client (invalid_client)."),
     ],
 )
-def test_bitbuckets_own_sentence_is_found_wherever_its_json_hides_it(status: int, error: Any, said: str) -> None:
-    assert from_response(answer(status, json.dumps({"error": error})), "GET").message == said
+def test_the_message_is_found_in_every_form_of_json_error(status: int, error: Any, said: str) -> None:
+    assert from_response(response_with(status, json.dumps({"error": error})), "GET").message == said
 
 
 @pytest.mark.parametrize(
@@ -80,24 +80,24 @@ def test_bitbuckets_own_sentence_is_found_wherever_its_json_hides_it(status: int
         (404, "<html><title>Page not found</title></html>", "text/html", f"Not found{MAY_NOT}"),
     ],
 )
-def test_what_is_no_json_is_told_too_and_never_a_page_of_html(status: int, body: str, kind: str, said: str) -> None:
-    error = from_response(answer(status, body, kind), "GET")
+def test_the_message_is_found_in_text_and_html_but_no_html_page_is_shown(status: int, body: str, kind: str, said: str) -> None:
+    error = from_response(response_with(status, body, kind), "GET")
     assert error.message == said
     assert "session=abc" not in str(error)
 
 
-def test_an_error_tells_request_and_key_but_no_secret_of_the_address() -> None:
-    response = answer(400, json.dumps({"error": PIPELINES}))
+def test_an_error_names_request_and_error_key_but_no_secret_in_the_address() -> None:
+    response = response_with(400, json.dumps({"error": PIPELINES}))
     response.headers["Atl-Traceid"] = "abc"
     assert str(from_response(response, "POST")) == (
         "Requested selector is not found. (400 a.b, POST https://api.bitbucket.org/2.0/x, request id abc)"
     )
 
 
-def test_an_error_in_other_words_keeps_all_else() -> None:
-    error = from_response(answer(429, ""), "GET").with_message("Later.")
-    error.retry_after = 5.0  # type: ignore[attr-defined]  # it is a BitbucketRateLimitError
-    again = pickle.loads(pickle.dumps(error.with_message("Much later.")))  # noqa: S301 - our own, as between processes
+def test_an_error_with_another_message_keeps_its_other_attributes() -> None:
+    error = from_response(response_with(429, ""), "GET").with_message("Later.")
+    error.retry_after = 5.0  # type: ignore[attr-defined]  # a 429 is a BitbucketRateLimitError
+    again = pickle.loads(pickle.dumps(error.with_message("Much later.")))  # noqa: S301 - created in this test; processes exchange errors this way
     assert (type(again), again.status, again.retry_after, again.args) == (type(error), 429, 5.0, ("Much later.",))
 
 
@@ -118,8 +118,8 @@ WEBSITE = "<html><title>Repository not found &mdash; Bitbucket</title></html>"
         ("https://git.acme.com/2.0/user", 404, json.dumps(DATA_CENTER), JSON, "a Bitbucket Data Center server"),
     ],
 )
-def test_a_wrong_base_url_is_named_with_the_right_one(url: str, status: int, body: str, kind: str, reason: str) -> None:
-    response = answer(status, body, kind)
+def test_the_error_for_a_wrong_base_url_names_the_correct_one(url: str, status: int, body: str, kind: str, reason: str) -> None:
+    response = response_with(status, body, kind)
     response.url = url
     error = from_response(response, "GET", hint="Check the token.")
     assert type(error) is bitbucket.BitbucketBaseUrlError
@@ -131,14 +131,14 @@ def test_a_wrong_base_url_is_named_with_the_right_one(url: str, status: int, bod
 
 
 @pytest.mark.parametrize("path", ["repositories/acme/api/src/main/rest/api/x", "rest/x", "repositories/rest/api"])
-def test_a_path_of_the_api_that_looks_like_a_data_centers_is_none(path: str) -> None:
-    response = answer(404, "Not Found", "text/plain")
+def test_an_api_path_that_resembles_data_center_is_not_reported_as_a_wrong_base_url(path: str) -> None:
+    response = response_with(404, "Not Found", "text/plain")
     response.url = f"https://proxy.example/2.0/{path}"
     assert type(from_response(response, "GET")) is bitbucket.BitbucketNotFoundError
 
 
-def test_a_page_of_the_website_that_the_api_leads_to_is_no_wrong_base_url() -> None:
-    token_endpoint, redirected = answer(404, WEBSITE, "text/html"), answer(404, WEBSITE, "text/html")
+def test_a_website_page_that_the_api_redirects_to_is_not_reported_as_a_wrong_base_url() -> None:
+    token_endpoint, redirected = response_with(404, WEBSITE, "text/html"), response_with(404, WEBSITE, "text/html")
     token_endpoint.url = "https://bitbucket.org/site/oauth2/access_token"
     redirected.url = "https://bitbucket.org/acme/api/downloads/x"
     redirected.request = requests.Request("GET", redirected.url).prepare()
@@ -146,8 +146,8 @@ def test_a_page_of_the_website_that_the_api_leads_to_is_no_wrong_base_url() -> N
         assert type(from_response(response, "GET")) is bitbucket.BitbucketNotFoundError
 
 
-def test_an_address_without_an_api_is_no_question_of_access() -> None:
-    error = from_response(answer(404, json.dumps({"error": NO_API})), "GET")
+def test_an_address_without_an_api_is_not_reported_as_missing_access() -> None:
+    error = from_response(response_with(404, json.dumps({"error": NO_API})), "GET")
     assert error.message.startswith(
         "Resource not found. There is no API hosted at this URL. Check the path, and the API base URL"
     )
@@ -156,7 +156,7 @@ def test_an_address_without_an_api_is_no_question_of_access() -> None:
 
 @pytest.mark.parametrize("words", [ALLOWLIST, "Your IP address is not on the allowlist of this workspace"])
 def test_an_ip_allowlist_is_explained(words: str) -> None:
-    error = from_response(answer(403, json.dumps({"error": {"message": words}})), "GET")
+    error = from_response(response_with(403, json.dumps({"error": {"message": words}})), "GET")
     assert isinstance(error, bitbucket.BitbucketPermissionError)
     assert error.is_ip_restricted
     assert "IP allowlist: its administrator has to add the address of this machine" in error.message
@@ -170,10 +170,8 @@ def test_an_ip_allowlist_is_explained(words: str) -> None:
         (401, "Unauthorized", {"X-Credential-Type": "apppassword"}),
     ],
 )
-def test_an_app_password_is_a_wrong_credential_and_told_what_replaces_it(
-    status: int, message: str, headers: dict[str, str]
-) -> None:
-    response = answer(status, json.dumps({"error": {"message": message}}))
+def test_the_error_for_an_app_password_names_its_replacement(status: int, message: str, headers: dict[str, str]) -> None:
+    response = response_with(status, json.dumps({"error": {"message": message}}))
     response.headers.update(headers)
     error = from_response(response, "GET", hint="Check the token.")
     assert type(error) is bitbucket.BitbucketAuthError
@@ -184,8 +182,8 @@ def test_an_app_password_is_a_wrong_credential_and_told_what_replaces_it(
 @pytest.mark.parametrize(
     ("status", "words"), [(403, "Forbidden"), (403, "allowlist"), (410, "CHANGE-2770"), (400, "app password")]
 )
-def test_nothing_is_added_to_bitbuckets_sentence_where_it_would_not_be_true(status: int, words: str) -> None:
-    assert from_response(answer(status, json.dumps({"error": {"message": words}})), "GET").message == f"{words}."
+def test_a_message_without_a_known_cause_is_not_extended(status: int, words: str) -> None:
+    assert from_response(response_with(status, json.dumps({"error": {"message": words}})), "GET").message == f"{words}."
 
 
 JSON_VALUES = st.recursive(
@@ -199,8 +197,8 @@ ENVELOPES = st.fixed_dictionaries({}, optional=dict.fromkeys(("message", "detail
 
 
 @given(st.sampled_from([400, 403, 404, 500]), ENVELOPES | JSON_VALUES.map(json.dumps) | st.text())
-def test_no_error_body_breaks_the_client(status: int, body: str) -> None:
-    assert from_response(answer(status, body), "GET").message.endswith(".")
+def test_any_error_body_becomes_a_message(status: int, body: str) -> None:
+    assert from_response(response_with(status, body), "GET").message.endswith(".")
 
 
 @pytest.mark.parametrize(
@@ -215,11 +213,11 @@ def test_no_error_body_breaks_the_client(status: int, body: str) -> None:
         (555, bitbucket.BitbucketServerError),
     ],
 )
-def test_every_status_has_its_kind_of_error(status: int, kind: type[Any]) -> None:
-    assert type(from_response(answer(status, "{}"), "GET")) is kind
+def test_a_status_determines_the_type_of_error(status: int, kind: type[Any]) -> None:
+    assert type(from_response(response_with(status, "{}"), "GET")) is kind
 
 
-def test_a_removed_part_of_the_api_is_told_from_a_missing_one(client: BitbucketClient) -> None:
+def test_a_removed_api_is_distinguished_from_a_missing_resource(client: BitbucketClient) -> None:
     with pytest.raises(bitbucket.BitbucketGoneError, match="CHANGE-2770"):
         client.get("/workspaces")
 

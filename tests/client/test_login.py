@@ -1,4 +1,4 @@
-"""A person's login that many processes share."""
+"""Many processes share and renew the login of one user."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ REFRESH = "refresh_token 200"
 
 
 def tokens(number: int, *, seconds: float = 7200) -> OAuthTokens:
-    """The tokens of the n-th refresh."""
+    """Return the tokens of the n-th refresh."""
     received = 1_795_000_000.0 + number
     return OAuthTokens(f"access-{number}", received + seconds, received, ("account",), f"refresh-{number}")
 
 
 @pytest.fixture
 def store() -> MemoryStore:
-    """A store of tokens."""
+    """The token store that the logins of a test share."""
     return MemoryStore()
 
 
 @pytest.fixture
-def told() -> list[str]:
-    """Every secret that the client wants masked."""
+def masked() -> list[str]:
+    """Every secret that the client has reported for masking."""
     return []
 
 
 @pytest.fixture
-def make_login(bitbucket_emulator: BitbucketEmulator, store: MemoryStore, told: list[str]) -> Callable[[], OAuthLogin]:
-    """Make what a process has of the login that is in the store."""
+def make_login(bitbucket_emulator: BitbucketEmulator, store: MemoryStore, masked: list[str]) -> Callable[[], OAuthLogin]:
+    """Store a login and return a factory for the objects that processes use it through."""
     answer = bitbucket_emulator.login()
     now = time.time()
     first = OAuthTokens(
@@ -63,7 +63,7 @@ def make_login(bitbucket_emulator: BitbucketEmulator, store: MemoryStore, told: 
     bitbucket_emulator.reset_requests()
 
     def make() -> OAuthLogin:
-        consumer = OAuthConsumer(*bitbucket_emulator.oauth_consumer, on_secret=told.append)
+        consumer = OAuthConsumer(*bitbucket_emulator.oauth_consumer, on_secret=masked.append)
         consumer.connect(bitbucket_emulator.api_url)
         lease = Lease(store, "lease", settle_seconds=0.05)
         return OAuthLogin(consumer, StoredLogin(store, KEY), lease, user="anna", hint="Log in: somehow.")
@@ -73,26 +73,24 @@ def make_login(bitbucket_emulator: BitbucketEmulator, store: MemoryStore, told: 
 
 @pytest.fixture
 def client(make_login: Callable[[], OAuthLogin], make_client: Callable[..., BitbucketClient]) -> BitbucketClient:
-    """A client with the login."""
+    """A client that uses the login."""
     return make_client(make_login())
 
 
-def test_a_login_signs_requests_in_the_name_of_who_logged_in(
-    client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
-) -> None:
+def test_requests_are_sent_as_the_user_who_logged_in(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
     assert client.users.me()["display_name"] == "Dana Demo"
     assert bitbucket_emulator.grants() == {}
 
 
-def test_an_expired_login_is_renewed_kept_and_masked(
-    client: BitbucketClient, bitbucket_emulator: BitbucketEmulator, store: MemoryStore, told: list[str]
+def test_an_expired_login_is_renewed_stored_and_masked(
+    client: BitbucketClient, bitbucket_emulator: BitbucketEmulator, store: MemoryStore, masked: list[str]
 ) -> None:
     client.users.me()
     bitbucket_emulator.expire_access_tokens()
     client.users.me()
     kept = StoredLogin(store, KEY).read()
     assert kept is not None
-    assert {kept.tokens.access_token, kept.tokens.refresh_token} <= set(told)
+    assert {kept.tokens.access_token, kept.tokens.refresh_token} <= set(masked)
     assert {kept.tokens.access_token, kept.tokens.refresh_token} <= set(client.auth.secrets())
     assert kept.account == "Dana Demo"
     assert "pipeline:write" in kept.tokens.scopes
@@ -100,7 +98,7 @@ def test_an_expired_login_is_renewed_kept_and_masked(
     assert bitbucket_emulator.grants() == {REFRESH: 1}
 
 
-def test_who_finds_the_login_renewed_by_somebody_else_takes_that(
+def test_a_process_uses_the_login_that_another_process_has_renewed(
     make_login: Callable[[], OAuthLogin], make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator
 ) -> None:
     bitbucket_emulator.settings(strict_refresh_reuse=True)
@@ -113,7 +111,7 @@ def test_who_finds_the_login_renewed_by_somebody_else_takes_that(
     assert bitbucket_emulator.grants() == {REFRESH: 1}
 
 
-def test_a_login_is_renewed_in_the_last_quarter_of_its_life_while_the_old_token_serves(
+def test_a_login_is_renewed_in_the_last_quarter_of_its_lifetime_while_the_old_token_is_used(
     make_login: Callable[[], OAuthLogin], store: MemoryStore, bitbucket_emulator: BitbucketEmulator
 ) -> None:
     login = make_login()
@@ -124,14 +122,14 @@ def test_a_login_is_renewed_in_the_last_quarter_of_its_life_while_the_old_token_
     holder = Lease(store, "lease", settle_seconds=0.05)
     assert holder.try_take()
     other = make_login()
-    assert other.current().tokens.access_token == "old", "somebody else renews it; there is time"
+    assert other.current().tokens.access_token == "old", "another process is renewing it, and the old token is still valid"
     assert bitbucket_emulator.grants() == {}
     holder.release()
     assert make_login().current().tokens.access_token != "old"
     assert bitbucket_emulator.grants() == {REFRESH: 1}
 
 
-def test_a_store_that_can_not_be_reached_is_no_reason_to_fail_while_the_token_is_good(
+def test_an_unreachable_store_does_not_fail_requests_while_the_token_is_valid(
     make_login: Callable[[], OAuthLogin], store: MemoryStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     login = make_login()
@@ -153,15 +151,15 @@ def test_a_store_that_can_not_be_reached_is_no_reason_to_fail_while_the_token_is
     assert "could not be renewed yet: The token store cannot be used: ConnectionError." in caplog.text
 
 
-@pytest.mark.parametrize("asked", ["read", "write"])
-def test_a_store_that_can_not_be_reached_when_the_token_has_ended_is_a_bad_moment_and_quotes_no_token(
-    make_login: Callable[[], OAuthLogin], make_client: Callable[..., BitbucketClient], store: MemoryStore, asked: str
+@pytest.mark.parametrize("operation", ["read", "write"])
+def test_an_unreachable_store_is_a_transient_error_without_a_token_once_the_token_has_expired(
+    make_login: Callable[[], OAuthLogin], make_client: Callable[..., BitbucketClient], store: MemoryStore, operation: str
 ) -> None:
     class Unreachable(MemoryStore):
         reachable = True
 
         def read(self, key: str) -> str | None:
-            if not self.reachable and asked == "read":
+            if not self.reachable and operation == "read":
                 raise RuntimeError(f"INSERT INTO variable ... {self.texts}")
             return super().read(key)
 
@@ -178,38 +176,40 @@ def test_a_store_that_can_not_be_reached_when_the_token_has_ended_is_a_bad_momen
     broken.reachable = False
     with pytest.raises(BitbucketConnectionError, match=r"The token store cannot be used: RuntimeError\.") as caught:
         client.users.me()
-    assert is_transient(caught.value), "a wait that takes it for a definite answer would lose its pipeline"
+    assert is_transient(caught.value), "a wait would end at a permanent error and lose its pipeline"
     assert refresh_token not in "".join(traceback.format_exception(caught.value))
     broken.reachable = True
     assert client.users.me()["display_name"] == "Dana Demo"
 
 
-def test_a_lease_that_somebody_keeps_is_a_bad_moment(
+def test_a_lease_that_another_process_keeps_is_a_transient_error(
     make_login: Callable[[], OAuthLogin], make_client: Callable[..., BitbucketClient], store: MemoryStore
 ) -> None:
     refresh_token, week_ago = make_login().load().tokens.refresh_token, time.time() - 7 * 24 * 3600
     StoredLogin(store, KEY).write(Login("anna", "Dana", OAuthTokens("old", week_ago + 7200, week_ago, (), refresh_token)))
     assert Lease(store, "lease", seconds=1000, settle_seconds=0.01).try_take()
-    lease = Lease(store, "lease", seconds=-44.9, settle_seconds=0.01)  # waits for so long and a refresh, 45 s
+    lease = Lease(store, "lease", seconds=-44.9, settle_seconds=0.01)  # so that it waits 0.1 s: this and the 45 s of a refresh
     login = OAuthLogin(make_login().consumer, StoredLogin(store, KEY), lease, user="anna", hint="")
     with pytest.raises(BitbucketConnectionError, match="another process has kept the lease") as caught:
         make_client(login, retries=NO_RETRIES).users.me()
     assert is_transient(caught.value)
 
 
-def test_a_store_too_slow_for_a_refresh_is_a_bad_moment(
+def test_a_store_that_is_too_slow_for_a_refresh_is_a_transient_error(
     make_login: Callable[[], OAuthLogin], make_client: Callable[..., BitbucketClient], store: MemoryStore
 ) -> None:
     refresh_token, week_ago = make_login().load().tokens.refresh_token, time.time() - 7 * 24 * 3600
     StoredLogin(store, KEY).write(Login("anna", "Dana", OAuthTokens("old", week_ago + 7200, week_ago, (), refresh_token)))
-    lease = Lease(store, "lease", seconds=60, settle_seconds=0.01)  # of which a third is for clocks that differ
+    lease = Lease(store, "lease", seconds=60, settle_seconds=0.01)  # a third of it is a margin for clocks that differ
     login = OAuthLogin(make_login().consumer, StoredLogin(store, KEY), lease, user="anna", hint="")
     with pytest.raises(BitbucketConnectionError, match="too slow to renew a login safely") as caught:
         make_client(login, retries=NO_RETRIES).users.me()
     assert is_transient(caught.value)
 
 
-def test_a_login_that_is_over_says_how_to_log_in_again(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
+def test_the_error_for_an_expired_login_explains_how_to_log_in_again(
+    client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
+) -> None:
     client.users.me()
     bitbucket_emulator.revoke_logins()
     with pytest.raises(BitbucketAuthError, match=r"The Bitbucket login of 'anna' has expired: .* Log in: somehow\."):
@@ -217,7 +217,7 @@ def test_a_login_that_is_over_says_how_to_log_in_again(client: BitbucketClient, 
 
 
 @pytest.mark.parametrize("word", ["invalid_request", "invalid_grant"])
-def test_a_refused_refresh_token_is_understood_in_both_words(
+def test_both_error_codes_of_a_refused_refresh_token_are_recognised(
     client: BitbucketClient, bitbucket_emulator: BitbucketEmulator, word: str
 ) -> None:
     bitbucket_emulator.settings(refused_refresh_error=word)
@@ -227,13 +227,15 @@ def test_a_refused_refresh_token_is_understood_in_both_words(
         client.users.me()
 
 
-def test_a_login_that_lapsed_unused_is_over(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
+def test_a_login_expires_when_it_is_not_used_for_three_months(
+    client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
+) -> None:
     bitbucket_emulator.clock(advance=91 * 24 * 3600)
     with pytest.raises(BitbucketAuthError, match="has expired"):
         client.users.me()
 
 
-def test_who_logged_in_anew_meanwhile_is_found_before_giving_up(
+def test_a_login_that_the_user_has_renewed_meanwhile_is_used(
     make_login: Callable[[], OAuthLogin],
     make_client: Callable[..., BitbucketClient],
     bitbucket_emulator: BitbucketEmulator,
@@ -251,9 +253,7 @@ def test_who_logged_in_anew_meanwhile_is_found_before_giving_up(
     assert bitbucket_emulator.grants() == {}
 
 
-def test_a_bitbucket_that_does_not_rotate_keeps_the_refresh_token(
-    client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
-) -> None:
+def test_a_refresh_token_that_is_not_rotated_is_kept(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
     bitbucket_emulator.settings(rotate_refresh_tokens=False)
     for _ in range(2):
         bitbucket_emulator.expire_access_tokens()
@@ -261,17 +261,17 @@ def test_a_bitbucket_that_does_not_rotate_keeps_the_refresh_token(
     assert bitbucket_emulator.grants() == {REFRESH: 2}
 
 
-def test_nobody_logged_in_and_somebody_elses_login_are_told(store: MemoryStore) -> None:
+def test_a_missing_login_and_the_login_of_another_user_are_errors(store: MemoryStore) -> None:
     consumer = OAuthConsumer("key", "secret")
     login = OAuthLogin(consumer, StoredLogin(store, KEY), Lease(store, "lease"), user="anna", hint="Log in: somehow.")
     with pytest.raises(BitbucketAuthError, match=r"'anna' has not logged in to Bitbucket\. Log in: somehow"):
         login.load()
-    StoredLogin(store, KEY).write(Login("Anna", "Somebody", tokens(1)))
+    StoredLogin(store, KEY).write(Login("Anna", "Anna", tokens(1)))
     with pytest.raises(BitbucketAuthError, match="stored for 'anna' belongs to 'Anna'"):
         login.load()
 
 
-def test_a_login_about_to_lapse_is_warned_of(store: MemoryStore, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_warning_is_logged_before_a_login_expires(store: MemoryStore, caplog: pytest.LogCaptureFixture) -> None:
     received = time.time() - 80 * 24 * 3600
     StoredLogin(store, KEY).write(Login("anna", "Anna", OAuthTokens("a", received + 7200, received, (), "r")))
     login = OAuthLogin(OAuthConsumer("k", "s"), StoredLogin(store, KEY), Lease(store, "lease"), user="anna", hint="")
@@ -279,7 +279,7 @@ def test_a_login_about_to_lapse_is_warned_of(store: MemoryStore, caplog: pytest.
     assert "about to expire" in caplog.text
 
 
-def test_a_login_that_is_kept_alive_is_renewed_once_also_when_it_had_expired(
+def test_keeping_a_login_alive_renews_it_once_even_if_it_has_expired(
     make_login: Callable[[], OAuthLogin], store: MemoryStore, bitbucket_emulator: BitbucketEmulator
 ) -> None:
     refresh_token = make_login().load().tokens.refresh_token
@@ -290,7 +290,7 @@ def test_a_login_that_is_kept_alive_is_renewed_once_also_when_it_had_expired(
     assert bitbucket_emulator.grants() == {REFRESH: 1}
 
 
-def test_a_login_that_the_store_does_not_take_lives_on_in_the_process_until_it_does(
+def test_a_login_that_cannot_be_stored_is_kept_in_the_process_until_it_can(
     make_login: Callable[[], OAuthLogin], store: MemoryStore, bitbucket_emulator: BitbucketEmulator
 ) -> None:
     bitbucket_emulator.settings(strict_refresh_reuse=True)
@@ -308,7 +308,7 @@ def test_a_login_that_the_store_does_not_take_lives_on_in_the_process_until_it_d
     lease = Lease(full, "lease", settle_seconds=0.05)
     login = OAuthLogin(first.consumer, StoredLogin(full, KEY), lease, user="anna", hint="Log in: somehow.")
     unsaved = login.renewed()
-    assert first.load().tokens != unsaved.tokens, "the store has the old one, whose refresh token is dead"
+    assert first.load().tokens != unsaved.tokens, "the store has the old login, whose refresh token is no longer valid"
     full.full = False
     assert login.renew(f"Bearer {unsaved.tokens.access_token}")
     assert bitbucket_emulator.grants() == {REFRESH: 2}
@@ -316,7 +316,7 @@ def test_a_login_that_the_store_does_not_take_lives_on_in_the_process_until_it_d
     assert kept == login.load() != unsaved
 
 
-def test_threads_of_one_process_renew_once(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
+def test_the_threads_of_a_process_renew_a_login_once(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
     client.users.me()
     bitbucket_emulator.expire_access_tokens()
     barrier = threading.Barrier(8)
@@ -331,9 +331,7 @@ def test_threads_of_one_process_renew_once(client: BitbucketClient, bitbucket_em
 
 
 @given(writes=st.integers(0, 4), torn=st.booleans(), again=st.integers(0, 4))
-def test_wherever_a_process_dies_while_it_keeps_a_login_the_old_or_the_new_one_is_there(
-    writes: int, torn: bool, again: int
-) -> None:
+def test_a_process_that_dies_while_it_stores_a_login_leaves_the_old_or_the_new_one(writes: int, torn: bool, again: int) -> None:
     store = MemoryStore()
     stored = StoredLogin(store, KEY)
     stored.write(Login("anna", "Anna", tokens(0)))
@@ -349,14 +347,14 @@ def test_wherever_a_process_dies_while_it_keeps_a_login_the_old_or_the_new_one_i
         found = stored.read(thoroughly=True)
         assert found in (newest, Login("anna", "Anna", tokens(number)))
         if left >= 2:
-            assert found == Login("anna", "Anna", tokens(number)), "it had been written once, whole"
+            assert found == Login("anna", "Anna", tokens(number)), "it has been written completely once"
     store.writes_left = 100
     stored.write(Login("anna", "Anna", tokens(3)))
     assert sorted(store.texts) == [KEY]
 
 
 @pytest.mark.slow
-def test_twenty_processes_share_a_login_that_dies_when_a_used_refresh_token_comes_back(
+def test_twenty_processes_never_use_a_refresh_token_twice(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     result = run(str(tmp_path_factory.mktemp("race") / "store.db"), processes=20, expiries=8, settle=1.0)

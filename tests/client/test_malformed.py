@@ -1,4 +1,4 @@
-"""Whatever a server answers is an answer, a transient error or a bounded wait: never a traceback, a hang or a full memory."""
+"""Any response yields a result, a transient error or a bounded wait: never a traceback, a hang or exhausted memory."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def server() -> Iterator[WebServer]:
 
 
 def client_of(server: WebServer, policy: RetryPolicy = ONCE) -> BitbucketClient:
-    """A client of it, with time that does not pass by itself."""
+    """Return a client of the server, for which time passes only during waits."""
     return BitbucketClient(ApiToken("me@x.org", "secret"), "acme", server.api_url, retries=policy, clock=Time().clock)
 
 
 @pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
-def test_an_answer_that_cannot_be_read_is_tried_again(server: WebServer, body: bytes) -> None:
+def test_a_request_is_repeated_after_a_malformed_response(server: WebServer, body: bytes) -> None:
     server.answer(PATH, Answer(body), USER)
     assert client_of(server, RetryPolicy(attempts=2)).users.me() == USER
     server.answer(PATH, Answer(body))
@@ -74,14 +74,14 @@ def test_an_answer_that_cannot_be_read_is_tried_again(server: WebServer, body: b
 
 
 @pytest.mark.parametrize("body", [body for name, body in UNREADABLE.items() if name != "empty"])
-def test_a_post_whose_answer_cannot_be_read_is_not_sent_again(server: WebServer, body: bytes) -> None:
+def test_a_post_is_not_repeated_after_a_malformed_response(server: WebServer, body: bytes) -> None:
     server.answer("/2.0/start", Answer(body))
     with pytest.raises(BitbucketAmbiguousError):
         client_of(server).post("/start", {})
 
 
 @pytest.mark.parametrize("status", [204, 304])
-def test_no_content_is_no_object(server: WebServer, status: int) -> None:
+def test_a_response_without_content_is_malformed(server: WebServer, status: int) -> None:
     server.answer(PATH, Answer(b"", status))
     with pytest.raises(BitbucketMalformedResponseError):
         client_of(server).users.me()
@@ -89,17 +89,17 @@ def test_no_content_is_no_object(server: WebServer, status: int) -> None:
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=60), status=st.sampled_from([200, 200, 201, 400, 404, 429, 500, 555]))
-def test_any_body_is_an_object_or_an_error_of_ours(server: WebServer, body: bytes, status: int) -> None:
+def test_any_body_yields_an_object_or_a_bitbucket_error(server: WebServer, body: bytes, status: int) -> None:
     server.answer(PATH, Answer(body, status))
-    said = ""
+    message = ""
     try:
         assert isinstance(client_of(server, RetryPolicy(attempts=1, pace=False)).users.me(), dict)
     except BitbucketError as error:
-        said = error.message
-    assert printable(said) == said.replace("\n", "\\n")
+        message = error.message
+    assert printable(message) == message.replace("\n", "\\n")
 
 
-def test_half_a_character_can_be_written(server: WebServer) -> None:
+def test_a_lone_surrogate_is_replaced(server: WebServer) -> None:
     server.answer(PATH, Answer(b'{"name": "a\\ud800b", "whole": "\\ud83d\\ude00"}'))
     assert client_of(server).users.me() == {"name": "a?b", "whole": "\U0001f600"}
 
@@ -116,7 +116,7 @@ def test_half_a_character_can_be_written(server: WebServer) -> None:
         {"values": [], "next": False},
     ],
 )
-def test_a_page_that_cannot_be_read_is_tried_again(server: WebServer, page: dict[str, Any]) -> None:
+def test_a_malformed_page_is_requested_again(server: WebServer, page: dict[str, Any]) -> None:
     good = {"values": [{"uuid": "{a}"}]}
     server.answer("/2.0/list", page, good)
     assert [*client_of(server, RetryPolicy(attempts=2)).paginate("/list")] == good["values"]
@@ -124,11 +124,11 @@ def test_a_page_that_cannot_be_read_is_tried_again(server: WebServer, page: dict
 
 @pytest.mark.parametrize("kind", [by_next, by_next_without_gaps, by_number])
 @pytest.mark.parametrize("period", [0, 1, 3, 400])
-def test_a_list_without_an_end_ends(kind: Any, period: int) -> None:
-    asked = count()
+def test_reading_an_endless_list_ends_with_an_error(kind: Any, period: int) -> None:
+    requests = count()
 
     def get(path: str, params: Any) -> dict[str, Any]:
-        number = next(asked)
+        number = next(requests)
         row = {"uuid": number % period} if period else {}
         sizes = {"size": 1000} if number % 2 else {}
         return {"values": [row] * 100 if period else [], "next": f"{path}?{number}", "pagelen": -1, **sizes}
@@ -139,17 +139,17 @@ def test_a_list_without_an_end_ends(kind: Any, period: int) -> None:
     with pytest.raises(BitbucketServerError):
         for _ in kind(get, "/list", {"pagelen": 100}):
             pass
-    assert next(asked) <= period + 13
+    assert next(requests) <= period + 13
 
 
-def test_a_size_that_is_missing_later_costs_nothing() -> None:
+def test_a_size_that_is_missing_on_a_later_page_costs_no_request() -> None:
     pages = [{"values": [{"uuid": n}], "size": 300, "next": f"n{n}"} for n in range(3)]
     del pages[1]["size"], pages[2]["next"]
     answers = iter(pages)
     assert len([*by_next_without_gaps(lambda *_: next(answers), "/list", {"pagelen": 100})]) == 3
 
 
-def test_a_page_length_larger_than_asked_does_not_end_a_list() -> None:
+def test_a_page_length_larger_than_requested_does_not_end_a_list() -> None:
     pages = iter(
         [{"values": [{"uuid": n} for n in range(100)], "pagelen": 10**9}, {"values": [{"uuid": "last"}], "pagelen": 100}]
     )
@@ -167,16 +167,16 @@ def test_a_list_of_a_million_rows_is_read() -> None:
 
 
 class TestSize:
-    """What is packed in a few bytes does not fill the memory."""
+    """Compressed responses do not exhaust the memory."""
 
-    def test_a_packed_answer_is_read_up_to_the_cap(self, server: WebServer) -> None:
+    def test_a_compressed_response_is_read_up_to_the_limit(self, server: WebServer) -> None:
         bomb = gzip.compress(b" " * (MOST_BYTES + 10), 1)
         server.answer(PATH, Answer(bomb, headers={"Content-Encoding": "gzip"}))
         with pytest.raises(BitbucketError, match="more than 64 MiB") as caught:
             client_of(server).users.me()
         assert is_transient(caught.value)
 
-    def test_a_packed_error_page_keeps_its_sentence(self, server: WebServer) -> None:
+    def test_the_message_of_a_compressed_error_page_is_kept(self, server: WebServer) -> None:
         page = gzip.compress(b"<html><title>Down</title>" + b" " * 5_000_000)
         headers = {"Content-Encoding": "gzip", "Content-Type": "text/html"}
         server.answer(PATH, Answer(page, 503, headers))
@@ -193,20 +193,20 @@ class TestSize:
             ({"start": 20}, b""),
         ],
     )
-    def test_a_part_of_a_log_is_cut_out_where_ranges_are_ignored(
+    def test_a_range_of_a_log_is_returned_when_the_server_ignores_ranges(
         self, server: WebServer, options: dict[str, int], expected: bytes
     ) -> None:
         server.answer("/2.0/repositories/acme/api/pipelines/1/steps/s/log", Answer(b"0123456789"))
         assert client_of(server).pipelines.log("api", 1, "s", **options) == expected
 
-    def test_a_log_without_an_end_is_an_error(self, server: WebServer) -> None:
+    def test_an_endless_log_is_an_error(self, server: WebServer) -> None:
         bomb = gzip.compress(b"x" * (MOST_BYTES + 1_000_000), 1)
         server.answer("/2.0/repositories/acme/api/pipelines/1/steps/s/log", Answer(bomb, headers={"Content-Encoding": "gzip"}))
         with pytest.raises(BitbucketError, match="more than 64 MiB"):
             client_of(server).pipelines.log("api", 1, "s", last=16)
 
     @pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "unknown"])
-    def test_an_encoding_that_was_not_asked_for_is_malformed(self, server: WebServer, encoding: str) -> None:
+    def test_a_response_with_an_unexpected_encoding_is_malformed(self, server: WebServer, encoding: str) -> None:
         server.answer(PATH, Answer(gzip.compress(gzip.compress(b"{}")), headers={"Content-Encoding": encoding}))
         with pytest.raises(BitbucketError) as caught:
             client_of(server).users.me()
@@ -214,8 +214,8 @@ class TestSize:
 
 
 @contextmanager
-def dripping(start: bytes) -> Iterator[str]:
-    """A server that sends a start and then a byte every 0.05 s for ever; gives its API's address."""
+def slow_server(start: bytes) -> Iterator[str]:
+    """Run a server that sends ``start`` and then one byte every 0.05 s, and yield its API base URL."""
     stop = threading.Event()
 
     def serve(listener: socket.socket) -> None:
@@ -255,22 +255,22 @@ def dripping(start: bytes) -> Iterator[str]:
     ],
     ids=["body", "error", "chunk", "header", "nothing"],
 )
-def test_an_answer_that_drips_is_transient_after_its_deadline(start: bytes) -> None:
-    with dripping(start) as url:
+def test_a_response_that_arrives_byte_by_byte_times_out_with_a_transient_error(start: bytes) -> None:
+    with slow_server(start) as url:
         policy = RetryPolicy(attempts=1, response_seconds=0.5)
         client = BitbucketClient(ApiToken("me@x.org", "secret"), "acme", url, retries=policy)
         began = real_time.monotonic()
         with pytest.raises(BitbucketError) as caught:
             client.users.me()
         assert is_transient(caught.value)
-        assert real_time.monotonic() - began < 20, "it took as long as the server liked"
+        assert real_time.monotonic() - began < 20, "the deadline for the response was ignored"
 
 
 class TestWaits:
-    """A header decides over an hour at most: the window of the limit."""
+    """A header can cause a wait of an hour at most, the window of the rate limit."""
 
     @pytest.mark.parametrize(
-        ("told", "seconds"),
+        ("value", "seconds"),
         [
             ("315360000", WINDOW_SECONDS),
             ("9" * 5000, WINDOW_SECONDS),
@@ -282,10 +282,10 @@ class TestWaits:
             *((text, None) for text in ("\u00b2", "\u0661", "-5", "1e20", "nan", "", "Fri, 99 Jan 99999 00:00:00 GMT")),
         ],
     )
-    def test_what_is_believed(self, told: str, seconds: float | None) -> None:
+    def test_retry_after_is_capped_and_ignored_when_malformed(self, value: str, seconds: float | None) -> None:
         now = datetime(2026, 11, 2, tzinfo=UTC)
-        assert retry_after({"Retry-After": told}, now) == seconds
-        assert retry_after({"Retry-After": told, "Date": "Thu, 01 Jan 1970 00:00:00 GMT"}, now) == seconds
+        assert retry_after({"Retry-After": value}, now) == seconds
+        assert retry_after({"Retry-After": value, "Date": "Thu, 01 Jan 1970 00:00:00 GMT"}, now) == seconds
 
     @settings(max_examples=300, deadline=None)
     @given(
@@ -305,7 +305,7 @@ class TestWaits:
             | st.sampled_from(["0", "true", "\u00b2"]),
         )
     )
-    def test_no_header_stops_a_process(self, headers: dict[str, str]) -> None:
+    def test_no_header_causes_a_longer_wait_than_the_window(self, headers: dict[str, str]) -> None:
         time = Time()
         budget = RateBudget(clock=time.clock)
         budget.acquire()
@@ -313,7 +313,7 @@ class TestWaits:
         budget.refused(retry_after(headers, time.clock.now()))
         assert 0 <= budget.free_in <= WINDOW_SECONDS + 1
 
-    def test_who_cannot_wait_so_long_does_not_wait_at_all(self) -> None:
+    def test_a_request_whose_wait_would_exceed_its_limit_fails_at_once(self) -> None:
         time = Time()
         budget = RateBudget(clock=time.clock)
         budget.pause(1000)
@@ -324,20 +324,20 @@ class TestWaits:
 
 
 class TestText:
-    """What is shown on a terminal or in a log cannot control it."""
+    """Text from a server cannot control the terminal or the log that shows it."""
 
-    def test_a_progress_bar_is_one_line(self) -> None:
+    def test_a_progress_bar_is_shown_as_one_line(self) -> None:
         assert lines("a\r\n10%\r50%\r100%\nb\x0bc\x1cd\u2028e\r\r\n\n") == ["a", "100%", r"b\x0bc\x1cd\u2028e", ""]
         assert lines("") == []
 
-    def test_escapes_are_visible(self) -> None:
+    def test_control_characters_are_shown_as_escapes(self) -> None:
         assert (
             printable("\x1b[31mred\x9b\x7f\u202e\n\ttab \u00e9\U0001f600")
             == r"\x1b[31mred\x9b\x7f\u202e\n" + "\ttab \u00e9\U0001f600"
         )
 
     @given(st.text())
-    def test_any_text_can_be_shown(self, text: str) -> None:
+    def test_any_text_becomes_printable(self, text: str) -> None:
         for line in lines(text):
             assert printable(line) == line
             assert not any(ord(char) < 32 and char != "\t" for char in line)

@@ -1,4 +1,4 @@
-"""Encryption, certificates of one's own, and proxies: for the API and for the token endpoint alike."""
+"""TLS, custom certificates and proxies apply to the API and to the token endpoint."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ both = pytest.mark.parametrize(
 
 @pytest.fixture
 def https(tmp_path: Path) -> Iterator[WebServer]:
-    """The API behind a certificate of a company's own."""
+    """The API, with a certificate that a company has signed itself."""
     with WebServer(self_signed(tmp_path)) as server:
         server.answer(TOKEN_PATH, {"access_token": "a", "expires_in": 7200})
         server.answer("/2.0/user", {"me": 1})
@@ -34,25 +34,23 @@ def https(tmp_path: Path) -> Iterator[WebServer]:
 
 
 @both
-def test_a_certificate_that_nobody_vouches_for_is_refused_before_a_credential_is_sent(
-    https: WebServer, make: Callable[[], Auth]
-) -> None:
+def test_an_untrusted_certificate_is_refused_before_a_credential_is_sent(https: WebServer, make: Callable[[], Auth]) -> None:
     with pytest.raises(BitbucketConnectionError):
         BitbucketClient(make(), base_url=https.api_url, retries=NO_RETRIES).users.me()
     assert https.asked == []
 
 
 @both
-def test_a_company_can_vouch_for_its_own(
+def test_a_certificate_file_given_to_the_client_is_trusted(
     https: WebServer, make: Callable[[], Auth], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())  # what the task says wins over what the machine says
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())  # the parameter has precedence over the environment
     ca = str(tmp_path / "key-and-certificate.pem")
     assert BitbucketClient(make(), base_url=https.api_url, verify=ca).users.me() == {"me": 1}
 
 
 @both
-def test_so_can_the_environment(
+def test_a_certificate_file_named_in_the_environment_is_trusted(
     https: WebServer, make: Callable[[], Auth], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "key-and-certificate.pem"))
@@ -61,7 +59,7 @@ def test_so_can_the_environment(
 
 @both
 @pytest.mark.parametrize("by", ["argument", "environment"])
-def test_a_proxy_is_used_for_everything(
+def test_a_proxy_receives_all_requests(
     server: WebServer, make: Callable[[], Auth], by: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.answer("http://bitbucket.example/2.0/user", {"me": 1})

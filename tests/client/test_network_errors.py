@@ -1,9 +1,10 @@
-"""Errors of the network are classified by their types, so that subclasses and renamed classes are classified alike."""
+"""Network errors are classified by their types, so that subclasses and renamed classes are classified alike."""
 
 from __future__ import annotations
 
 import ssl
 from http import client as http_client
+from socket import gaierror
 
 import pytest
 import requests
@@ -21,7 +22,7 @@ class SocksConnectionError(urllib3_exceptions.NewConnectionError):
 
 
 def wrapped(error: Exception) -> requests.ConnectionError:
-    """An error as requests raises it: inside urllib3's MaxRetryError."""
+    """Wrap an error as requests does: inside urllib3's MaxRetryError."""
     return requests.ConnectionError(urllib3_exceptions.MaxRetryError(POOL, "/2.0/user?token=secret", error))
 
 
@@ -30,7 +31,7 @@ def wrapped(error: Exception) -> requests.ConnectionError:
     [
         (SocksConnectionError(CONNECTION, "refused"), "connection refused or host unreachable", True, True),
         (urllib3_exceptions.NewConnectionError(CONNECTION, "refused"), "connection refused or host unreachable", True, True),
-        (urllib3_exceptions.NameResolutionError("h", CONNECTION, OSError()), "the host name cannot be resolved", True, True),  # type: ignore[arg-type]
+        (urllib3_exceptions.NameResolutionError("h", CONNECTION, gaierror()), "the host name cannot be resolved", True, True),
         (urllib3_exceptions.ConnectTimeoutError(CONNECTION, "slow"), "connecting timed out", True, True),
         (ssl.SSLCertVerificationError("self-signed"), "its TLS certificate is not trusted", True, False),
         (urllib3_exceptions.ReadTimeoutError(POOL, "/", "slow"), "the response timed out", False, True),
@@ -52,7 +53,7 @@ def test_an_error_is_classified_by_its_innermost_cause(
     assert (cause(raised), is_surely_not_sent(raised), is_transient_error(raised)) == (message, surely_not_sent, transient)
 
 
-def test_the_error_that_the_caller_was_handling_is_no_cause() -> None:
+def test_an_error_that_the_caller_was_handling_is_not_a_cause() -> None:
     error = wrapped(urllib3_exceptions.ReadTimeoutError(POOL, "/", "slow"))
     error.__context__ = ssl.SSLCertVerificationError("of another request")
     assert cause(error) == "the response timed out"

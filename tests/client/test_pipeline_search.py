@@ -1,4 +1,4 @@
-"""Finding the pipeline that a start has left behind."""
+"""A pipeline whose start was interrupted is found by its target, creator and time."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tests.client.web_server import Answer, WebServer
 HASH = "a" * 40
 
 
-def target(**what: Any) -> PipelineTarget:
-    """Return a requested target."""
-    return PipelineTarget(**what)
+def target(**fields: Any) -> PipelineTarget:
+    """Return the target of a start."""
+    return PipelineTarget(**fields)
 
 
 @pytest.fixture
@@ -39,11 +39,11 @@ def client(bitbucket_emulator: BitbucketEmulator) -> BitbucketClient:
         ({"branch": "main", "custom_pipeline": "x"}, {"ref_name": "main", "selector": {"type": "default"}}, False),
     ],
 )
-def test_a_branch_fits_with_its_selector(asked: dict[str, Any], shown: dict[str, Any], same: bool) -> None:
+def test_a_branch_matches_together_with_its_selector(asked: dict[str, Any], shown: dict[str, Any], same: bool) -> None:
     assert matches_target(target(**asked).request, {"type": "pipeline_ref_target", "ref_type": "branch", **shown}) is same
 
 
-def test_a_commit_fits_by_its_hash_also_a_short_one() -> None:
+def test_a_commit_matches_by_its_full_or_abbreviated_hash() -> None:
     custom = {"type": "custom", "pattern": "x"}
     shown = {"type": "pipeline_commit_target", "commit": {"hash": HASH}, "selector": custom}
     assert matches_target(target(commit="a" * 12, custom_pipeline="x").request, shown)
@@ -51,7 +51,7 @@ def test_a_commit_fits_by_its_hash_also_a_short_one() -> None:
 
 
 @pytest.mark.parametrize("kind", ["branch", "tag"])
-def test_a_commit_in_the_context_of_a_ref_fits_by_both(kind: str) -> None:
+def test_a_commit_on_a_ref_matches_by_commit_and_ref(kind: str) -> None:
     asked = target(**{kind: "v1", "commit": "A" * 12}).request
     shown = {"type": "pipeline_ref_target", "ref_type": kind, "ref_name": "v1", "commit": {"type": "commit", "hash": HASH}}
     assert matches_target(asked, shown)
@@ -63,39 +63,39 @@ def test_a_commit_in_the_context_of_a_ref_fits_by_both(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "what", [{}, {"branch": "a", "tag": "b"}, {"commit": HASH, "pull_request": 1}, {"branch": "a", "tag": "b", "commit": HASH}]
+    "fields", [{}, {"branch": "a", "tag": "b"}, {"commit": HASH, "pull_request": 1}, {"branch": "a", "tag": "b", "commit": HASH}]
 )
-def test_targets_that_contradict_each_other_are_refused(what: dict[str, Any]) -> None:
+def test_contradictory_targets_are_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"Exactly one of .* \(commit may accompany branch or tag\)"):
-        target(**what)
+        target(**fields)
 
 
-def test_a_pull_request_fits_by_its_number() -> None:
+def test_a_pull_request_matches_by_its_number() -> None:
     selector = {"type": "pull-requests", "pattern": "feature/*"}
     shown = {"type": "pipeline_pullrequest_target", "pullrequest": {"id": 3}, "selector": selector}
     assert matches_target(target(pull_request=3).request, shown)
     assert not matches_target(target(pull_request=4).request, shown)
 
 
-def test_only_what_is_newer_than_the_mark_and_of_the_same_creator_is_found(
+def test_only_newer_pipelines_of_the_same_creator_are_found(
     client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
 ) -> None:
     assert snapshot(client, "api").newest == 0
     client.pipelines.trigger("api", branch="main")
-    place = snapshot(client, "api")
-    assert (place.newest, place.at) == (1, bitbucket_emulator.clock())
-    own = client.pipelines.trigger("api", branch="main")["uuid"]
+    before = snapshot(client, "api")
+    assert (before.newest, before.at) == (1, bitbucket_emulator.clock())
+    mine = client.pipelines.trigger("api", branch="main")["uuid"]
     other = BitbucketClient(ApiToken(*bitbucket_emulator.api_tokens["robin.reviewer"]), "acme", bitbucket_emulator.api_url)
     theirs = other.pipelines.trigger("api", branch="main")["uuid"]
 
     def found(creator: str | None) -> list[str]:
-        return [row["uuid"] for row in started_since(client, "api", target(branch="main"), place.newest, creator)]
+        return [row["uuid"] for row in started_since(client, "api", target(branch="main"), before.newest, creator)]
 
-    assert found(acting_account(client)) == [own]
-    assert found(None) == [theirs, own]
+    assert found(acting_account(client)) == [mine]
+    assert found(None) == [theirs, mine]
 
 
-def test_unfinished_ones_are_found_whoever_started_them(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
+def test_unfinished_pipelines_of_all_creators_are_found(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
     for _ in range(2):
         client.pipelines.trigger("api", branch="main")
     bitbucket_emulator.control("POST", "pipelines/acme/api/1/finish", {"result": "FAILED"})
@@ -103,7 +103,7 @@ def test_unfinished_ones_are_found_whoever_started_them(client: BitbucketClient,
 
 
 @pytest.mark.parametrize("is_refused", [False, True])
-def test_running_pipelines_are_found_whether_or_not_bitbucket_knows_in_progress(is_refused: bool) -> None:
+def test_running_pipelines_are_found_whether_or_not_bitbucket_accepts_in_progress(is_refused: bool) -> None:
     """The published OpenAPI calls a running pipeline BUILDING, Atlassian's staff IN_PROGRESS."""
     path = "/2.0/repositories/acme/api/pipelines/"
     ref = {"type": "pipeline_ref_target", "ref_type": "branch", "ref_name": "main"}
@@ -129,14 +129,16 @@ def test_a_400_for_another_reason_is_raised() -> None:
         assert ["IN_PROGRESS" in one.path for one in server.asked] == [True, False, True, False]
 
 
-def test_who_may_not_be_told_their_account_is_nobody(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
+def test_credentials_without_an_account_have_no_acting_account(
+    client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
+) -> None:
     from airflow_provider_bitbucket.client import AccessToken
 
     token = BitbucketClient(AccessToken(bitbucket_emulator.access_token), "acme", bitbucket_emulator.api_url)
     assert acting_account(token) is None
 
 
-def test_where_pipelines_are_off_the_mark_leaves_it_to_the_start_to_say_so(
+def test_a_snapshot_is_empty_where_pipelines_are_switched_off(
     client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
 ) -> None:
     bitbucket_emulator.control("POST", "repositories", {"repository": "api", "pipelines_enabled": False})

@@ -1,4 +1,4 @@
-"""What a pipeline's JSON means."""
+"""The JSON of a pipeline is evaluated to an outcome."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def outcome(state: Any, **more: Any) -> PipelineOutcome:
 
 
 def shown(name: str, stage: str = "", result: str = "", **inner: Any) -> dict[str, Any]:
-    """A state as it was recorded."""
+    """Return a state in the form that Bitbucket returns."""
     kind = "result" if result else "stage"
     return {"name": name, kind: {"name": result or stage, **inner}} if stage or result else {"name": name}
 
@@ -41,13 +41,13 @@ def shown(name: str, stage: str = "", result: str = "", **inner: Any) -> dict[st
         (None, "UNKNOWN", False),
     ],
 )
-def test_what_is_not_over_is_waited_for(state: Any, status: str, person: bool) -> None:
+def test_a_pipeline_in_an_unfinished_or_unknown_state_is_not_terminal(state: Any, status: str, person: bool) -> None:
     seen = outcome(state)
     assert (seen.status, seen.is_terminal, seen.is_successful, seen.needs_person) == (status, False, False, person)
 
 
 @pytest.mark.parametrize("result", ["SUCCESSFUL", "FAILED", "ERROR", "STOPPED", "EXPIRED"])
-def test_only_successful_is_successful(result: str) -> None:
+def test_successful_is_the_only_successful_result(result: str) -> None:
     seen = outcome(shown("COMPLETED", result=result))
     assert (seen.status, seen.is_terminal, seen.needs_person) == (result, True, False)
     assert seen.is_successful == (result == "SUCCESSFUL")
@@ -56,13 +56,13 @@ def test_only_successful_is_successful(result: str) -> None:
 @pytest.mark.parametrize(
     "state", [{"name": "COMPLETED", "result": result} for result in (None, {}, [], "FAILED", {"name": None})]
 )
-def test_an_end_without_a_readable_result_is_a_transient_error_and_no_end(state: Any) -> None:
+def test_a_completed_state_without_a_readable_result_is_a_transient_error(state: Any) -> None:
     with pytest.raises(BitbucketServerError, match="malformed") as caught:
         outcome(state)
     assert is_transient(caught.value)
 
 
-def test_a_result_nobody_knows_is_an_end_and_no_success() -> None:
+def test_an_unknown_result_is_terminal_and_not_successful() -> None:
     seen = outcome(shown("COMPLETED", result="ABANDONED"))
     assert (seen.status, seen.is_terminal, seen.is_successful) == ("UNKNOWN", True, False)
 
@@ -97,7 +97,7 @@ def test_the_reason_is_a_sentence(state: Any, reason: str) -> None:
         shown("COMPLETED", result="ERROR", error="x", terminator="y"),
     ],
 )
-def test_no_shape_of_a_state_breaks_it(state: Any) -> None:
+def test_a_malformed_state_is_not_successful(state: Any) -> None:
     assert not outcome(state).is_successful
 
 
@@ -114,7 +114,7 @@ def test_no_shape_of_a_state_breaks_it(state: Any) -> None:
         ({"build_number": [7], "uuid": "{1}"}, "build_number"),
     ],
 )
-def test_an_answer_that_tells_of_no_pipeline_is_a_bad_moment_of_bitbucket(answer: dict[str, Any], missing: str) -> None:
+def test_a_response_without_pipeline_id_is_a_transient_error(answer: dict[str, Any], missing: str) -> None:
     with pytest.raises(BitbucketServerError, match=f"without a usable '{missing}'") as caught:
         evaluate(answer, "https://x.org")
     assert is_transient(caught.value), "a wait would lose its pipeline"
@@ -133,7 +133,7 @@ INNER = JSON | st.fixed_dictionaries({"name": WORDS | JSON})
     st.fixed_dictionaries({}, optional={"name": WORDS | JSON, "stage": INNER, "result": INNER}),
     st.dictionaries(st.sampled_from(["target", "created_on", "completed_on", "duration_in_seconds"]), JSON),
 )
-def test_no_state_breaks_it_and_every_summary_is_json(state: Any, more: dict[str, Any]) -> None:
+def test_any_state_yields_an_outcome_with_a_json_summary(state: Any, more: dict[str, Any]) -> None:
     result = state.get("result")
     if state.get("name") == "COMPLETED" and not (
         isinstance(result, dict) and isinstance(result.get("name"), str) and result["name"]
@@ -155,7 +155,7 @@ def test_no_state_breaks_it_and_every_summary_is_json(state: Any, more: dict[str
         ({"commit": {"hash": "a"}}, None),
     ],
 )
-def test_a_summary_names_what_it_ran_on(target: dict[str, Any], ref: str | None) -> None:
+def test_a_summary_names_ref_and_commit(target: dict[str, Any], ref: str | None) -> None:
     summary = outcome(shown("PENDING"), target=target).summary()
     assert (summary["ref_name"], summary["commit"]) == (ref, "a")
 
@@ -171,5 +171,5 @@ def test_a_summary_names_what_it_ran_on(target: dict[str, Any], ref: str | None)
         ({"state": {"name": "COMPLETED", "result": "FAILED"}}, "COMPLETED"),
     ],
 )
-def test_a_steps_result(step: dict[str, Any], result: str) -> None:
+def test_the_result_of_a_step_is_its_most_specific_state(step: dict[str, Any], result: str) -> None:
     assert step_result(step) == result

@@ -1,4 +1,4 @@
-"""Starting pipelines, looking at them, and finding out why they failed."""
+"""Pipelines are started, read and stopped, and their failures are explained."""
 
 from __future__ import annotations
 
@@ -29,32 +29,32 @@ def open_pull_request(emulator: BitbucketEmulator) -> int:
 
 
 class TestStart:
-    """What is asked for is what runs."""
+    """The requested target is what runs."""
 
-    def test_a_branch(self, client: BitbucketClient) -> None:
+    def test_a_branch_is_started(self, client: BitbucketClient) -> None:
         made = client.pipelines.trigger("api", branch="main")
         assert made["state"]["name"] in ("PARSING", "PENDING")
         assert (made["target"]["ref_type"], made["target"]["ref_name"]) == ("branch", "main")
 
-    def test_a_tag(self, client: BitbucketClient) -> None:
+    def test_a_tag_is_started(self, client: BitbucketClient) -> None:
         head = client.refs.branch("api", "main")["target"]["hash"]
         client.post(f"{client.repository_path('api')}/refs/tags", {"name": "v1", "target": {"hash": head}})
         made = client.pipelines.trigger("api", tag="v1")
         assert (made["target"]["ref_type"], made["target"]["commit"]["hash"]) == ("tag", head)
 
     @pytest.mark.parametrize("length", [40, 12])
-    def test_a_custom_pipeline_on_a_commit_whose_hash_may_be_short(
+    def test_a_custom_pipeline_is_started_on_a_full_or_abbreviated_commit(
         self, client: BitbucketClient, bitbucket_emulator: BitbucketEmulator, length: int
     ) -> None:
         head = client.refs.branch("api", "main")["target"]["hash"]
         made = client.pipelines.trigger("api", commit=head[:length], custom_pipeline="nightly")
         sent = bitbucket_emulator.control("GET", "requests?recent=1")["recent"][0]["body"]
         assert json.loads(sent)["target"]["commit"]["hash"] == made["target"]["commit"]["hash"] == head
-        bitbucket_emulator.clock(advance=60)  # its selector shows when it is parsed
+        bitbucket_emulator.clock(advance=60)  # its selector is known once the definition has been parsed
         assert client.pipelines.get("api", made["uuid"])["target"]["selector"]["pattern"] == "nightly"
 
     @pytest.mark.parametrize("length", [40, 12])
-    def test_exactly_this_commit_in_the_context_of_a_branch(
+    def test_a_commit_is_started_on_a_branch_whose_head_is_another_commit(
         self, client: BitbucketClient, bitbucket_emulator: BitbucketEmulator, length: int
     ) -> None:
         open_pull_request(bitbucket_emulator)
@@ -70,11 +70,11 @@ class TestStart:
         }
         assert (made["target"]["ref_name"], made["target"]["commit"]["hash"]) == ("feature/x", commit)
 
-    def test_a_commit_that_is_not_there_names_commit_and_branch(self, client: BitbucketClient) -> None:
+    def test_the_error_for_a_missing_commit_names_commit_and_branch(self, client: BitbucketClient) -> None:
         with pytest.raises(bitbucket.BitbucketNotFoundError, match="commit aaaaaaaaaaaa of main of acme/api"):
             client.pipelines.trigger("api", branch="main", commit="a" * 40)
 
-    def test_a_pull_request_with_the_full_hashes_it_does_not_show(
+    def test_a_pull_request_is_started_with_full_hashes_although_it_shows_short_ones(
         self, client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
     ) -> None:
         bitbucket_emulator.script("api", "pull-requests", steps=[{"name": "Check", "seconds": 1}])
@@ -90,7 +90,7 @@ class TestStart:
         assert made["target"]["pullrequest"]["id"] == number
         assert sum(bitbucket_emulator.requests().values()) == 4
 
-    def test_a_pull_request_that_is_closed_is_told_before_anything_starts(
+    def test_a_closed_pull_request_is_refused_before_a_pipeline_is_started(
         self, client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
     ) -> None:
         number = open_pull_request(bitbucket_emulator)
@@ -106,7 +106,9 @@ class TestStart:
             (None, []),
         ],
     )
-    def test_variables(self, client: BitbucketClient, bitbucket_emulator: BitbucketEmulator, given: Any, sent: Any) -> None:
+    def test_variables_are_sent_as_text(
+        self, client: BitbucketClient, bitbucket_emulator: BitbucketEmulator, given: Any, sent: Any
+    ) -> None:
         client.pipelines.trigger("api", branch="main", variables=given)
         arrived = variables(bitbucket_emulator, 1)
         assert [(one["key"], one["value"], one.get("secured")) for one in arrived] == sent
@@ -125,23 +127,23 @@ class TestStart:
             ({"branch": "a", "variables": ["X=1"]}, "given: str"),
         ],
     )
-    def test_what_makes_no_sense_costs_no_request(
+    def test_malformed_parameters_are_refused_without_a_request(
         self, client: BitbucketClient, bitbucket_emulator: BitbucketEmulator, given: dict[str, Any], said: str
     ) -> None:
         with pytest.raises(ValueError, match=said):
             client.pipelines.trigger("api", **given)
         assert not bitbucket_emulator.requests()
 
-    def test_the_value_of_a_wrong_variable_is_not_shown(self, client: BitbucketClient) -> None:
+    def test_the_error_for_a_malformed_variable_does_not_show_its_value(self, client: BitbucketClient) -> None:
         with pytest.raises(ValueError, match="given") as caught:
             client.pipelines.trigger("api", branch="main", variables=[{"name": "X", "value": "s3cret"}])
         assert "s3cret" not in str(caught.value)
 
 
 class TestRefusal:
-    """Bitbucket's generic answers, in the words of what was asked."""
+    """Errors name the target that Bitbucket refused."""
 
-    def test_an_unknown_custom_pipeline(self, client: BitbucketClient) -> None:
+    def test_an_unknown_custom_pipeline_is_named(self, client: BitbucketClient) -> None:
         with pytest.raises(bitbucket.BitbucketBadRequestError) as caught:
             client.pipelines.trigger("api", branch="main", custom_pipeline="deploy-prod")
         assert str(caught.value).startswith(
@@ -158,32 +160,34 @@ class TestRefusal:
             ({"branch": "main", "selector": {"type": "branches", "pattern": "x"}}, "no branches pipeline 'x' .* at main of"),
         ],
     )
-    def test_an_unknown_target(self, client: BitbucketClient, target: dict[str, Any], said: str) -> None:
+    def test_an_unknown_ref_commit_or_selector_is_named(self, client: BitbucketClient, target: dict[str, Any], said: str) -> None:
         with pytest.raises(bitbucket.BitbucketError, match=said):
             client.pipelines.trigger("api", **target)
 
-    def test_pipelines_that_are_switched_off(self, client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
+    def test_the_error_for_switched_off_pipelines_names_the_setting(
+        self, client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
+    ) -> None:
         bitbucket_emulator.control("POST", "repositories", {"repository": "api", "pipelines_enabled": False})
         with pytest.raises(bitbucket.BitbucketError, match=r"switched off in acme/api: .*under Pipelines > Settings"):
             client.pipelines.trigger("api", branch="main")
 
-    def test_an_unknown_repository(self, client: BitbucketClient) -> None:
+    def test_an_unknown_repository_is_named(self, client: BitbucketClient) -> None:
         with pytest.raises(bitbucket.BitbucketNotFoundError, match=r"main of acme/none: The requested repository either"):
             client.pipelines.trigger("none", branch="main")
 
-    def test_an_unknown_pull_request(self, client: BitbucketClient) -> None:
+    def test_an_unknown_pull_request_is_not_found(self, client: BitbucketClient) -> None:
         with pytest.raises(bitbucket.BitbucketNotFoundError, match="Not found: it does not exist, or"):
             client.pipelines.trigger("api", pull_request=99)
 
-    def test_missing_scopes(self, server: WebServer, reader: BitbucketClient) -> None:
+    def test_missing_scopes_are_named(self, server: WebServer, server_client: BitbucketClient) -> None:
         detail = {"required": ["write:pipeline:bitbucket"], "granted": []}
         server.answer("/2.0/repositories/acme/api/pipelines/", Answer({"error": {"message": "No.", "detail": detail}}, 403))
         with pytest.raises(bitbucket.BitbucketPermissionError, match=r"Missing: write:pipeline:bitbucket .*\nGranted: none\."):
-            reader.pipelines.trigger("api", branch="main")
+            server_client.pipelines.trigger("api", branch="main")
 
 
-class TestLooking:
-    """By uuid or build number, wherever a pipeline is named."""
+class TestRead:
+    """Pipelines are read by uuid or build number."""
 
     def test_an_outcome_follows_the_pipeline_to_its_end(
         self, client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
@@ -202,7 +206,7 @@ class TestLooking:
         assert outcome.url == f"{bitbucket_emulator.url}/acme/api/pipelines/results/1"
         assert json.loads(json.dumps(outcome.summary()))["ref_name"] == "main"
 
-    def test_the_web_page_of_bitbucket_itself_is_on_its_web_host(self) -> None:
+    def test_the_url_of_a_pipeline_is_on_the_web_host_of_bitbucket(self) -> None:
         client = BitbucketClient(bitbucket.AccessToken("t"), "acme")
         outcome = client.pipelines.evaluate("other/api", {"uuid": "{1}", "build_number": 7, "state": {}})
         assert outcome.url == "https://bitbucket.org/other/api/pipelines/results/7"
@@ -220,7 +224,7 @@ class TestLooking:
             ({"status": ["PARSING", "PENDING", "FAILED"]}, [3]),
         ],
     )
-    def test_filters(
+    def test_a_list_is_filtered(
         self, client: BitbucketClient, bitbucket_emulator: BitbucketEmulator, filters: dict[str, Any], numbers: list[int]
     ) -> None:
         client.pipelines.trigger("api", branch="main")
@@ -229,11 +233,11 @@ class TestLooking:
         client.pipelines.trigger("api", branch="main")
         assert [row["build_number"] for row in client.pipelines.list("api", **filters)] == numbers
 
-    def test_filter_by_commit_and_creator(self, client: BitbucketClient) -> None:
+    def test_a_list_is_filtered_by_commit_and_creator(self, client: BitbucketClient) -> None:
         made = client.pipelines.trigger("api", branch="main")
         me = client.users.me()["uuid"]
         assert [*client.pipelines.list("api", commit=made["target"]["commit"]["hash"], creator=me)] != []
-        assert [*client.pipelines.list("api", creator="{nobody}")] == []
+        assert [*client.pipelines.list("api", creator="{unknown}")] == []
 
     @pytest.mark.parametrize(
         ("filters", "said"),
@@ -243,28 +247,28 @@ class TestLooking:
             ({"commit": "abc123"}, "40 characters"),
         ],
     )
-    def test_a_filter_that_would_silently_find_nothing_is_refused(
+    def test_a_filter_value_that_matches_no_pipeline_is_refused(
         self, client: BitbucketClient, filters: dict[str, Any], said: str
     ) -> None:
         with pytest.raises(ValueError, match=said):
             client.pipelines.list("api", **filters)
 
-    def test_an_unknown_pipeline(self, client: BitbucketClient) -> None:
+    def test_an_unknown_pipeline_is_not_found(self, client: BitbucketClient) -> None:
         with pytest.raises(bitbucket.BitbucketNotFoundError, match="Pipeline with build number '9' not found in repository"):
             client.pipelines.get("api", 9)
 
 
 class TestStop:
-    """Stopping takes a moment."""
+    """Pipelines are stopped asynchronously."""
 
-    def test_a_running_one_stops(self, client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
+    def test_a_running_pipeline_is_stopped(self, client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
         client.pipelines.trigger("api", branch="main")
         assert client.pipelines.stop("api", 1) is True
         bitbucket_emulator.clock(advance=60)
         assert client.pipelines.outcome("api", 1).status is PipelineStatus.STOPPED
         assert client.pipelines.stop("api", 1) is False
 
-    def test_it_is_asked_again_when_the_answer_was_lost(
+    def test_a_stop_whose_answer_was_lost_is_repeated(
         self, client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
     ) -> None:
         client.pipelines.trigger("api", branch="main")
@@ -283,11 +287,11 @@ class TestLogs:
         bitbucket_emulator.clock(advance=3600)
         return uuid
 
-    def test_there_are_no_steps_before_the_definition_is_read(self, client: BitbucketClient) -> None:
+    def test_a_pipeline_has_no_steps_before_its_definition_is_parsed(self, client: BitbucketClient) -> None:
         client.pipelines.trigger("api", branch="main")
         assert client.pipelines.steps("api", 1) == []
 
-    def test_a_log_and_its_parts(self, client: BitbucketClient, broken: str) -> None:
+    def test_a_log_is_read_completely_or_in_ranges(self, client: BitbucketClient, broken: str) -> None:
         build, test, deploy = client.pipelines.steps("api", broken)
         whole = client.pipelines.log("api", broken, test["uuid"])
         assert b"E   assert 1 == 2" in whole
@@ -298,11 +302,13 @@ class TestLogs:
         with pytest.raises(bitbucket.BitbucketNotFoundError, match=r"Log in step .* does not exist"):
             client.pipelines.log("api", broken, deploy["uuid"])
 
-    def test_a_storage_that_knows_no_ranges_does_no_harm(self, reader: BitbucketClient, server: WebServer) -> None:
+    def test_a_range_is_cut_from_the_full_log_if_storage_ignores_ranges(
+        self, server_client: BitbucketClient, server: WebServer
+    ) -> None:
         server.answer("/2.0/repositories/acme/api/pipelines/1/steps/s/log", Answer("0123456789"))
-        assert reader.pipelines.log("api", 1, "s", last=3) == b"789"
-        assert reader.pipelines.log("api", 1, "s", start=2, end=4) == b"234"
-        assert reader.pipelines.log("api", 1, "s", end=1) == b"01"
+        assert server_client.pipelines.log("api", 1, "s", last=3) == b"789"
+        assert server_client.pipelines.log("api", 1, "s", start=2, end=4) == b"234"
+        assert server_client.pipelines.log("api", 1, "s", end=1) == b"01"
 
     def test_the_log_of_a_running_step_grows(self, client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
         bitbucket_emulator.script("api", "*", steps=[{"name": "Long", "seconds": 100, "log": "a\n" * 50}])
@@ -314,7 +320,7 @@ class TestLogs:
             lengths.append(len(client.pipelines.log("api", 1, step)))
         assert lengths == sorted(set(lengths))
 
-    def test_a_test_report(self, client: BitbucketClient, broken: str) -> None:
+    def test_a_test_report_is_read_if_the_step_has_one(self, client: BitbucketClient, broken: str) -> None:
         build, test, _ = client.pipelines.steps("api", broken)
         report = client.pipelines.test_report("api", broken, test["uuid"])
         assert report is not None
@@ -323,7 +329,9 @@ class TestLogs:
         assert len(cases) == 40
         assert client.pipelines.test_report("api", broken, build["uuid"]) is None
 
-    def test_why_a_test_failed(self, client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
+    def test_the_reason_of_a_failed_test_case_is_read(
+        self, client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
+    ) -> None:
         case = {"name": "test_sum", "status": "FAILED", "reason": "assert 3 == 4"}
         bitbucket_emulator.script("api", "*", steps=[{"name": "Test", "seconds": 1, "result": "FAILED", "test_cases": [case]}])
         client.pipelines.trigger("api", branch="main")
@@ -332,16 +340,16 @@ class TestLogs:
         (found,) = client.pipelines.test_cases("api", 1, step)
         assert "assert 3 == 4" in json.dumps(client.pipelines.test_case_reasons("api", 1, step, found["uuid"]))
 
-    def test_a_failure_is_explained_by_step_failed_tests_and_end_of_log(self, client: BitbucketClient, broken: str) -> None:
-        told = client.pipelines.failure_details("api", client.pipelines.outcome("api", broken), log_lines=2)
-        lines = told.splitlines()
+    def test_failure_details_name_step_failed_tests_and_end_of_log(self, client: BitbucketClient, broken: str) -> None:
+        details = client.pipelines.failure_details("api", client.pipelines.outcome("api", broken), log_lines=2)
+        lines = details.splitlines()
         assert lines[0] == "Step 'Test': FAILED"
         assert len([line for line in lines if line.startswith("  failed test: ") and "test_" in line]) == 10
         assert "  failed test: ... 14 in all" in lines
         assert [line for line in lines if line.startswith("  | ")][-1] == "  | Step result: FAILED"
         assert len([line for line in lines if line.startswith("  | ")]) == 2
 
-    def test_what_can_not_be_read_of_a_failure_is_said_and_not_raised(
+    def test_failure_details_name_the_parts_that_could_not_be_read(
         self, client: BitbucketClient, bitbucket_emulator: BitbucketEmulator, broken: str
     ) -> None:
         outcome = client.pipelines.outcome("api", broken)
@@ -352,7 +360,9 @@ class TestLogs:
         bitbucket_emulator.fault("server_error", count=None, path="/steps$")
         assert client.pipelines.failure_details("api", outcome).startswith("Its steps could not be read: We're having trouble")
 
-    def test_many_failed_steps_are_counted(self, client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
+    def test_failure_details_count_further_failed_steps(
+        self, client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
+    ) -> None:
         uuid = client.pipelines.trigger("api", branch="main")["uuid"]
         outcome = client.pipelines.outcome("api", uuid)
         steps = [

@@ -1,4 +1,4 @@
-"""Every resource of the client, against the story of a small company, and what it costs."""
+"""Every resource of the client reads the demo company, with the expected number of requests."""
 
 from __future__ import annotations
 
@@ -59,13 +59,15 @@ def test_repositories(demo: BitbucketClient, cost: Callable[[], int]) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "  ", "/web", "acme/", "a/b/c", "..", "acme/.."])
-def test_what_is_no_repository_is_told_without_a_request(demo: BitbucketClient, cost: Callable[[], int], name: str) -> None:
+def test_a_malformed_repository_name_is_refused_without_a_request(
+    demo: BitbucketClient, cost: Callable[[], int], name: str
+) -> None:
     with pytest.raises(ValueError, match=r"Repository is|cannot be part of an address"):
         demo.repositories.get(name)
     assert cost() == 0
 
 
-def test_a_workspace_that_nobody_named_is_asked_for() -> None:
+def test_the_error_for_a_missing_workspace_names_the_ways_to_give_one() -> None:
     client = BitbucketClient(AccessToken("t"))
     assert client.repository_path("acme/api") == "/repositories/acme/api"
     with pytest.raises(ValueError, match="No workspace: give one to the client, to the call, or write the repository as"):
@@ -90,7 +92,7 @@ def test_pull_requests(demo: BitbucketClient) -> None:
     assert all(row["type"] == "build" for row in demo.pull_requests.statuses("web", number))
 
 
-def test_a_diffstat_is_a_redirect_that_keeps_the_credentials(
+def test_the_redirect_of_a_diffstat_is_followed_with_credentials(
     demo: BitbucketClient, bitbucket_demo: BitbucketEmulator, cost: Callable[[], int]
 ) -> None:
     assert [*demo.pull_requests.diffstat("web", 1)]
@@ -136,7 +138,9 @@ def test_refs(client: BitbucketClient) -> None:
         client.refs.tag("api", "v3")
 
 
-def test_lists_that_need_a_slash_at_the_end_have_one(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
+def test_lists_that_need_a_trailing_slash_are_requested_with_one(
+    client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
+) -> None:
     bitbucket_emulator.settings(pipelines_need_trailing_slash=True)
     client.pipelines.trigger("api", branch="main")
     assert len([*client.pipelines.list("api")]) == 1
@@ -144,7 +148,7 @@ def test_lists_that_need_a_slash_at_the_end_have_one(client: BitbucketClient, bi
     assert [*client.environments.list("api")] == []
 
 
-def test_everything_the_client_asks_is_documented_by_bitbucket(
+def test_every_request_of_the_client_conforms_to_the_published_openapi(
     client: BitbucketClient, bitbucket_emulator: BitbucketEmulator
 ) -> None:
     openapi = OpenApi.load()

@@ -1,4 +1,4 @@
-"""What granted scopes allow, in both spellings, and how that is told."""
+"""Granted scopes determine the available features, in both spellings, and are reported clearly."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def possible(*granted: str) -> set[str]:
         (("project:admin", "nonsense"), set()),
     ],
 )
-def test_what_each_scope_allows(granted: tuple[str, ...], features: set[str]) -> None:
+def test_granted_scopes_determine_the_features(granted: tuple[str, ...], features: set[str]) -> None:
     assert possible(*granted) == features
 
 
-def test_writing_pull_requests_as_a_consumer_brings_reading_them_and_the_repository() -> None:
+def test_the_scope_to_write_pull_requests_of_a_consumer_includes_reading_them_and_the_repository() -> None:
     changes = {"change branches and files", "change and merge pull requests"}
     assert possible("pullrequest:write") == OF_REPOSITORY | OF_PULL_REQUEST | changes
 
@@ -63,13 +63,13 @@ def test_a_consumer_with_the_usual_scopes_can_do_everything() -> None:
     assert possible(*CONSUMER_SCOPES) == ALL
 
 
-def test_the_header_is_read_whatever_separates_it() -> None:
+def test_the_scopes_header_is_parsed_with_any_separator() -> None:
     assert parse("pipeline, repository:write,account  email") == {"pipeline", "repository:write", "account", "email"}
     assert parse("") == frozenset()
 
 
 class TestSpellings:
-    """One scope, two names."""
+    """Every scope has two names: one for API tokens, one for OAuth and access tokens."""
 
     @pytest.mark.parametrize(
         ("scopes", "others"),
@@ -83,26 +83,26 @@ class TestSpellings:
             ({"read:snippet:bitbucket", "wiki"}, set()),
         ],
     )
-    def test_the_other_spelling_allows_the_same(self, scopes: set[str], others: set[str]) -> None:
+    def test_the_other_spelling_grants_the_same(self, scopes: set[str], others: set[str]) -> None:
         assert other_spelling(scopes) == others
 
     @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
-    def test_both_spellings_of_a_feature_are_enough_for_it(self, feature: Feature) -> None:
+    def test_each_spelling_of_the_scopes_of_a_feature_is_sufficient(self, feature: Feature) -> None:
         assert feature.name in possible(*feature.scopes)
         assert feature.name in possible(*feature.legacy)
-        assert len(feature.legacy) == 1  # or the docs would have to say more than "tick this box"
+        assert len(feature.legacy) == 1  # docs/auth names one box to tick per feature
 
-    def test_what_is_wanted_in_one_spelling_may_be_granted_in_the_other(self) -> None:
-        wanted = ["read:pipeline:bitbucket", "write:pipeline:bitbucket", "admin:workspace:bitbucket"]
-        assert missing(wanted, ["pipeline"]) == {"write:pipeline:bitbucket", "admin:workspace:bitbucket"}
+    def test_a_required_scope_may_be_granted_in_the_other_spelling(self) -> None:
+        required = ["read:pipeline:bitbucket", "write:pipeline:bitbucket", "admin:workspace:bitbucket"]
+        assert missing(required, ["pipeline"]) == {"write:pipeline:bitbucket", "admin:workspace:bitbucket"}
 
 
 class TestTable:
-    """For a log, a terminal and the Airflow UI."""
+    """The report of scopes for a log, a terminal and the Airflow UI."""
 
-    def test_api_tokens_see_the_spelling_of_api_tokens(self) -> None:
-        told, table = text(["read:pipeline:bitbucket", "read:user:bitbucket"]).split("\n\n")
-        granted, lacking, switched_off = told.splitlines()
+    def test_scopes_of_api_tokens_are_reported_in_their_spelling(self) -> None:
+        summary, table = text(["read:pipeline:bitbucket", "read:user:bitbucket"]).split("\n\n")
+        granted, lacking, switched_off = summary.splitlines()
         assert granted == "Granted scopes: read:pipeline:bitbucket, read:user:bitbucket."
         assert lacking.startswith("Missing scopes: delete:webhook:bitbucket, read:pullrequest:bitbucket, ")
         assert "start and stop pipelines" in switched_off
@@ -113,9 +113,9 @@ class TestTable:
         assert "[yes] read pipelines and deployments | read:pipeline:bitbucket" in rows
         assert [row[6:].partition(" | ")[0].strip() for row in rows] == [feature.name for feature in FEATURES]
 
-    def test_consumers_see_the_spelling_of_consumers(self) -> None:
-        told, table = text(["pipeline", "pullrequest:write"]).split("\n\n")
-        assert told.splitlines() == [
+    def test_scopes_of_consumers_are_reported_in_their_spelling(self) -> None:
+        summary, table = text(["pipeline", "pullrequest:write"]).split("\n\n")
+        assert summary.splitlines() == [
             "Granted scopes: pipeline, pullrequest:write.",
             "Missing scopes: account, pipeline:write, webhook.",
             "This switches off: start and stop pipelines; show the account; list workspaces and members; "
@@ -124,15 +124,15 @@ class TestTable:
         assert "[no]  start and stop pipelines       | pipeline:write" in table.splitlines()
         assert "[yes] change branches and files      | repository:write" in table.splitlines()
 
-    def test_credentials_that_can_do_everything_are_told_so(self) -> None:
-        told, table = text(CONSUMER_SCOPES).split("\n\n")
-        assert told.splitlines()[1] == "They are enough for everything this provider does."
+    def test_sufficient_scopes_are_reported_as_such(self) -> None:
+        summary, table = text(CONSUMER_SCOPES).split("\n\n")
+        assert summary.splitlines()[1] == "They are enough for everything this provider does."
         assert all(row.startswith("[yes] ") for row in table.splitlines()[1:])
 
-    def test_credentials_without_any_scope_see_both_spellings(self) -> None:
-        told, table = text([]).split("\n\n")
-        assert told.splitlines()[0] == "Granted scopes: none."
-        assert told.splitlines()[2] == "This switches off: everything."
+    def test_missing_scopes_are_reported_in_both_spellings_if_none_is_granted(self) -> None:
+        summary, table = text([]).split("\n\n")
+        assert summary.splitlines()[0] == "Granted scopes: none."
+        assert summary.splitlines()[2] == "This switches off: everything."
         (row,) = (row for row in table.splitlines() if "start and stop" in row)
         cells = [cell.strip() for cell in row.split(" | ")]
         assert cells == [
@@ -141,18 +141,18 @@ class TestTable:
             "read:pipeline:bitbucket, write:pipeline:bitbucket",
         ]
 
-    def test_what_bitbucket_does_not_tell_is_not_guessed(self) -> None:
-        told, table = text(None).split("\n\n")
-        assert told.startswith("Bitbucket does not report which scopes these credentials have")
+    def test_scopes_that_bitbucket_does_not_report_are_not_guessed(self) -> None:
+        summary, table = text(None).split("\n\n")
+        assert summary.startswith("Bitbucket does not report which scopes these credentials have")
         assert all(row.startswith("[?]   ") for row in table.splitlines()[1:])
         assert "| pipeline:write " in table
         assert "write:pipeline:bitbucket" in table
 
-    def test_lines_can_be_told_apart_where_line_ends_get_lost(self) -> None:
+    def test_rows_remain_separable_if_line_breaks_are_lost(self) -> None:
         flat = " ".join(text(["pipeline"]).split())
         assert "[yes] read pipelines and deployments | pipeline [no] start and stop pipelines | pipeline:write [no]" in flat
 
-    def test_the_docs_page_says_what_the_code_says(self) -> None:
+    def test_the_docs_page_is_up_to_date(self) -> None:
         page = Path(__file__).parents[2] / "docs" / "auth" / "scopes.md"
         assert page.read_text() == markdown(), (
             "run: python -m airflow_provider_bitbucket.client.auth.scope_table > docs/auth/scopes.md"
@@ -160,33 +160,33 @@ class TestTable:
 
 
 class TestRefusal:
-    """What a 403 adds to Bitbucket's sentence."""
+    """The explanation that a 403 adds to Bitbucket's message."""
 
-    def test_an_api_token_is_told_what_is_missing_what_it_has_and_what_that_switches_off(self) -> None:
-        wanted = ["read:pipeline:bitbucket", "write:pipeline:bitbucket"]
-        assert explain_refusal(wanted, ["read:pipeline:bitbucket", "read:snippet:bitbucket"]).splitlines() == [
+    def test_missing_and_granted_scopes_and_unavailable_features_are_named_for_an_api_token(self) -> None:
+        required = ["read:pipeline:bitbucket", "write:pipeline:bitbucket"]
+        assert explain_refusal(required, ["read:pipeline:bitbucket", "read:snippet:bitbucket"]).splitlines() == [
             "Missing: write:pipeline:bitbucket (OAuth and access tokens: pipeline:write).",
             "Granted: read:pipeline:bitbucket, read:snippet:bitbucket (OAuth and access tokens: pipeline).",
             "This switches off: start and stop pipelines.",
         ]
 
-    def test_a_consumer_too(self) -> None:
+    def test_missing_and_granted_scopes_and_unavailable_features_are_named_for_a_consumer(self) -> None:
         assert explain_refusal(["account"], ["team"]).splitlines() == [
             "Missing: account (API tokens: read:user:bitbucket, read:workspace:bitbucket).",
             "Granted: team.",
             "This switches off: show the account; list workspaces and members.",
         ]
 
-    def test_a_scope_that_belongs_to_no_feature_is_told_all_the_same(self) -> None:
+    def test_a_missing_scope_without_a_feature_is_named(self) -> None:
         assert explain_refusal(["admin:workspace:bitbucket"], []).splitlines() == [
             "Missing: admin:workspace:bitbucket.",
             "Granted: none.",
         ]
 
-    def test_a_refusal_in_spite_of_all_that_was_wanted_names_it(self) -> None:
+    def test_the_required_scope_is_named_even_if_it_is_granted(self) -> None:
         assert explain_refusal(["pipeline"], ["pipeline"]).startswith("Missing: pipeline (API tokens: read:pipeline:bitbucket).")
 
-    def test_what_a_server_made_up_does_not_fill_the_log(self) -> None:
+    def test_the_explanation_has_a_maximum_length(self) -> None:
         assert len(explain_refusal([f"x\n{number}" for number in range(10_000)], [])) < 1100
 
 
@@ -229,7 +229,7 @@ OPERATIONS = {
 
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
-def test_a_feature_needs_what_bitbucket_says_its_operations_need(feature: Feature) -> None:
+def test_the_scopes_of_a_feature_are_those_that_the_openapi_names_for_its_operations(feature: Feature) -> None:
     operations = OpenApi.load().operations
     needed: set[str] = set()
     for operation in OPERATIONS[feature.name]:

@@ -1,4 +1,4 @@
-"""Every feature is tried with exactly the scopes it names, and with each of them missing, in both spellings."""
+"""Every feature works with exactly its scopes and fails with any of them missing, in both spellings."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ REQUESTS: dict[str, tuple[str, str, Any]] = {
     "remove webhooks": ("DELETE", f"{API}/hooks/none", None),
 }
 
-Holder = Callable[[frozenset[str]], BitbucketClient]
+ClientWith = Callable[[frozenset[str]], BitbucketClient]
 CASES = [
     pytest.param(feature, spelling, id=f"{feature.name}-{spelling}") for feature in FEATURES for spelling in ("scopes", "legacy")
 ]
 
 
 @pytest.fixture
-def holder_of(bitbucket_emulator: BitbucketEmulator, make_client: Callable[..., BitbucketClient]) -> Holder:
-    """Make a client whose credentials have these scopes."""
+def client_with(bitbucket_emulator: BitbucketEmulator, make_client: Callable[..., BitbucketClient]) -> ClientWith:
+    """Return a function that makes a client whose credentials have the given scopes."""
 
     def make(scopes: frozenset[str]) -> BitbucketClient:
         secret = f"token-{'-'.join(sorted(scopes))}"
@@ -64,21 +64,21 @@ def holder_of(bitbucket_emulator: BitbucketEmulator, make_client: Callable[..., 
 
 
 @pytest.mark.parametrize(("feature", "spelling"), CASES)
-def test_a_feature_works_with_exactly_its_scopes_and_each_missing_one_is_named(
-    feature: Feature, spelling: str, holder_of: Holder, client: BitbucketClient
+def test_a_feature_works_with_exactly_its_scopes_and_the_error_names_a_missing_one(
+    feature: Feature, spelling: str, client_with: ClientWith, client: BitbucketClient
 ) -> None:
     head = prepare(client)
     method, path, body = REQUESTS[feature.name]
     needed: frozenset[str] = getattr(feature, spelling)
     try:
-        holder_of(needed).request(method, path.format(head=head), json=body)
+        client_with(needed).request(method, path.format(head=head), json=body)
     except BitbucketError as error:
         if error.status == 405 or "no API hosted at this URL" in error.message:
             pytest.skip("the emulator does not serve this yet")
         raise
     for scope in needed:
         with pytest.raises(BitbucketPermissionError) as caught:
-            holder_of(needed - {scope}).request(method, path.format(head=head), json=body)
+            client_with(needed - {scope}).request(method, path.format(head=head), json=body)
         missing, granted, switched_off = caught.value.message.splitlines()[1:]
         assert scope in missing
         assert all(held in granted for held in needed - {scope})
@@ -97,9 +97,9 @@ def prepare(client: BitbucketClient) -> str:
     return head
 
 
-def test_a_refusal_names_the_other_things_that_will_not_work_either(holder_of: Holder) -> None:
+def test_the_error_for_a_missing_scope_names_all_features_that_it_switches_off(client_with: ClientWith) -> None:
     with pytest.raises(BitbucketPermissionError) as caught:
-        holder_of(frozenset({"read:repository:bitbucket"})).pipelines.trigger("api", branch="main")
+        client_with(frozenset({"read:repository:bitbucket"})).pipelines.trigger("api", branch="main")
     assert caught.value.message.splitlines()[1:] == [
         "Missing: read:pipeline:bitbucket, write:pipeline:bitbucket (OAuth and access tokens: pipeline:write).",
         "Granted: read:repository:bitbucket (OAuth and access tokens: repository).",
@@ -107,7 +107,7 @@ def test_a_refusal_names_the_other_things_that_will_not_work_either(holder_of: H
     ]
 
 
-def test_a_refusal_for_another_reason_says_nothing_of_scopes(make_client: Callable[..., BitbucketClient]) -> None:
+def test_a_403_for_another_reason_does_not_mention_scopes(make_client: Callable[..., BitbucketClient]) -> None:
     with pytest.raises(BitbucketPermissionError) as caught:
         make_client(AccessToken("demo-access-token")).users.me()
     assert caught.value.message == "This API is not accessible by this authentication mechanism."

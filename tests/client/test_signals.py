@@ -1,4 +1,4 @@
-"""Airflow kills a task by a signal: its handler stops the pipeline from within whatever the main thread was doing."""
+"""Airflow kills a task by a signal: the handler stops the pipeline while the main thread is interrupted at any point."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bitbucket_cloud_emulator import BitbucketEmulator
 
 
 @pytest.mark.timeout(20)
-def test_a_signal_while_a_request_is_counted_does_not_lock_up_the_handlers_request() -> None:
+def test_a_signal_handler_can_send_a_request_while_one_is_being_counted() -> None:
     signals = [signal.SIGUSR1]
 
     def monotonic() -> float:
@@ -32,7 +32,7 @@ def test_a_signal_while_a_request_is_counted_does_not_lock_up_the_handlers_reque
 
 
 @pytest.mark.timeout(20)
-def test_a_signal_while_a_token_is_fetched_does_not_lock_up_the_handlers_request(
+def test_a_signal_handler_can_send_a_request_while_a_token_is_being_fetched(
     make_client: Callable[..., BitbucketClient], bitbucket_emulator: BitbucketEmulator
 ) -> None:
     assert threading.current_thread() is threading.main_thread()

@@ -1,4 +1,4 @@
-"""The types of responses name fields that Bitbucket documents, or that recorded responses have."""
+"""Types of responses have only fields that Bitbucket documents or that recorded responses contain."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SCHEMAS = {
     "Tag": "tag",
     "Workspace": "workspace",
 }
-#: Parts of other types, and the timeline, which the document does not describe.
+#: Types that the document does not describe: parts of other types, and the timeline.
 UNDOCUMENTED = {"ActivityEntry", "HtmlLinks", "Inline", "Link", "Text"}
 PYTHON_TYPES = {"string": str, "integer": int, "boolean": bool}
 

@@ -1,4 +1,4 @@
-"""A client with other options shares connections, credentials and request budget with the one that it was made from."""
+"""A client made by ``with_options`` shares connections, credentials and request budget with the original client."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.client.web_server import Answer, WebServer
 
 @pytest.fixture
 def client(server: WebServer, time: Time) -> BitbucketClient:
-    """A client whose credentials cost a request to the token endpoint."""
+    """A client whose credentials require a request to the token endpoint."""
     server.answer("/site/oauth2/access_token", {"access_token": "a", "expires_in": 7200})
     server.answer("/2.0/user", {"display_name": "Me"})
     return BitbucketClient(OAuthClientCredentials("key", "secret"), "acme", server.api_url, clock=time.clock)
@@ -35,7 +35,7 @@ def test_two_clients_use_one_token_one_connection_and_one_budget(client: Bitbuck
     assert client.budget.sent - sent_before == 2
 
 
-def test_options_apply_to_the_new_client_alone(client: BitbucketClient, server: WebServer) -> None:
+def test_options_apply_to_the_new_client_only(client: BitbucketClient, server: WebServer) -> None:
     server.answer("/2.0/user", Answer(status=503), {"display_name": "Me"})
     impatient = client.with_options(retries=NO_RETRIES)
     with pytest.raises(BitbucketServerError):
@@ -44,7 +44,7 @@ def test_options_apply_to_the_new_client_alone(client: BitbucketClient, server: 
     assert client.users.me() == {"display_name": "Me"}
 
 
-def test_an_option_that_is_not_named_stays(client: BitbucketClient, server: WebServer) -> None:
+def test_options_that_are_not_given_are_kept(client: BitbucketClient, server: WebServer) -> None:
     impatient = client.with_options(retries=NO_RETRIES).with_options(timeout=(5.0, 15.0))
     server.answer("/2.0/user", Answer(cut=5), {"display_name": "Me"})
     with pytest.raises(BitbucketConnectionError):

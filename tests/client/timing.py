@@ -1,4 +1,4 @@
-"""Time for tests."""
+"""A clock for tests that wait."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ START = datetime(2026, 11, 2, 14, 28, tzinfo=UTC)
 
 
 class Time:
-    """Time that passes only when somebody waits for it or a test says so."""
+    """Time that passes only during waits, or when a test sets ``seconds``."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -18,6 +18,6 @@ class Time:
         self.clock = Clock(lambda: self.seconds, self.sleep, lambda: START + timedelta(seconds=self.seconds))
 
     def sleep(self, seconds: float) -> None:
-        """Wait, in no time."""
+        """Record a wait and let its time pass at once."""
         self.waits.append(seconds)
         self.seconds += seconds

@@ -1,4 +1,4 @@
-"""A web server of a few lines that answers what a test says and remembers what it was asked."""
+"""A web server that returns the answers that a test sets, and records the requests."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 @dataclass(frozen=True)
 class Answer:
-    """What is answered.
+    """A response to send.
 
-    :param body: bytes, text, or what becomes JSON
-    :param cut: bytes of the body that are announced and not sent
+    :param body: bytes, text, or a value to encode as JSON
+    :param cut: number of bytes by which ``Content-Length`` exceeds the body
     """
 
     body: Any = ""
@@ -40,7 +40,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     """A request that was received.
 
     :param client_port: the port of the client, which identifies the connection
@@ -63,7 +63,7 @@ class WebServer:
     def __init__(self, tls: ssl.SSLContext | None = None, default: Answer | None = None) -> None:
         self.default = default or Answer("Not Found", 404)
         self.answers: dict[str, deque[Answer]] = {}
-        self.asked: list[Asked] = []
+        self.asked: list[Request] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self._scheme = "https" if tls else "http"
@@ -90,11 +90,11 @@ class WebServer:
 
     @property
     def api_url(self) -> str:
-        """What a client takes for the API."""
+        """The API base URL for a client."""
         return f"{self.url}/2.0"
 
     def answer(self, path: str, *answers: Answer | dict[str, Any]) -> None:
-        """Say what a path (without query) is answered with, one after another, the last for ever."""
+        """Set the answers to a path (without query), one per request; the last one is repeated."""
         self.answers[path] = deque(one if isinstance(one, Answer) else Answer(one) for one in answers)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
@@ -107,26 +107,26 @@ class WebServer:
             def handle_one_request(self) -> None:
                 try:
                     super().handle_one_request()
-                except ConnectionError:  # a client that hangs up is what some tests are about
+                except ConnectionError:  # some tests close the connection early
                     self.close_connection = True
 
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                outer.asked.append(Asked(self.command, self.path, headers, body, self.client_address[1]))
+                outer.asked.append(Request(self.command, self.path, headers, body, self.client_address[1]))
                 answers = outer.answers.get(self.path.partition("?")[0], deque([outer.default]))
-                told = answers.popleft() if len(answers) > 1 else answers[0]
-                self.send_response(told.status)
+                answer = answers.popleft() if len(answers) > 1 else answers[0]
+                self.send_response(answer.status)
                 headers = {
                     "Content-Type": "application/json",
-                    **told.headers,
-                    "Content-Length": str(len(told.content) + told.cut),
+                    **answer.headers,
+                    "Content-Length": str(len(answer.content) + answer.cut),
                 }
                 for name, value in headers.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(told.content)
-                self.close_connection = self.close_connection or bool(told.cut)
+                self.wfile.write(answer.content)
+                self.close_connection = self.close_connection or bool(answer.cut)
 
             do_GET = do_POST = do_PUT = do_DELETE = answer
 
@@ -137,14 +137,14 @@ class WebServer:
 
 
 def self_signed(folder: Path) -> ssl.SSLContext:
-    """Return TLS with a certificate that nobody trusts."""
+    """Return a TLS context whose certificate no authority has signed, and write key and certificate to ``folder``."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
-    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-    made = made.serial_number(x509.random_serial_number()).not_valid_before(now).not_valid_after(now + timedelta(hours=1))
-    made = made.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-    certificate = made.sign(key, hashes.SHA256())
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now).not_valid_after(now + timedelta(hours=1))
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+    certificate = builder.sign(key, hashes.SHA256())
     file = folder / "key-and-certificate.pem"
     private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     file.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))

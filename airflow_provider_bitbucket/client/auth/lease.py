@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 import uuid
 from typing import Any
 
 from airflow_provider_bitbucket.client.auth.token_store import TokenStore
+from airflow_provider_bitbucket.client.transport.clock import SYSTEM_CLOCK, Clock
 
 log = logging.getLogger(__name__)
 
@@ -26,13 +26,17 @@ class Lease:
     :param key: key of the lease in the store
     :param seconds: time after which another process may take it; a third of it is a margin for clocks that differ
     :param settle_seconds: longest duration of one read and one write together; taking the lease waits that long
+    :param clock: time, and how to wait
     """
 
-    def __init__(self, store: TokenStore, key: str, *, seconds: float = 120, settle_seconds: float = 2) -> None:
+    def __init__(
+        self, store: TokenStore, key: str, *, seconds: float = 120, settle_seconds: float = 2, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         self.seconds = seconds
         self.settle_seconds = settle_seconds
         self._store = store
         self._key = key
+        self._clock = clock
         self._me = uuid.uuid4().hex
         self._taken_at: float | None = None
 
@@ -41,12 +45,12 @@ class Lease:
         found_free = self._find_free()
         if found_free is None:
             return False
-        self._store.write(self._key, json.dumps({"holder": self._me, "until": time.time() + self.seconds}))
-        if time.monotonic() - found_free > self.settle_seconds:
+        self._store.write(self._key, json.dumps({"holder": self._me, "until": self._now() + self.seconds}))
+        if self._clock.monotonic() - found_free > self.settle_seconds:
             # Another process may have taken and confirmed it since. This id in its place keeps others out until it expires.
             log.info("The token store took longer than %s s; not taking the lease for a new token now", self.settle_seconds)
             return False
-        time.sleep(self.settle_seconds)
+        self._clock.sleep(self.settle_seconds)
         if self._read().get("holder") != self._me:
             return False
         self._taken_at = found_free
@@ -54,7 +58,7 @@ class Lease:
 
     def has_seconds(self, seconds: float) -> bool:
         """Return whether the lease is certain to be held for that many more seconds."""
-        return self._taken_at is not None and time.monotonic() - self._taken_at + seconds < self.seconds * 2 / 3
+        return self._taken_at is not None and self._clock.monotonic() - self._taken_at + seconds < self.seconds * 2 / 3
 
     def release(self) -> None:
         """Release the lease. Raises nothing, because it expires anyway."""
@@ -72,12 +76,15 @@ class Lease:
     def _find_free(self) -> float | None:
         """Return the time before the read that found it free, None if it is held; a missing lease is read twice to be sure."""
         for reads_left in (1, 0):
-            read_at = time.monotonic()
+            read_at = self._clock.monotonic()
             found = self._read()
             if found or not reads_left:
-                return read_at if found.get("until", 0) <= time.time() else None
-            time.sleep(self.settle_seconds)
+                return read_at if found.get("until", 0) <= self._now() else None
+            self._clock.sleep(self.settle_seconds)
         return None
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
 
     def _read(self) -> dict[str, Any]:
         try:
