@@ -37,6 +37,7 @@ CHECKED: tuple[str, ...] = (
     "example_dags",
     "tests/client",
     "tests/demo",
+    "tests/emulator",
     "tests/foreign",
     "tests/fuzz",
     "tests/metrics",

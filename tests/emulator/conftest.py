@@ -1,4 +1,4 @@
-"""A caller for the emulator's tests: plain requests, so that our client can not hide a mistake of the emulator."""
+"""Tests of the emulator send plain requests, so that a mistake of the provider's client cannot hide one of the emulator."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Call = Callable[..., requests.Response]
 
 @pytest.fixture
 def call(bitbucket_emulator: BitbucketEmulator) -> Call:
-    """``call("/user")``: GET below ``/2.0`` as the owner; ``method=``, ``auth=None``, ``token=`` and requests' options."""
+    """Send a request to a path below ``/2.0``, by default a GET as the owner of the workspace; takes options of requests."""
 
     def send(path: str, method: str = "GET", token: str | None = None, **options: Any) -> requests.Response:
         if token:

@@ -1,4 +1,4 @@
-"""What the tests of pull requests share."""
+"""Helpers of the tests of pull requests."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ PULLS = f"{API}/pullrequests"
 OWNER, REVIEWER, AUTHOR = "dana.demo", "robin.reviewer", "alex.author"
 
 
-def story(bitbucket: BitbucketEmulator, title: str = "Add search", **told: Any) -> int:
+def create_pull_request(bitbucket: BitbucketEmulator, title: str = "Add search", **fields: Any) -> int:
     """Open a pull request through the control interface and return its number."""
-    number: int = bitbucket.control("POST", "pullrequests/acme/api", {"title": title, "author": AUTHOR, **told})["id"]
+    number: int = bitbucket.control("POST", "pullrequests/acme/api", {"title": title, "author": AUTHOR, **fields})["id"]
     return number
 
 
 def change(bitbucket: BitbucketEmulator, number: int, **values: Any) -> None:
-    """Set what the API never sets."""
+    """Set fields that the API cannot set."""
     bitbucket.control("PATCH", f"pullrequests/acme/api/{number}", values)
 
 
-def events(bitbucket: BitbucketEmulator, number: int, *happened: dict[str, Any]) -> None:
-    """Let things happen to a pull request."""
-    bitbucket.control("POST", f"pullrequests/acme/api/{number}/events", {"events": list(happened)})
+def add_events(bitbucket: BitbucketEmulator, number: int, *events: dict[str, Any]) -> None:
+    """Add events to a pull request through the control interface."""
+    bitbucket.control("POST", f"pullrequests/acme/api/{number}/events", {"events": list(events)})
 
 
 def values(call: Callable[..., requests.Response], path: str, /, **params: Any) -> list[dict[str, Any]]:
-    """All rows of a list, by following ``next``."""
+    """Return all rows of a list by following ``next``."""
     page = call(path, params=params)
     assert page.status_code == 200, page.text
     rows: list[dict[str, Any]] = page.json()["values"]
@@ -42,6 +42,6 @@ def values(call: Callable[..., requests.Response], path: str, /, **params: Any) 
 
 
 def uuid_of(call: Callable[..., requests.Response], nickname: str) -> str:
-    """The uuid of a member."""
+    """Return the uuid of a member of the workspace."""
     members = values(call, "/workspaces/acme/members")
     return next(one["user"]["uuid"] for one in members if one["user"]["nickname"] == nickname)

@@ -1,4 +1,4 @@
-"""Addresses and parameters as foreign clients write them."""
+"""Addresses and parameters are accepted in the forms that other clients send."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ def test_a_trailing_slash_is_accepted_on_every_route(bitbucket_emulator: Bitbuck
     tour = Tour(bitbucket_emulator)
     gets = {one.path: one for one in tour.everything() if one.method == "GET" and one.status == 200}
     paths = [path.removeprefix(PREFIX) for path in gets if path.startswith(PREFIX) and not path.endswith("/")]
-    served = {route.path for router in ROUTERS for route in router.routes if route.path.startswith(PREFIX)}  # type: ignore[attr-defined]  # all have one
+    served = {route.path for router in ROUTERS for route in router.routes if route.path.startswith(PREFIX)}  # type: ignore[attr-defined]  # all are API routes, which have a path
     assert len(paths) > 40
     assert served
-    without = {path: tour("GET", path, _now(tour, path)).status_code for path in paths}
-    assert {path: tour("GET", f"{path}/", status).status_code for path, status in without.items()} == without
+    expected = {path: tour("GET", path, _final_status(tour, path)).status_code for path in paths}
+    assert {path: tour("GET", f"{path}/", status).status_code for path, status in expected.items()} == expected
 
 
-def _now(tour: Tour, path: str) -> int:
-    """The status of a path at the end of the tour, which deletes some of what it made."""
+def _final_status(tour: Tour, path: str) -> int:
+    """Return the status of a path after the tour, which deletes some of the resources it created."""
     return tour.session.get(f"{tour.bitbucket.api_url}{path}", allow_redirects=False, timeout=10).status_code
 
 
@@ -38,21 +38,21 @@ def test_a_name_with_slashes_ends_before_the_trailing_slash(call: Call) -> None:
     assert call(f"{API}/src/HEAD/README.md/").text == call(f"{API}/src/HEAD/README.md").text
 
 
-def test_head_is_the_head_of_the_main_branch(call: Call) -> None:
+def test_head_is_resolved_to_the_head_of_the_main_branch(call: Call) -> None:
     head = call(f"{API}/refs/branches/main").json()["target"]["hash"]
     assert call(f"{API}/commit/HEAD").json()["hash"] == head
     assert call(f"{API}/commits/HEAD").json()["values"][0]["hash"] == head
     assert call(f"{API}/diffstat/HEAD").status_code == 200
 
 
-def test_a_branch_with_the_name_head_wins_over_the_revision(call: Call) -> None:
+def test_a_branch_with_the_name_head_has_precedence_over_the_revision(call: Call) -> None:
     older = call(f"{API}/commits").json()["values"][-1]["hash"]
     assert call(f"{API}/refs/branches", "POST", json={"name": "HEAD", "target": {"hash": older}}).status_code == 201
     assert call(f"{API}/commit/HEAD").json()["hash"] == older
 
 
 @pytest.mark.parametrize("path", [f"{API}/src/HEAD/", f"{API}/commits", f"{API}/pullrequests/activity"])
-def test_lists_with_opaque_pages_take_page_numbers_too(call: Call, path: str, bitbucket_emulator: BitbucketEmulator) -> None:
+def test_lists_with_opaque_tokens_accept_page_numbers(call: Call, path: str, bitbucket_emulator: BitbucketEmulator) -> None:
     bitbucket_emulator.control("POST", "pullrequests/acme/api", {"title": "Add search"})
     everything = call(path, params={"pagelen": 50}).json()["values"]
     assert len(everything) > 1
@@ -61,7 +61,7 @@ def test_lists_with_opaque_pages_take_page_numbers_too(call: Call, path: str, bi
     assert call(path, params={"page": len(everything) + 1}).json()["values"] == []
 
 
-def test_a_list_with_opaque_pages_has_the_number_of_its_page(call: Call) -> None:
+def test_a_page_with_an_opaque_token_contains_its_number(call: Call) -> None:
     first = call(f"{API}/src/HEAD/", params={"pagelen": 1}).json()
     assert first["page"] == 1
     assert not first["next"].endswith("page=2")
@@ -82,20 +82,20 @@ DEEP = 3000
         f"page={'9' * 5000}",
     ],
 )
-def test_parameters_beyond_all_measure_are_refused(call: Call, query: str) -> None:
+def test_excessively_long_or_nested_parameters_are_refused(call: Call, query: str) -> None:
     assert call(f"{API}/pullrequests?{query}").status_code == 400
 
 
 NUMBERED = ("pullrequests/{}", "pullrequests/1/comments/{}", "pullrequests/1/tasks/{}", "pipelines/{}")
 
 
-@pytest.mark.parametrize("place", [*NUMBERED, "diff/HEAD?from_pullrequest_id={}"])
-def test_a_number_that_is_too_large_is_not_found(call: Call, place: str, bitbucket_emulator: BitbucketEmulator) -> None:
+@pytest.mark.parametrize("path", [*NUMBERED, "diff/HEAD?from_pullrequest_id={}"])
+def test_a_number_that_is_too_large_is_not_found(call: Call, path: str, bitbucket_emulator: BitbucketEmulator) -> None:
     bitbucket_emulator.control("POST", "pullrequests/acme/api", {"title": "Add search"})
-    assert call(f"{API}/{place.format('9' * 5000)}").status_code in (200, 404)
+    assert call(f"{API}/{path.format('9' * 5000)}").status_code in (200, 404)
 
 
-def test_a_list_is_not_sorted_by_an_object(call: Call) -> None:
+def test_sorting_by_an_object_is_refused(call: Call) -> None:
     call(f"{API}/refs/branches", "POST", json={"name": "other", "target": {"hash": "HEAD"}})
     assert call(f"{API}/refs/branches", params={"sort": "links"}).status_code == 400
     assert call(f"{API}/refs/branches", params={"sort": quote("target.date")}).status_code == 200

@@ -1,4 +1,4 @@
-"""Who may do what, and what Bitbucket says to those who may not."""
+"""Credentials are authenticated and authorised as on Bitbucket, with the same errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.emulator.conftest import Call
 API = "/repositories/acme/api"
 
 
-def test_an_api_token_signs_as_basic_and_is_told_its_scopes(call: Call) -> None:
+def test_an_api_token_is_accepted_as_basic_authentication_and_its_scopes_are_reported(call: Call) -> None:
     answer = call("/user")
     assert answer.json()["display_name"] == "Dana Demo"
     assert answer.headers["X-Credential-Type"] == "api_token"
@@ -18,16 +18,16 @@ def test_an_api_token_signs_as_basic_and_is_told_its_scopes(call: Call) -> None:
     assert "read:pipeline:bitbucket" in answer.headers["X-OAuth-Scopes"]
 
 
-def test_an_api_token_as_bearer_is_refused_with_the_sentence_people_search_for(call: Call) -> None:
+def test_an_api_token_as_bearer_token_is_refused_with_the_message_of_bitbucket(call: Call) -> None:
     answer = call("/user", token="demo-api-token")
     assert answer.status_code == 401
     assert answer.json()["error"]["message"] == "Token is invalid, expired, or not supported for this endpoint."
 
 
 @pytest.mark.parametrize(
-    "auth", [("demo@example.com", "wrong"), ("nobody@example.com", "demo-api-token"), ("demo-access-token", "")]
+    "auth", [("demo@example.com", "wrong"), ("unknown@example.com", "demo-api-token"), ("demo-access-token", "")]
 )
-def test_wrong_basic_credentials_get_plain_text(call: Call, auth: tuple[str, str]) -> None:
+def test_wrong_basic_credentials_are_answered_with_plain_text(call: Call, auth: tuple[str, str]) -> None:
     answer = call("/user", auth=auth)
     assert answer.status_code == 401
     assert answer.headers["Content-Type"] == "text/plain"
@@ -35,7 +35,7 @@ def test_wrong_basic_credentials_get_plain_text(call: Call, auth: tuple[str, str
     assert answer.text.count("\n") > 1
 
 
-def test_nobody_sees_private_things_and_is_told_how_much_he_may_ask(call: Call) -> None:
+def test_anonymous_requests_to_private_repositories_are_refused_with_their_remaining_quota(call: Call) -> None:
     answer = call(API, auth=None)
     assert answer.status_code == 401
     assert answer.headers["X-Credential-Type"] == "unauthenticated_identity"
@@ -44,16 +44,20 @@ def test_nobody_sees_private_things_and_is_told_how_much_he_may_ask(call: Call) 
     assert answer.headers["X-Ratelimit-Reset"] == "3600"
 
 
-def test_an_access_token_is_nobody_at_user_but_reads_the_workspace(call: Call) -> None:
+def test_an_access_token_is_refused_at_user_but_reads_the_workspace(call: Call) -> None:
     refused = call("/user", token="demo-access-token")
     assert refused.status_code == 403
     assert refused.json()["error"]["message"] == "This API is not accessible by this authentication mechanism."
     assert call("/workspaces/acme", token="demo-access-token").status_code == 200
 
 
-def test_only_access_tokens_are_told_their_limit(call: Call) -> None:
-    told = call(API, token="demo-access-token").headers
-    assert (told["X-RateLimit-Limit"], told["X-RateLimit-Resource"], told["X-RateLimit-NearLimit"]) == ("1000", "api", "false")
+def test_the_rate_limit_is_reported_to_access_tokens_only(call: Call) -> None:
+    limits = call(API, token="demo-access-token").headers
+    assert (limits["X-RateLimit-Limit"], limits["X-RateLimit-Resource"], limits["X-RateLimit-NearLimit"]) == (
+        "1000",
+        "api",
+        "false",
+    )
     assert "X-RateLimit-Limit" not in call(API).headers
 
 
@@ -77,7 +81,7 @@ def test_a_missing_scope_is_named_with_those_that_are_granted(bitbucket_emulator
     }
 
 
-def test_scopes_of_api_tokens_imply_nothing(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_scopes_of_api_tokens_include_no_others(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     bitbucket_emulator.credentials("api_token", "writer", login="w@x.org", scopes=["write:repository:bitbucket"])
     assert call(API, auth=("w@x.org", "writer")).status_code == 403
 
@@ -98,14 +102,14 @@ def test_scopes_of_api_tokens_imply_nothing(bitbucket_emulator: BitbucketEmulato
         ("account:write", "/user", True),
     ],
 )
-def test_legacy_oauth_scopes_imply_what_atlassian_says(
+def test_legacy_oauth_scopes_include_the_documented_ones(
     bitbucket_emulator: BitbucketEmulator, call: Call, scope: str, path: str, allowed: bool
 ) -> None:
     bitbucket_emulator.credentials("oauth2", "legacy", scopes=[scope])
     assert (call(path, token="legacy").status_code == 200) is allowed
 
 
-def test_a_revoked_token_is_refused_from_the_next_request_on(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_a_revoked_token_is_refused_at_the_next_request(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     bitbucket_emulator.revoke("demo-api-token")
     bitbucket_emulator.revoke("demo-access-token")
     assert call("/user").status_code == 401
@@ -119,7 +123,7 @@ def test_an_access_token_expires_by_the_clock(bitbucket_emulator: BitbucketEmula
     assert call(API, token="short").json()["error"]["message"].startswith("Token is invalid, expired")
 
 
-def test_a_foreign_workspace_is_forbidden_and_a_missing_repository_not_found(call: Call) -> None:
+def test_an_inaccessible_workspace_is_forbidden_and_a_missing_repository_not_found(call: Call) -> None:
     assert call("/workspaces/elsewhere").status_code == 403
     assert call("/repositories/elsewhere").status_code == 403
     assert call("/repositories/acme/nothing").status_code == 404
@@ -129,7 +133,7 @@ def test_a_foreign_workspace_is_forbidden_and_a_missing_repository_not_found(cal
 @pytest.mark.parametrize(
     "path", ["commits", "commits/main", "commit/abcdef1", "pullrequests/activity", "pullrequests/1/activity"]
 )
-def test_where_bitbucket_answers_a_missing_repository_with_a_page_so_do_we(call: Call, path: str) -> None:
+def test_some_paths_answer_a_missing_repository_with_an_html_page_as_on_bitbucket(call: Call, path: str) -> None:
     answer = call(f"/repositories/acme/nothing/{path}")
     assert answer.status_code == 404
     assert answer.headers["Content-Type"].startswith("text/html")
@@ -148,7 +152,7 @@ def test_a_path_without_version_is_forbidden_and_an_unknown_one_not_found(
     ("path", "change"),
     [("/repositories", "2770"), ("/workspaces", "2770"), ("/user/permissions/workspaces", "2770"), (f"{API}/issues", "3071")],
 )
-def test_what_was_removed_is_gone_with_the_announcement(call: Call, path: str, change: str) -> None:
+def test_removed_endpoints_are_gone_with_a_link_to_the_announcement(call: Call, path: str, change: str) -> None:
     link = f"https://developer.atlassian.com/cloud/bitbucket/changelog#CHANGE-{change}"
     answer = call(path)
     assert answer.status_code == 410

@@ -1,4 +1,4 @@
-"""Bodies of writes: a malformed one is answered with 400, changes nothing, and breaks no later read."""
+"""A malformed body of a write is answered with 400, changes nothing, and breaks no later read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ API = "/repositories/acme/api"
 BRANCH = {"name": "topic", "target": {"hash": "HEAD"}}
 TARGET = {"type": "pipeline_ref_target", "ref_type": "branch", "ref_name": "main"}
 
-#: Every write with a body: what it takes, and where its fields are.
+#: The method and a complete valid body of every write.
 WRITES: dict[str, tuple[str, dict[str, Any]]] = {
     f"{API}/pullrequests": (
         "POST",
@@ -99,29 +99,31 @@ def digest(bitbucket: BitbucketEmulator) -> str:
     return sha
 
 
-def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """All paths in a body, that of the body itself first."""
+def paths_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the paths of all values in a body, beginning with that of the body itself."""
     yield path
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, child in children:
-        yield from places(child, (*path, name))
+        yield from paths_of(child, (*path, name))
 
 
-def put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
-    """A copy of a body with something else at a path."""
+def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    """Return a copy of a body with another value at a path."""
     if not path:
         return new
     changed = dict(value) if isinstance(value, dict) else list(value)
-    changed[path[0]] = put(value[path[0]], path[1:], new)
+    changed[path[0]] = replaced(value[path[0]], path[1:], new)
     return changed
 
 
 OF_ANOTHER_TYPE = {str: 1, bool: "yes", int: "1", dict: "text", list: {"a": 1}}
 WRONG_TYPES = [
-    pytest.param(path, method, put(body, place, OF_ANOTHER_TYPE[type(_at)]), id=f"{method} {path} {'.'.join(map(str, place))}")
+    pytest.param(
+        path, method, replaced(body, at, OF_ANOTHER_TYPE[type(value_at)]), id=f"{method} {path} {'.'.join(map(str, at))}"
+    )
     for path, (method, body) in WRITES.items()
-    for place in places(body)
-    for _at in [reduce(lambda value, name: value[name], place, body)]
+    for at in paths_of(body)
+    for value_at in [reduce(lambda value, name: value[name], at, body)]
 ]
 
 
@@ -148,23 +150,25 @@ def test_a_value_of_the_wrong_type_is_a_400_that_changes_nothing(
         ("POST", f"{API}/pipelines/?target=x&target.ref_name=y", None),
     ],
 )
-def test_what_foreign_clients_sent_is_refused(bitbucket: BitbucketEmulator, method: str, path: str, body: Any) -> None:
+def test_malformed_bodies_that_other_clients_have_sent_are_refused(
+    bitbucket: BitbucketEmulator, method: str, path: str, body: Any
+) -> None:
     assert send(bitbucket, method, path, body).status_code == 400
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
-def test_no_body_makes_a_write_fail_or_a_later_read(bitbucket: BitbucketEmulator, data: st.DataObject) -> None:
+def test_no_body_causes_a_server_error_in_its_write_or_in_a_later_read(bitbucket: BitbucketEmulator, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(sorted(WRITES)))
     method, body = WRITES[path]
-    place = data.draw(st.sampled_from(list(places(body))))
-    answer = send(bitbucket, method, path, put(body, place, data.draw(ANYTHING)))
+    at = data.draw(st.sampled_from(list(paths_of(body))))
+    answer = send(bitbucket, method, path, replaced(body, at, data.draw(ANYTHING)))
     assert answer.status_code < 500, answer.text
     for read in READS:
         assert send(bitbucket, "GET", read).status_code < 500, read
 
 
-def test_json_beyond_all_measure_is_refused(bitbucket: BitbucketEmulator) -> None:
+def test_excessively_long_or_nested_json_is_refused(bitbucket: BitbucketEmulator) -> None:
     for content in ("[" * 100_000, '{"title":' * 100_000, '{"title": ' + "9" * 5000 + "}"):
         for path, (method, _) in WRITES.items():
             url = f"{bitbucket.api_url}{path}"

@@ -1,4 +1,4 @@
-"""The emulator against Bitbucket's published OpenAPI: all that it serves exists, and every answer has the documented shape."""
+"""The emulator conforms to Bitbucket's published OpenAPI: its routes exist, and its answers have the documented shape."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.emulator.tour import Exchange, Tour
 from tests.openapi import OpenApi
 from tests.openapi_deviations import DEVIATIONS, STATUS_DEVIATIONS, UNDOCUMENTED_ROUTES
 
-#: ``METHOD /template`` of every API route, the form with a slash at the end being the same route.
+#: ``METHOD /template`` of every API route; a trailing slash does not make another route.
 ROUTES = sorted(
     {
         f"{method} {route_template(route.path).rstrip('/')}"
@@ -38,7 +38,7 @@ def exchanges() -> list[Exchange]:
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_every_route_is_one_that_bitbucket_documents(openapi: OpenApi, route: str) -> None:
+def test_every_route_is_documented_by_bitbucket(openapi: OpenApi, route: str) -> None:
     method, template = route.split(" ")
     assert (method, template) in openapi.operations or route in UNDOCUMENTED_ROUTES
 
@@ -55,41 +55,41 @@ def test_every_answer_has_the_documented_shape(openapi: OpenApi, exchanges: list
     assert not problems, "\n".join(sorted(problems))
 
 
-def test_every_route_was_asked_and_gave_a_good_answer(exchanges: list[Exchange]) -> None:
+def test_the_tour_receives_a_successful_answer_from_every_route(exchanges: list[Exchange]) -> None:
     answered = {(one.method, one.path.rstrip("/")) for one in exchanges if one.status < 400 or one.status == 410}
-    silent = []
+    unvisited = []
     for route in ROUTES:
         method, template = route.split(" ")
-        pattern = re.compile(f"{API}{_anything(template)}")
-        if not any(method == asked and pattern.fullmatch(path) for asked, path in answered):
-            silent.append(route)
-    assert not silent, f"extend tests/emulator/tour.py by {silent}"
+        pattern = re.compile(f"{API}{_pattern_of(template)}")
+        if not any(method == requested and pattern.fullmatch(path) for requested, path in answered):
+            unvisited.append(route)
+    assert not unvisited, f"extend tests/emulator/tour.py by {unvisited}"
 
 
-def test_what_is_answered_could_be_asked_of_bitbucket(openapi: OpenApi, exchanges: list[Exchange]) -> None:
+def test_every_request_with_a_successful_answer_conforms_to_the_openapi(openapi: OpenApi, exchanges: list[Exchange]) -> None:
     for one in exchanges:
         if one.status < 400 and not _undocumented(one):
             openapi.validate_request(one.method, one.path, one.query)
 
 
-def test_no_tolerance_outlives_its_reason(openapi: OpenApi, exchanges: list[Exchange]) -> None:
-    judge = OpenApi(openapi.document)
+def test_every_listed_deviation_occurs(openapi: OpenApi, exchanges: list[Exchange]) -> None:
+    strict = OpenApi(openapi.document)
     for one in exchanges:
         if not _undocumented(one):
-            judge.validate_response(one.method, one.path, one.status, one.body)
+            strict.validate_response(one.method, one.path, one.status, one.body)
     listed = {one.problem for one in DEVIATIONS if "request" not in one.where}
     listed |= {f"{operation} {status}" for operation, status in STATUS_DEVIATIONS}
-    assert sorted(listed - judge.used_deviations) == []
+    assert sorted(listed - strict.used_deviations) == []
 
 
 def _undocumented(exchange: Exchange) -> bool:
     return any(
-        exchange.method == method and re.fullmatch(f"{API}{_anything(template)}/?", exchange.path)
+        exchange.method == method and re.fullmatch(f"{API}{_pattern_of(template)}/?", exchange.path)
         for method, template in (route.split(" ") for route in UNDOCUMENTED_ROUTES)
     )
 
 
-def _anything(template: str) -> str:
+def _pattern_of(template: str) -> str:
     return re.sub(
         r"\{(path|name|revision|rest|spec)\}", ".*", re.sub(r"\{(?!path|name|revision|rest|spec)[a-z_]+\}", "[^/]+", template)
     )

@@ -1,4 +1,4 @@
-"""The control interface and what every answer carries: counts, clock, settings, headers, and the same bytes every time."""
+"""The control interface counts requests and sets clock and settings; answers carry Bitbucket's headers and are reproducible."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from tests.emulator.conftest import Call
 from tests.emulator.tour import Tour
 
 API = "/repositories/acme/api"
-HAVE_PORT = ("etag", "content-length")
+HEADERS_THAT_DEPEND_ON_THE_PORT = ("etag", "content-length")
 
 
-def test_requests_are_counted_by_route_even_those_that_are_refused(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_requests_are_counted_by_route_even_if_they_are_refused(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     call(API)
     call(API, auth=None)
     call(f"{API}/refs/branches/feature/a")
@@ -35,7 +35,7 @@ def test_requests_are_counted_by_route_even_those_that_are_refused(bitbucket_emu
     assert bitbucket_emulator.requests() == {}
 
 
-def test_requests_are_counted_by_who_asked(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_requests_are_counted_by_credential(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     call(API)
     call(API, token="demo-access-token")
     call(API, auth=None)
@@ -44,7 +44,7 @@ def test_requests_are_counted_by_who_asked(bitbucket_emulator: BitbucketEmulator
     assert shown["by_credential"] == {"acme.access.token": 1, "dana.demo": 1, "anonymous": 1}
 
 
-def test_the_last_requests_are_kept_with_status_and_without_headers(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_recent_requests_are_recorded_with_status_and_without_headers(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     call(f"{API}/refs/branches?pagelen=5")
     call(f"{API}/refs/branches", "POST", json={"name": "x"})
     first, second = bitbucket_emulator.control("GET", "requests?recent=10")["recent"]
@@ -53,18 +53,20 @@ def test_the_last_requests_are_kept_with_status_and_without_headers(bitbucket_em
     assert set(first) == {"method", "path", "route", "query", "body", "status"}
 
 
-def test_the_kept_requests_do_not_tell_the_values_of_secured_variables(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
-    variables = [{"key": "PASSWORD", "value": "hush", "secured": True}, {"key": "PLACE", "value": "here"}]
+def test_recorded_requests_do_not_contain_the_values_of_secured_variables(
+    bitbucket_emulator: BitbucketEmulator, call: Call
+) -> None:
+    variables = [{"key": "PASSWORD", "value": "hush", "secured": True}, {"key": "REGION", "value": "here"}]
     call(f"{API}/pipelines/", "POST", json={"target": {"type": "pipeline_ref_target"}, "variables": variables})
-    (kept,) = bitbucket_emulator.control("GET", "requests?recent=10")["recent"]
-    assert [one["value"] for one in json.loads(kept["body"])["variables"]] == ["***", "here"]
+    (recorded,) = bitbucket_emulator.control("GET", "requests?recent=10")["recent"]
+    assert [one["value"] for one in json.loads(recorded["body"])["variables"]] == ["***", "here"]
 
 
-def test_the_clock_stands_still_until_it_is_moved(bitbucket_emulator: BitbucketEmulator) -> None:
+def test_the_clock_stands_still_until_it_is_advanced(bitbucket_emulator: BitbucketEmulator) -> None:
     assert bitbucket_emulator.clock() == NOW
     assert bitbucket_emulator.clock(advance=90) == NOW + timedelta(seconds=90)
-    moment = datetime.fromisoformat("2027-01-01T00:00:00+00:00")
-    assert bitbucket_emulator.clock(set=moment) == moment
+    timestamp = datetime.fromisoformat("2027-01-01T00:00:00+00:00")
+    assert bitbucket_emulator.clock(set=timestamp) == timestamp
 
 
 def test_the_clock_can_run_faster(bitbucket_emulator: BitbucketEmulator) -> None:
@@ -87,7 +89,7 @@ def test_the_clock_can_run_faster(bitbucket_emulator: BitbucketEmulator) -> None
         ("POST", "repositories", {"repository": "none"}, "acme/api"),
     ],
 )
-def test_a_wrong_word_to_the_control_interface_is_answered_with_the_right_ones(
+def test_an_unknown_name_is_answered_with_the_known_ones(
     bitbucket_emulator: BitbucketEmulator, method: str, path: str, body: dict[str, object], complaint: str
 ) -> None:
     refused = requests.request(method, f"{bitbucket_emulator.url}/_emulator/{path}", json=body, timeout=10)
@@ -95,13 +97,13 @@ def test_a_wrong_word_to_the_control_interface_is_answered_with_the_right_ones(
     assert complaint in refused.json()["error"]["message"]
 
 
-def test_control_calls_are_not_counted_and_cost_no_budget(bitbucket_emulator: BitbucketEmulator) -> None:
+def test_control_requests_are_neither_counted_nor_rate_limited(bitbucket_emulator: BitbucketEmulator) -> None:
     bitbucket_emulator.settings(rate_limit=1)
     for _ in range(5):
         assert bitbucket_emulator.requests() == {}
 
 
-def test_an_answer_that_did_not_change_is_304(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_an_unchanged_answer_is_a_304(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     tag = call(f"{API}/refs/branches/main").headers["ETag"]
     assert tag.startswith('W/"')
     same = call(f"{API}/refs/branches/main", headers={"If-None-Match": tag})
@@ -110,41 +112,45 @@ def test_an_answer_that_did_not_change_is_304(bitbucket_emulator: BitbucketEmula
     assert call(f"{API}/refs/branches/main", headers={"If-None-Match": tag}).status_code == 200
 
 
-def test_answers_are_dated_by_the_emulated_clock(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_the_date_header_shows_the_emulated_time(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     assert call(API).headers["Date"] == "Mon, 02 Nov 2026 08:00:00 GMT"
     bitbucket_emulator.clock(advance=1)
     bitbucket_emulator.fault("rate_limit")
     assert call(API).headers["Date"] == "Mon, 02 Nov 2026 08:00:01 GMT"
 
 
-def test_every_answer_has_an_id_to_ask_atlassian_about(call: Call) -> None:
+def test_every_answer_has_a_request_id(call: Call) -> None:
     first, second = call(API).headers, call("/none").headers
     assert first["Atl-Traceid"] != second["Atl-Traceid"]
     assert (first["X-Request-Count"], second["X-Request-Count"]) == ("1", "2")
     assert "Authorization" in first["Vary"]
 
 
-def test_the_same_seed_clock_and_requests_give_the_same_bytes_and_headers() -> None:
+def test_equal_seed_clock_and_requests_yield_equal_bytes_and_headers() -> None:
     assert _all_answers() == _all_answers()
 
 
 def _all_answers() -> tuple[list[Any], dict[str, str]]:
-    """Every answer of the tour, without the port, which differs."""
+    """Return every answer of the tour, without the port, which differs."""
     seen: list[Any] = []
     with BitbucketEmulator("empty", speed=0, now=NOW) as bitbucket:
         port = f":{bitbucket.port}"
 
-        def keep(answer: requests.Response, **_: object) -> None:
-            same = {name: value.replace(port, "") for name, value in answer.headers.items() if name.lower() not in HAVE_PORT}
+        def record(answer: requests.Response, **_: object) -> None:
+            same = {
+                name: value.replace(port, "")
+                for name, value in answer.headers.items()
+                if name.lower() not in HEADERS_THAT_DEPEND_ON_THE_PORT
+            }
             seen.append((answer.status_code, answer.text.replace(port, ""), same))
 
         tour = Tour(bitbucket)
-        tour.session.hooks["response"] = keep
+        tour.session.hooks["response"] = record
         tour.everything()
         return seen, bitbucket.control("GET", "digest")
 
 
-def test_the_digest_tells_when_something_changed(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_the_digest_changes_if_and_only_if_the_state_changes(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     before = bitbucket_emulator.control("GET", "digest")
     call(f"{API}/refs/branches")
     assert bitbucket_emulator.control("GET", "digest") == before

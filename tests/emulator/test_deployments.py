@@ -1,4 +1,4 @@
-"""Deployments and environments over HTTP."""
+"""Deployments and environments follow the steps of pipelines."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def call(bitbucket_emulator: BitbucketEmulator) -> Call:
 
 @pytest.fixture
 def states(call: Call) -> Callable[[], list[str]]:
-    """State and status of the deployments, oldest environment first."""
+    """A function that returns state and status of the deployments, oldest first."""
 
     def states() -> list[str]:
         found = reversed(call("GET", "deployments/").json()["values"])
@@ -66,7 +66,7 @@ def test_deployments_appear_together_and_follow_their_steps(
     ]
 
 
-def test_a_deployment_leads_to_its_pipeline_step_commit_and_environment(call: Call, bitbucket_emulator: BitbucketEmulator):
+def test_a_deployment_names_its_pipeline_step_commit_and_environment(call: Call, bitbucket_emulator: BitbucketEmulator):
     bitbucket_emulator.clock(advance=60)
     deployment = call("GET", "deployments/").json()["values"][-1]
     pipeline = call("GET", "pipelines/1").json()
@@ -83,7 +83,7 @@ def test_a_deployment_leads_to_its_pipeline_step_commit_and_environment(call: Ca
     assert call("GET", f"deployments/{deployment['uuid']}").json() == deployment
 
 
-def test_one_that_is_not_deployed_yet_has_no_times(call: Call, bitbucket_emulator: BitbucketEmulator):
+def test_an_undeployed_deployment_has_no_times(call: Call, bitbucket_emulator: BitbucketEmulator):
     bitbucket_emulator.clock(advance=60)
     undeployed = call("GET", "deployments/").json()["values"][0]
     assert undeployed["state"] == {"type": "deployment_state_undeployed", "name": "UNDEPLOYED"}
@@ -96,7 +96,7 @@ def test_the_list_ignores_q_and_refuses_to_sort(call: Call, bitbucket_emulator: 
     assert call("GET", "deployments/?sort=created_on").status_code == 400
 
 
-def test_environments_are_listed_by_rank_and_tell_who_locked_them(call: Call, bitbucket_emulator: BitbucketEmulator):
+def test_environments_are_listed_by_rank_with_the_user_who_locked_them(call: Call, bitbucket_emulator: BitbucketEmulator):
     repository = next(bitbucket_emulator.state.repositories())
     owner = next(iter(bitbucket_emulator.state.users.values()))
     repository.environments[0].locked_by = owner
@@ -108,6 +108,6 @@ def test_environments_are_listed_by_rank_and_tell_who_locked_them(call: Call, bi
     assert test["lock"]["triggerer"]["display_name"] == owner.display_name
 
 
-def test_what_does_not_exist_is_not_found(call: Call):
+def test_an_unknown_deployment_or_environment_is_not_found(call: Call):
     assert call("GET", "deployments/{00000000-0000-0000-0000-000000000000}").status_code == 404
     assert call("GET", "environments/{00000000-0000-0000-0000-000000000000}").status_code == 404

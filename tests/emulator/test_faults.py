@@ -1,4 +1,4 @@
-"""Bad days on demand: each fault as a client meets it on the wire."""
+"""Faults can be switched on and have the effects that a client observes on a network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ API = "/repositories/acme/api"
 BRANCH = {"name": "new", "target": {"hash": "main"}}
 
 
-def test_a_fault_strikes_once_and_is_over(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_a_fault_affects_one_request_by_default(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     bitbucket_emulator.fault("rate_limit")
     assert [call(API).status_code for _ in range(2)] == [429, 200]
 
@@ -29,13 +29,13 @@ def test_a_fault_can_last_for_a_number_of_requests_or_a_time(bitbucket_emulator:
     assert call(API).status_code == 200
 
 
-def test_a_fault_can_wait_and_choose(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_a_fault_can_be_delayed_and_restricted_to_requests(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     bitbucket_emulator.fault("server_error", method="GET", path="/refs/branches$", after=1)
     assert call(API).status_code == 200
     assert [call(f"{API}/refs/branches").status_code for _ in range(3)] == [200, 503, 200]
 
 
-def test_a_fault_is_switched_off_by_hand(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_a_fault_without_an_end_lasts_until_it_is_cleared(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     bitbucket_emulator.fault("server_error", count=None)
     assert call(API).status_code == 503
     assert bitbucket_emulator.control("GET", "faults")[0]["struck"] == 1
@@ -44,7 +44,7 @@ def test_a_fault_is_switched_off_by_hand(bitbucket_emulator: BitbucketEmulator, 
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 555])
-def test_server_errors_come_as_a_page_or_as_json(bitbucket_emulator: BitbucketEmulator, call: Call, status: int) -> None:
+def test_server_errors_are_html_pages_or_json(bitbucket_emulator: BitbucketEmulator, call: Call, status: int) -> None:
     bitbucket_emulator.fault("server_error", status=status)
     bitbucket_emulator.fault("server_error", status=status, html=False)
     page, json = call(API), call(API)
@@ -52,7 +52,7 @@ def test_server_errors_come_as_a_page_or_as_json(bitbucket_emulator: BitbucketEm
     assert (json.status_code, json.json()["type"]) == (status, "error")
 
 
-def test_a_late_answer_comes_after_the_effect(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_a_late_answer_is_sent_after_the_effect(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     bitbucket_emulator.fault("late_answer", latency=0.3)
     before = time.monotonic()
     assert call(f"{API}/refs/branches", "POST", json=BRANCH).status_code == 201
@@ -60,7 +60,9 @@ def test_a_late_answer_comes_after_the_effect(bitbucket_emulator: BitbucketEmula
 
 
 @pytest.mark.parametrize("kind", ["latency", "late_answer"])
-def test_what_is_held_up_goes_on_when_the_fault_is_cleared(bitbucket_emulator: BitbucketEmulator, call: Call, kind: str) -> None:
+def test_a_delayed_request_continues_when_the_fault_is_cleared(
+    bitbucket_emulator: BitbucketEmulator, call: Call, kind: str
+) -> None:
     bitbucket_emulator.fault(kind, latency=30, path="/refs/branches$")
     bitbucket_emulator.fault("server_error", path="/other")
     with ThreadPoolExecutor() as pool:
@@ -72,7 +74,7 @@ def test_what_is_held_up_goes_on_when_the_fault_is_cleared(bitbucket_emulator: B
     assert [one["path"] for one in bitbucket_emulator.control("GET", "faults")] == ["/other"]
 
 
-def test_a_reset_does_nothing_and_a_lost_answer_did_it(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_a_reset_has_no_effect_and_a_lost_answer_has(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     bitbucket_emulator.fault("reset")
     with pytest.raises(requests.ConnectionError):
         call(f"{API}/refs/branches", "POST", json=BRANCH)
@@ -83,27 +85,27 @@ def test_a_reset_does_nothing_and_a_lost_answer_did_it(bitbucket_emulator: Bitbu
     assert call(f"{API}/refs/branches/new").status_code == 200
 
 
-def test_a_truncated_body_is_shorter_than_announced(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_a_truncated_body_is_shorter_than_its_content_length(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     bitbucket_emulator.fault("truncated")
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         call(API)
 
 
-def test_html_comes_with_status_200_where_json_should(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_the_html_fault_sends_a_page_with_status_200_instead_of_json(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     bitbucket_emulator.fault("html")
     answer = call(API)
     assert answer.status_code == 200
     assert answer.text.startswith("<!DOCTYPE html>")
 
 
-def test_latency_is_real_and_the_request_then_served(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_a_request_is_served_after_the_latency(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     bitbucket_emulator.fault("latency", latency=0.2)
     began = time.monotonic()
     assert call(API).status_code == 200
     assert time.monotonic() - began >= 0.2
 
 
-def test_a_struck_request_is_counted_like_any_other(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_a_request_affected_by_a_fault_is_counted(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     bitbucket_emulator.fault("rate_limit")
     call(API)
     assert bitbucket_emulator.requests() == {"GET /repositories/{workspace}/{repo_slug}": 1}
@@ -118,7 +120,7 @@ def test_a_struck_request_is_counted_like_any_other(bitbucket_emulator: Bitbucke
         ({"kind": "reset", "path": "("}, "regular expression"),
     ],
 )
-def test_a_fault_that_makes_no_sense_is_refused_with_what_would(
+def test_a_malformed_fault_is_refused_with_an_explanation(
     bitbucket_emulator: BitbucketEmulator, fault: dict[str, object], complaint: str
 ) -> None:
     refused = requests.post(f"{bitbucket_emulator.url}/_emulator/faults", json=fault, timeout=10)

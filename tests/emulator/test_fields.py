@@ -1,4 +1,4 @@
-"""Partial responses, on plain dictionaries."""
+"""``fields`` selects the parts of a response."""
 
 from __future__ import annotations
 
@@ -51,11 +51,11 @@ PAGE = {
         (None, PAGE),
     ],
 )
-def test_an_answer_shows_what_was_asked_for(fields: str | None, expected: dict[str, Any]) -> None:
+def test_a_response_contains_the_selected_fields(fields: str | None, expected: dict[str, Any]) -> None:
     assert Fields(fields).apply(PAGE) == expected
 
 
-def test_leaving_out_next_loses_the_link_as_on_the_live_api() -> None:
+def test_a_selection_without_next_drops_the_link_as_on_the_live_api() -> None:
     assert "next" not in Fields("values.id").apply(PAGE)
 
 
@@ -73,7 +73,7 @@ def test_leaving_out_next_loses_the_link_as_on_the_live_api() -> None:
         (None, False),
     ],
 )
-def test_what_is_left_out_by_default_is_shown_when_asked_for(fields: str | None, wanted: bool) -> None:
+def test_a_field_that_is_omitted_by_default_can_be_selected(fields: str | None, wanted: bool) -> None:
     assert Fields(fields).wants("values", "participants") is wanted
 
 
@@ -84,7 +84,7 @@ json_like = st.recursive(
 
 
 @given(json_like, st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(".".join))
-def test_keeping_and_taking_away_never_invents_anything(body: Any, path: str) -> None:
+def test_selecting_and_excluding_fields_is_idempotent(body: Any, path: str) -> None:
     fields = Fields(path)
     once = fields.apply(body)
     assert fields.apply(once) == once

@@ -1,4 +1,4 @@
-"""Branches, tags, commits, files and build statuses, as somebody works with them through the API."""
+"""Branches, tags, commits, files and build statuses are created and read through the API."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def messages(call: Call, below: str = "/commits", **params: Any) -> list[str]:
     return [one["message"] for one in call(API + below, params=params).json()["values"]]
 
 
-def test_a_branch_is_made_read_and_deleted(call: Call) -> None:
+def test_a_branch_is_created_read_and_deleted(call: Call) -> None:
     made = call(f"{API}/refs/branches", "POST", json={"name": "feature/a-b", "target": {"hash": head(call)[:7]}})
     assert made.status_code == 201
     assert made.json()["target"]["hash"] == head(call)
@@ -39,19 +39,19 @@ def test_a_branch_is_made_read_and_deleted(call: Call) -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"name": "x"}, {"name": "x", "target": {}}, {"name": "", "target": {"hash": "main"}}, []])
-def test_a_branch_that_is_half_described_is_refused_and_not_a_crash(call: Call, body: object) -> None:
+def test_an_incomplete_description_of_a_branch_is_refused(call: Call, body: object) -> None:
     assert call(f"{API}/refs/branches", "POST", json=body).status_code == 400
 
 
 def test_only_annotated_tags_have_a_message_a_date_and_a_tagger(call: Call) -> None:
     target = {"hash": head(call)}
-    light = call(f"{API}/refs/tags", "POST", json={"name": "v1", "target": target}).json()
-    heavy = call(f"{API}/refs/tags", "POST", json={"name": "v2", "target": target, "message": "Two"}).json()
-    assert (light["message"], light["date"], light["tagger"]) == (None, None, None)
-    assert (heavy["message"], heavy["date"]) == ("Two", "2026-11-02T08:00:00+00:00")
+    lightweight = call(f"{API}/refs/tags", "POST", json={"name": "v1", "target": target}).json()
+    annotated = call(f"{API}/refs/tags", "POST", json={"name": "v2", "target": target, "message": "Two"}).json()
+    assert (lightweight["message"], lightweight["date"], lightweight["tagger"]) == (None, None, None)
+    assert (annotated["message"], annotated["date"]) == ("Two", "2026-11-02T08:00:00+00:00")
 
 
-def test_commits_of_one_branch_without_another(call: Call) -> None:
+def test_commits_of_a_branch_are_listed_without_those_of_another(call: Call) -> None:
     first = head(call)
     write(call, branch="feature", message="On the feature", **{"a.txt": "a"})
     write(call, branch="main", message="On main", **{"b.txt": "b"})
@@ -61,14 +61,14 @@ def test_commits_of_one_branch_without_another(call: Call) -> None:
     assert [one["message"] for one in posted.json()["values"]] == ["On the feature"]
 
 
-def test_commits_of_one_path(call: Call) -> None:
+def test_commits_are_filtered_by_path(call: Call) -> None:
     write(call, message="Change a file", **{"src/module_1.py": "VERSION = 2\n"})
     assert messages(call, path="src/module_1.py") == ["Change a file", "Add module 1"]
     assert messages(call, path="README.md") == ["Initial commit"]
     assert len(messages(call, path="src")) == 4
 
 
-def test_a_commit_has_its_full_hash_and_whole_seconds(call: Call) -> None:
+def test_a_commit_has_its_full_hash_and_a_date_in_whole_seconds(call: Call) -> None:
     short = call(f"{API}/commit/{head(call)[:12]}").json()
     assert short["hash"] == head(call)
     assert short["date"] == "2026-08-04T10:00:00+00:00"
@@ -84,7 +84,7 @@ def test_an_unknown_revision_is_named_in_the_answer(call: Call, path: str) -> No
     assert answer.json()["data"] == {"shas": ["none"]}
 
 
-def test_files_are_written_and_read_back_byte_for_byte(call: Call) -> None:
+def test_files_are_read_as_they_were_written(call: Call) -> None:
     binary = bytes(range(256))
     answer = call(
         f"{API}/src", "POST", data={"message": "Both"}, files={"/data/all.bin": ("all.bin", binary), "t.txt": (None, "ä\n")}
@@ -102,14 +102,14 @@ def test_a_path_named_without_content_is_deleted(call: Call) -> None:
     assert call(f"{API}/src/main/new.txt").text == "new"
 
 
-def test_a_new_branch_starts_where_its_parent_says(call: Call) -> None:
+def test_a_new_branch_starts_at_the_given_parent(call: Call) -> None:
     parent = call(f"{API}/commits").json()["values"][1]["hash"]
     made = write(call, branch="old", parents=parent)
     assert call(f"{API}/commit/{made}").json()["parents"][0]["hash"] == parent
     assert head(call, "old") == made
 
 
-def test_a_parent_that_is_no_head_any_more_loses_the_race(call: Call) -> None:
+def test_a_commit_whose_parent_is_no_longer_the_head_is_refused(call: Call) -> None:
     before = head(call)
     write(call, **{"a.txt": "first"})
     late = call(f"{API}/src", "POST", data={"parents": before, "a.txt": "second"})
@@ -124,7 +124,7 @@ def test_an_unknown_parent_is_refused(call: Call) -> None:
     assert refused.json()["error"]["message"].startswith("parents: Commit not found: ")
 
 
-def test_the_first_commit_makes_the_main_branch(call: Call) -> None:
+def test_the_first_commit_creates_the_main_branch(call: Call) -> None:
     call("/repositories/acme/fresh", "POST", json={"scm": "git"})
     assert call("/repositories/acme/fresh").json()["mainbranch"] is None
     assert call("/repositories/acme/fresh/refs/branches").json()["values"] == []
@@ -132,7 +132,7 @@ def test_the_first_commit_makes_the_main_branch(call: Call) -> None:
     assert call("/repositories/acme/fresh").json()["mainbranch"] == {"name": "trunk", "type": "branch"}
 
 
-def test_a_folder_lists_what_is_in_it(call: Call) -> None:
+def test_a_folder_lists_its_files_and_folders(call: Call) -> None:
     listed = call(f"{API}/src/main/").json()["values"]
     assert [(one["type"], one["path"]) for one in listed] == [
         ("commit_file", "README.md"),
@@ -143,7 +143,7 @@ def test_a_folder_lists_what_is_in_it(call: Call) -> None:
     assert call(f"{API}/src/main/README.md", params={"format": "meta"}).json()["size"] == 6
 
 
-def test_a_build_status_is_new_once_and_then_overwritten(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_a_build_status_is_created_once_and_then_updated(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     build = f"{API}/commit/{head(call)}/statuses/build"
     status = {"key": "ci", "state": "INPROGRESS", "url": "https://ci.example.com/1"}
     assert call(build, "POST", json=status).status_code == 201
@@ -158,7 +158,7 @@ def test_a_build_status_is_new_once_and_then_overwritten(bitbucket_emulator: Bit
     assert [(one["key"], one["state"]) for one in listed["values"]] == [("ci", "SUCCESSFUL")]
 
 
-def test_a_key_of_over_forty_characters_is_refused_with_the_known_sentence(call: Call) -> None:
+def test_a_key_of_more_than_forty_characters_is_refused_with_the_message_of_bitbucket(call: Call) -> None:
     refused = call(
         f"{API}/commit/main/statuses/build", "POST", json={"key": "k" * 48, "state": "FAILED", "url": "https://ci.example.com"}
     )
@@ -168,12 +168,12 @@ def test_a_key_of_over_forty_characters_is_refused_with_the_known_sentence(call:
 
 
 @pytest.mark.parametrize("change", [{"state": "GREEN"}, {"url": ""}, {"key": None}])
-def test_a_status_that_is_none_is_refused(call: Call, change: dict[str, Any]) -> None:
+def test_a_malformed_build_status_is_refused(call: Call, change: dict[str, Any]) -> None:
     status = {"key": "ci", "state": "FAILED", "url": "https://ci.example.com", **change}
     assert call(f"{API}/commit/main/statuses/build", "POST", json=status).status_code == 400
 
 
-def test_a_renamed_repository_redirects_whatever_is_asked_of_it(call: Call) -> None:
+def test_every_request_to_a_renamed_repository_is_redirected(call: Call) -> None:
     call(API, "PUT", json={"name": "Core API"})
     moved = call(f"{API}/refs/branches", params={"pagelen": 5})
     assert moved.status_code == 301
@@ -187,7 +187,7 @@ def test_a_repository_is_found_by_uuid_too(call: Call) -> None:
     assert call(f"/repositories/acme/{uuid}").json()["slug"] == "api"
 
 
-def test_a_slug_is_taken_once(call: Call) -> None:
+def test_a_slug_that_is_in_use_is_refused(call: Call) -> None:
     refused = call(API, "POST", json={})
     assert refused.status_code == 400
     assert refused.json()["error"]["fields"] == {"name": ["You already have a repository with this name."]}

@@ -1,4 +1,4 @@
-"""The large seed: everything of the measure that costs are compared by, and quick enough to be used."""
+"""The large seed has pull requests of equal size, so that numbers of requests can be compared."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def pull_requests() -> list[PullRequest]:
     return list(repository.pull_requests.values())
 
 
-def test_every_pull_request_has_the_same_measure(pull_requests: list[PullRequest]) -> None:
+def test_every_pull_request_has_the_same_size(pull_requests: list[PullRequest]) -> None:
     assert len(pull_requests) == 400
-    measures = {(len(one.activity), len(one.comments), len(one.commits), len(one.diffstat)) for one in pull_requests}
-    assert measures == {(12, 4, 5, 8)}
+    sizes = {(len(one.activity), len(one.comments), len(one.commits), len(one.diffstat)) for one in pull_requests}
+    assert sizes == {(12, 4, 5, 8)}
 
 
-def test_most_are_merged_some_declined_and_the_last_are_open(pull_requests: list[PullRequest]) -> None:
+def test_most_pull_requests_are_merged_some_declined_and_the_newest_open(pull_requests: list[PullRequest]) -> None:
     states = Counter(one.state for one in pull_requests)
     assert states["MERGED"] > 0.85 * len(pull_requests)
     assert states["DECLINED"] > 0
@@ -40,20 +40,20 @@ def test_most_are_merged_some_declined_and_the_last_are_open(pull_requests: list
     assert all(one.id > 300 for one in pull_requests if one.state == "OPEN")
 
 
-def test_nothing_happens_before_its_opening_or_in_the_future(pull_requests: list[PullRequest]) -> None:
+def test_no_event_is_before_the_creation_or_in_the_future(pull_requests: list[PullRequest]) -> None:
     for one in pull_requests:
-        moments = [entry.date for entry in one.activity]
-        assert min(moments) == one.created_on
-        assert max(moments) <= one.updated_on <= NOW
-        assert one.closed_on is None or one.closed_on == max(moments)
+        dates = [entry.date for entry in one.activity]
+        assert min(dates) == one.created_on
+        assert max(dates) <= one.updated_on <= NOW
+        assert one.closed_on is None or one.closed_on == max(dates)
 
 
-def test_it_can_be_spread_over_repositories() -> None:
+def test_the_pull_requests_can_be_distributed_over_repositories() -> None:
     repositories = list(large(pull_requests=10, repositories=3).repositories())
     assert [(one.slug, len(one.pull_requests)) for one in repositories] == [("api", 4), ("service-2", 3), ("service-3", 3)]
 
 
-def test_the_same_seed_and_clock_make_the_same() -> None:
+def test_equal_seed_and_clock_yield_equal_pull_requests() -> None:
     one, other = (next(large(pull_requests=20).repositories()) for _ in range(2))
     assert [pr.source_hash for pr in one.pull_requests.values()] == [pr.source_hash for pr in other.pull_requests.values()]
     assert [(pr.id, entry.date, entry.kind) for pr, entry in feed(one)] == [

@@ -1,4 +1,4 @@
-"""Every link in an answer leads somewhere: foreign clients follow them."""
+"""Every link in an answer leads to a route that is served, because clients follow links."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ STARTS = (
     f"{API}/pipelines?pagelen=3",
     f"{API}/pullrequests?state=MERGED&pagelen=2",
 )
-#: Links of actions: a route is there, but not for GET.
+#: Links of actions, whose routes do not accept GET.
 ACTIONS = re.compile(r"/(approve|request-changes|merge|decline)$")
-VISITS_OF_A_KIND = 3
+VISITS_PER_KIND = 3
 
 
-def test_every_link_of_the_demo_leads_to_a_route_that_is_served(bitbucket_demo: BitbucketEmulator) -> None:
+def test_every_link_in_the_demo_leads_to_a_route_that_is_served(bitbucket_demo: BitbucketEmulator) -> None:
     session = requests.Session()
     session.auth = bitbucket_demo.api_token
     visits: Counter[str] = Counter()
@@ -43,7 +43,7 @@ def test_every_link_of_the_demo_leads_to_a_route_that_is_served(bitbucket_demo: 
         kind = re.sub(r"(/src/|/diff/|/diffstat/|/branch(es)?/|/tags?/|/commits/).*", r"\1", kind)
         kind = re.sub(r"/acme/[a-z-]+", "/acme/*", kind)
         visits[kind] += 1
-        if visits[kind] > VISITS_OF_A_KIND:
+        if visits[kind] > VISITS_PER_KIND:
             continue
         answer = session.get(url, allow_redirects=False, timeout=10)
         if answer.status_code >= 400 and not (answer.status_code == 405 and ACTIONS.search(urlsplit(url).path)):
@@ -65,7 +65,7 @@ def _links(value: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("resource", ["forks", "watchers", "downloads", "hooks"])
-def test_what_a_repository_links_to_is_a_list(call: Call, resource: str) -> None:
+def test_the_lists_that_a_repository_links_to_are_served(call: Call, resource: str) -> None:
     answer = call(f"{API}/{resource}")
     assert answer.status_code == 200
     assert answer.json()["values"] == []
@@ -82,7 +82,7 @@ def test_a_commit_can_be_approved_and_the_approval_withdrawn(call: Call) -> None
     assert call(f"{commit}/approve", "DELETE").status_code == 404
 
 
-def test_the_objects_have_the_links_that_recordings_have(call: Call) -> None:
+def test_links_of_repositories_and_commits_are_those_of_recorded_responses(call: Call) -> None:
     repository = call(API).json()
     for name in ("owner", "workspace", "project"):
         assert {"self", "html", "avatar"} <= set(repository[name]["links"]), name
@@ -90,7 +90,7 @@ def test_the_objects_have_the_links_that_recordings_have(call: Call) -> None:
     assert {"self", "html"} <= set(newest["parents"][0]["links"])
 
 
-def test_a_stopped_pipeline_names_its_terminator_however_it_was_stopped(
+def test_a_pipeline_that_was_stopped_through_the_control_interface_names_its_terminator(
     call: Call, bitbucket_emulator: BitbucketEmulator
 ) -> None:
     target = {"type": "pipeline_ref_target", "ref_type": "branch", "ref_name": "main"}

@@ -1,4 +1,4 @@
-"""The token endpoint: client credentials, and errors in the shape of RFC 6749."""
+"""The token endpoint grants client credentials and returns errors as in RFC 6749."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GRANT = {"grant_type": "client_credentials"}
     ],
     ids=["basic", "form"],
 )
-def test_a_consumer_gets_a_token_that_signs_requests(
+def test_a_consumer_obtains_a_token_that_authenticates_requests(
     bitbucket_emulator: BitbucketEmulator, call: Call, options: dict[str, Any]
 ) -> None:
     given = token(bitbucket_emulator, **options).json()
@@ -38,7 +38,7 @@ def test_a_consumer_gets_a_token_that_signs_requests(
     assert me.headers["X-Credential-Type"] == "oauth2"
 
 
-def test_a_token_expires_by_the_clock_and_says_so(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_the_error_for_a_token_that_has_expired_by_the_clock_states_so(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     given = token(bitbucket_emulator, data=GRANT, auth=("demo-key", "demo-secret")).json()["access_token"]
     bitbucket_emulator.clock(advance=7199)
     assert call("/user", token=given).status_code == 200
@@ -48,7 +48,7 @@ def test_a_token_expires_by_the_clock_and_says_so(bitbucket_emulator: BitbucketE
     assert expired.json()["error"]["message"].startswith("OAuth2 access token expired.")
 
 
-def test_both_names_of_the_scope_key_can_be_played(bitbucket_emulator: BitbucketEmulator) -> None:
+def test_the_key_of_the_scopes_can_be_set_to_either_name(bitbucket_emulator: BitbucketEmulator) -> None:
     bitbucket_emulator.settings(oauth_scope_key="scopes")
     assert "scopes" in token(bitbucket_emulator, data=GRANT, auth=("demo-key", "demo-secret")).json()
 
@@ -62,18 +62,18 @@ def test_both_names_of_the_scope_key_can_be_played(bitbucket_emulator: Bitbucket
         ({"json": GRANT, "auth": ("demo-key", "demo-secret")}, "unsupported_grant_type"),
     ],
 )
-def test_refusals_have_the_shape_of_rfc_6749(bitbucket_emulator: BitbucketEmulator, options: dict[str, Any], error: str) -> None:
+def test_errors_have_the_shape_of_rfc_6749(bitbucket_emulator: BitbucketEmulator, options: dict[str, Any], error: str) -> None:
     refused = token(bitbucket_emulator, **options)
     assert refused.status_code == 400
     assert refused.json()["error"] == error
     assert refused.json()["error_description"]
 
 
-def test_a_json_body_is_no_form_so_its_grant_is_none(bitbucket_emulator: BitbucketEmulator) -> None:
+def test_the_grant_type_of_a_json_body_is_ignored(bitbucket_emulator: BitbucketEmulator) -> None:
     refused = token(bitbucket_emulator, json=GRANT, auth=("demo-key", "demo-secret"))
     assert "None" in refused.json()["error_description"]
 
 
-def test_the_log_of_requests_keeps_no_secret(bitbucket_emulator: BitbucketEmulator) -> None:
+def test_recorded_requests_contain_no_secret(bitbucket_emulator: BitbucketEmulator) -> None:
     token(bitbucket_emulator, data={**GRANT, "client_id": "demo-key", "client_secret": "demo-secret"})
     assert "demo-secret" not in str(bitbucket_emulator.control("GET", "requests?recent=10"))

@@ -1,4 +1,4 @@
-"""What a pipeline shows follows from its plan and the time, nothing else."""
+"""The state of a pipeline is determined by its plan and the time only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TARGET = {"type": "pipeline_ref_target", "commit": {"type": "commit", "hash": "a
 
 
 def a_pipeline(*steps: dict[str, Any], **fields: Any) -> Pipeline:
-    """Parsing 2 s, pending 8 s, then steps of 10 s each unless said otherwise."""
+    """Return a pipeline that is parsed for 2 s, pending for 8 s, and whose steps take 10 s each by default."""
     planned = [Step(f"{{{number}}}", f"Step {number}", **{"seconds": 10.0, **step}) for number, step in enumerate(steps, 1)]
     return Pipeline("{p}", 1, None, TARGET, "MANUAL", START, planned, **fields)
 
@@ -37,7 +37,7 @@ def steps_shown(pipeline: Pipeline, seconds: float) -> list[str | None]:
     return [view.result or view.stage or view.state for view in pipeline_at(pipeline, at(seconds)).steps]
 
 
-def test_a_pipeline_goes_through_every_state_of_the_real_one():
+def test_a_pipeline_passes_through_all_states():
     pipeline = a_pipeline({}, {})
     assert [shown(pipeline, seconds) for seconds in (0, 2, 10, 25, 30)] == [
         ("PARSING", "PARSING"),
@@ -48,7 +48,7 @@ def test_a_pipeline_goes_through_every_state_of_the_real_one():
     ]
 
 
-def test_steps_appear_when_the_definition_is_parsed_and_run_one_after_the_other():
+def test_steps_appear_once_the_definition_is_parsed_and_run_in_sequence():
     pipeline = a_pipeline({}, {})
     assert steps_shown(pipeline, 1) == []
     assert steps_shown(pipeline, 5) == ["PENDING", "PENDING"]
@@ -56,14 +56,14 @@ def test_steps_appear_when_the_definition_is_parsed_and_run_one_after_the_other(
     assert steps_shown(pipeline, 25) == ["SUCCESSFUL", "IN_PROGRESS"]
 
 
-def test_what_stands_behind_a_failed_step_is_not_run():
+def test_steps_after_a_failed_one_are_not_run():
     pipeline = a_pipeline({}, {"result": "FAILED"}, {})
     assert shown(pipeline, 30) == ("COMPLETED", "FAILED")
     assert steps_shown(pipeline, 30) == ["SUCCESSFUL", "FAILED", "NOT_RUN"]
     assert pipeline_at(pipeline, at(30)).steps[2].started_on is None
 
 
-def test_a_manual_step_waits_for_a_person_however_long_that_takes():
+def test_a_manual_step_waits_indefinitely_until_it_is_released():
     pipeline = a_pipeline({}, {"manual": True})
     assert shown(pipeline, 20) == ("IN_PROGRESS", "PAUSED")
     assert shown(pipeline, 30 * 24 * 3600) == ("IN_PROGRESS", "PAUSED")
@@ -72,7 +72,7 @@ def test_a_manual_step_waits_for_a_person_however_long_that_takes():
     assert shown(pipeline, 110) == ("COMPLETED", "SUCCESSFUL")
 
 
-def test_the_wait_for_a_person_does_not_count_as_duration():
+def test_the_time_paused_does_not_count_towards_the_duration():
     pipeline = a_pipeline({}, {"manual": True})
     release(pipeline, at(1000))
     view = pipeline_at(pipeline, at(2000))
@@ -80,25 +80,25 @@ def test_the_wait_for_a_person_does_not_count_as_duration():
     assert view.completed_on == at(1010)
 
 
-def test_a_halted_pipeline_goes_on_when_it_is_released():
+def test_a_halted_pipeline_continues_when_it_is_released():
     pipeline = a_pipeline({}, halted=True)
     assert shown(pipeline, 10) == ("IN_PROGRESS", "HALTED")
     release(pipeline, at(60))
     assert shown(pipeline, 70) == ("COMPLETED", "SUCCESSFUL")
 
 
-def test_nothing_is_released_that_does_not_wait():
+def test_a_running_pipeline_cannot_be_released():
     assert not release(a_pipeline({}), at(15))
 
 
-def test_a_stop_takes_effect_a_moment_later_and_not_at_once():
+def test_a_stop_takes_effect_after_a_delay():
     pipeline = a_pipeline({}, {})
     stop(pipeline, at(15))
     assert shown(pipeline, 16) == ("IN_PROGRESS", "RUNNING")
     assert shown(pipeline, 17) == ("COMPLETED", "STOPPED")
 
 
-def test_a_step_stopped_before_it_began_shows_equal_times():
+def test_a_step_that_was_stopped_before_it_started_has_equal_times():
     pipeline = a_pipeline({}, {})
     stop(pipeline, at(15))
     running, later = pipeline_at(pipeline, at(17)).steps
@@ -106,7 +106,7 @@ def test_a_step_stopped_before_it_began_shows_equal_times():
     assert (later.result, later.started_on, later.completed_on) == ("STOPPED", at(17), at(17))
 
 
-def test_a_pipeline_that_ends_before_its_stop_takes_effect_has_ended_by_itself():
+def test_a_pipeline_that_completes_before_its_stop_takes_effect_is_not_stopped():
     pipeline = a_pipeline({})
     stop(pipeline, at(19))
     assert shown(pipeline, 30) == ("COMPLETED", "SUCCESSFUL")
@@ -119,7 +119,7 @@ def test_a_pipeline_stopped_while_pending_never_runs():
     assert pipeline_at(pipeline, at(5)).seconds == 0
 
 
-def test_a_definition_that_can_not_be_read_ends_at_once_even_before_it_was_created():
+def test_a_pipeline_with_a_malformed_definition_completes_before_its_own_creation_time():
     pipeline = a_pipeline(result="ERROR", error={"key": "k", "message": "m"}, parsing_seconds=0.0)
     view = pipeline_at(pipeline, START)
     assert (view.state, view.result) == ("COMPLETED", "ERROR")
@@ -127,7 +127,7 @@ def test_a_definition_that_can_not_be_read_ends_at_once_even_before_it_was_creat
     assert view.completed_on < pipeline.created_on
 
 
-def test_a_pipeline_that_is_to_expire_waits_first():
+def test_a_pipeline_that_expires_is_paused_before():
     pipeline = a_pipeline({}, {"manual": True, "seconds": 3600.0}, result="EXPIRED")
     assert shown(pipeline, 20) == ("IN_PROGRESS", "PAUSED")
     assert shown(pipeline, 3620) == ("COMPLETED", "EXPIRED")
@@ -141,7 +141,7 @@ def test_a_pipeline_that_is_to_expire_waits_first():
         ("STOPPED", ["SUCCESSFUL", "STOPPED", "STOPPED"]),
     ],
 )
-def test_a_pipeline_can_be_ended_now(result: str, steps: list[str]):
+def test_a_pipeline_can_be_completed_at_any_time(result: str, steps: list[str]):
     pipeline = a_pipeline({}, {}, {})
     finish(pipeline, at(25), result)
     assert shown(pipeline, 25) == ("COMPLETED", result)
@@ -150,14 +150,14 @@ def test_a_pipeline_can_be_ended_now(result: str, steps: list[str]):
 
 @pytest.mark.parametrize("seconds", [0, 1, 5, 15])
 @pytest.mark.parametrize("result", ["SUCCESSFUL", "FAILED", "ERROR", "STOPPED", "EXPIRED"])
-def test_it_can_be_ended_in_whatever_state_it_is(result: str, seconds: float):
+def test_a_pipeline_can_be_completed_in_any_state(result: str, seconds: float):
     pipeline = a_pipeline({}, {"manual": True})
     finish(pipeline, at(seconds), result)
     assert shown(pipeline, seconds) == ("COMPLETED", result)
 
 
 @pytest.mark.parametrize(("manual", "stage"), [(True, "PAUSED"), (False, "HALTED")])
-def test_a_running_pipeline_can_be_made_to_wait_and_go_on(manual: bool, stage: str):
+def test_a_running_pipeline_can_be_blocked_and_released(manual: bool, stage: str):
     pipeline = a_pipeline({}, {})
     block(pipeline, at(15), manual=manual)
     assert shown(pipeline, 15) == ("IN_PROGRESS", stage)
@@ -178,20 +178,20 @@ def test_a_running_pipeline_can_be_made_to_wait_and_go_on(manual: bool, stage: s
         min_size=1,
         max_size=4,
     ),
-    moments=st.lists(st.floats(0, 600), min_size=2, max_size=8).map(sorted),
+    times=st.lists(st.floats(0, 600), min_size=2, max_size=8).map(sorted),
     stopped=st.none() | st.floats(0, 600),
 )
-def test_time_only_ever_moves_a_pipeline_forward(steps: list[dict[str, Any]], moments: list[float], stopped: float | None):
+def test_a_pipeline_never_returns_to_an_earlier_state(steps: list[dict[str, Any]], times: list[float], stopped: float | None):
     pipeline = a_pipeline(*steps)
     if stopped is not None:
         stop(pipeline, at(stopped))
     order = ["PARSING", "PENDING", "IN_PROGRESS", "COMPLETED"]
-    seen = [pipeline_at(pipeline, at(moment)) for moment in moments]
+    seen = [pipeline_at(pipeline, at(seconds)) for seconds in times]
     assert [order.index(view.state) for view in seen] == sorted(order.index(view.state) for view in seen)
-    for view, moment in zip(seen, moments, strict=True):
+    for view, seconds in zip(seen, times, strict=True):
         assert (view.completed_on is not None) == (view.state == "COMPLETED") == (view.result is not None)
         for step in view.steps:
-            assert step.started_on is None or step.started_on <= at(moment)
+            assert step.started_on is None or step.started_on <= at(seconds)
             assert step.completed_on is None or (step.started_on is not None and step.started_on <= step.completed_on)
 
 
@@ -199,7 +199,7 @@ def a_deployment(pipeline: Pipeline, index: int) -> Deployment:
     return Deployment("{d}", Environment("{e}", "Test", "test", "Test"), pipeline, pipeline.steps[index], "{r}")
 
 
-def test_deployments_of_a_run_appear_together_when_the_steps_before_them_are_done():
+def test_deployments_of_a_pipeline_appear_together_after_the_preceding_steps():
     pipeline = a_pipeline({}, {"environment": "test"}, {"environment": "staging", "manual": True})
     first, second = a_deployment(pipeline, 1), a_deployment(pipeline, 2)
     assert deployment_at(first, at(19)) is None
@@ -219,6 +219,6 @@ def test_a_failed_deployment_leaves_the_next_environment_undeployed():
     assert (first.status, second.state) == ("FAILED", "UNDEPLOYED")
 
 
-def test_nothing_is_released_by_a_run_that_failed_before_it_deployed():
+def test_a_pipeline_that_fails_before_its_deployment_has_none():
     pipeline = a_pipeline({"result": "FAILED"}, {"environment": "test"})
     assert deployment_at(a_deployment(pipeline, 1), at(600)) is None

@@ -1,4 +1,4 @@
-"""Which pipelines a ``bitbucket-pipelines.yml`` defines."""
+"""A ``bitbucket-pipelines.yml`` is parsed to the pipelines that it defines."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ pipelines:
         ("mainline", {"type": "default"}),
     ],
 )
-def test_a_branch_runs_the_first_pattern_it_matches_else_the_default(branch: str, selector: dict[str, str]):
+def test_a_branch_selects_the_first_matching_pattern_or_the_default(branch: str, selector: dict[str, str]):
     assert parse(DEFINITION).select("branches", branch) == selector
 
 
-def test_nothing_is_selected_for_a_pull_request_when_nothing_is_defined_for_it():
+def test_a_pull_request_without_a_definition_selects_no_pipeline():
     assert parse(DEFINITION).select("pull-requests", "main") is None
 
 
-def test_steps_in_parallel_groups_and_stages_are_steps():
+def test_steps_of_parallel_groups_and_stages_are_included():
     steps = parse(DEFINITION).find({"type": "branches", "pattern": "main"})
     assert steps is not None
     assert [step["name"] for step in steps] == ["Lint", "Test", "Deploy"]
@@ -67,7 +67,7 @@ def test_steps_in_parallel_groups_and_stages_are_steps():
     )
 
 
-def test_variables_of_a_custom_pipeline_are_no_steps():
+def test_variables_of_a_custom_pipeline_are_not_steps():
     steps = parse(DEFINITION).find({"type": "custom", "pattern": "nightly"})
     assert steps is not None
     assert [step["name"] for step in steps] == ["Nightly"]
@@ -75,6 +75,6 @@ def test_variables_of_a_custom_pipeline_are_no_steps():
 
 
 @pytest.mark.parametrize("content", [b"", b"pipelines: 3", b"a: [", b"pipelines: {default: [{step: {name: x}}]}", b"\xff"])
-def test_a_file_that_defines_nothing_is_told_apart(content: bytes):
+def test_a_malformed_definition_is_an_error(content: bytes):
     with pytest.raises(DefinitionError, match="There is an error in your"):
         parse(content)

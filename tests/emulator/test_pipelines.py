@@ -1,4 +1,4 @@
-"""Pipelines over HTTP, as a client meets them."""
+"""Pipelines are started, read, listed and stopped as on Bitbucket."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def call(bitbucket_emulator: BitbucketEmulator) -> Call:
 
 @pytest.fixture
 def start(call: Call) -> Callable[..., dict[str, Any]]:
-    """Start a pipeline on main, of a custom selector when one is named."""
+    """A function that starts a pipeline on main, optionally a custom one."""
 
     def start(custom: str | None = None, **more: Any) -> dict[str, Any]:
         target = {**MAIN, "selector": {"type": "custom", "pattern": custom}} if custom else MAIN
@@ -59,7 +59,7 @@ def test_a_new_pipeline_is_being_parsed_and_its_selector_is_not_known(call: Call
     assert "completed_on" not in pipeline
 
 
-def test_a_pipeline_runs_to_its_end_with_the_clock(call: Call, start: Any, bitbucket_emulator: BitbucketEmulator):
+def test_a_pipeline_advances_with_the_clock_until_it_is_completed(call: Call, start: Any, bitbucket_emulator: BitbucketEmulator):
     pipeline = start()
     names = []
     for seconds in (3, 8, 30):
@@ -74,18 +74,18 @@ def test_a_pipeline_runs_to_its_end_with_the_clock(call: Call, start: Any, bitbu
     assert pipeline["duration_in_seconds"] == 20
 
 
-def test_a_build_number_names_a_pipeline_as_well_as_its_uuid(call: Call, start: Any):
+def test_a_pipeline_is_found_by_build_number_and_by_uuid(call: Call, start: Any):
     pipeline = start()
     assert call("GET", f"pipelines/{pipeline['build_number']}").json() == call("GET", f"pipelines/{pipeline['uuid']}").json()
 
 
-def test_fields_cut_a_pipeline_and_the_list_of_them_down(call: Call, start: Any):
+def test_fields_of_a_pipeline_and_of_the_list_can_be_selected(call: Call, start: Any):
     start()
     assert call("GET", "pipelines/1?fields=build_number,state.name").json() == {"build_number": 1, "state": {"name": "PARSING"}}
     assert call("GET", "pipelines/?fields=values.build_number").json() == {"values": [{"build_number": 1}]}
 
 
-def test_variables_are_never_told_by_the_api_but_a_test_can_see_them(
+def test_variables_are_not_returned_by_the_api_but_by_the_control_interface(
     call: Call, start: Any, bitbucket_emulator: BitbucketEmulator
 ):
     variables = [{"key": "TOKEN", "value": "s3cret", "secured": True}]
@@ -95,7 +95,7 @@ def test_variables_are_never_told_by_the_api_but_a_test_can_see_them(
     assert bitbucket_emulator.control("GET", "pipelines/acme/api/1")["variables"] == variables
 
 
-def test_links_of_a_pipeline_lead_to_a_host_nobody_can_reach(start: Any):
+def test_links_of_a_pipeline_lead_to_an_internal_host_as_on_bitbucket(start: Any):
     assert start()["links"]["self"]["href"].startswith("https://bitbucket-pipelines.prod.public.atl-paas.net//rest/1.0/")
 
 
@@ -117,17 +117,19 @@ def test_links_of_a_pipeline_lead_to_a_host_nobody_can_reach(start: Any):
         (None, (400, "Bad request", "The request body contains invalid properties")),
     ],
 )
-def test_what_can_not_be_started_is_refused_in_bitbuckets_words(call: Call, target: Any, expected: tuple[int, str, str]):
+def test_a_target_that_cannot_be_started_is_refused_with_the_message_of_bitbucket(
+    call: Call, target: Any, expected: tuple[int, str, str]
+):
     assert problem(call("POST", "pipelines/", json={"target": target})) == expected
     assert call("GET", "pipelines/").json()["size"] == 0
 
 
-def test_an_unknown_selector_has_its_stable_key(call: Call):
+def test_the_error_for_an_unknown_selector_has_a_stable_key(call: Call):
     answer = call("POST", "pipelines", json={"target": {**MAIN, "selector": {"type": "custom", "pattern": "x"}}})
     assert answer.json()["error"]["data"]["key"] == "result-service.pipeline.selector-not-found"
 
 
-def test_variables_that_are_no_strings_are_refused(call: Call):
+def test_variables_that_are_not_strings_are_refused(call: Call):
     answer = call("POST", "pipelines/", json={"target": MAIN, "variables": [{"key": "N", "value": 3}]})
     assert problem(answer)[2] == "The request body contains invalid properties"
 
@@ -146,21 +148,21 @@ def test_pipelines_that_were_never_configured_are_not_found(call: Call, bitbucke
     assert call("GET", "pipelines_config").status_code == 404
 
 
-def test_without_a_definition_nothing_can_be_started(call: Call):
+def test_a_start_without_a_definition_is_refused(call: Call):
     assert call("POST", "src", data={"files": "bitbucket-pipelines.yml", "branch": "main"}).status_code == 201
     status, message, detail = problem(call("POST", "pipelines/", json={"target": MAIN}))
     assert (status, message) == (400, "Bad request")
     assert detail.startswith("There is no bitbucket-pipelines.yml")
 
 
-def test_a_definition_that_can_not_be_read_starts_and_ends_with_an_error(call: Call, start: Any):
+def test_a_pipeline_with_a_malformed_definition_starts_and_ends_with_an_error(call: Call, start: Any):
     call("POST", "src", data={"bitbucket-pipelines.yml": "pipelines: [", "branch": "main"})
     result = call("GET", f"pipelines/{start()['uuid']}").json()["state"]["result"]
     assert result["name"] == "ERROR"
     assert "bitbucket-pipelines.yml" in result["error"]["message"]
 
 
-def test_a_token_that_may_only_read_can_not_start(call: Call, bitbucket_emulator: BitbucketEmulator):
+def test_a_token_without_the_write_scope_cannot_start_a_pipeline(call: Call, bitbucket_emulator: BitbucketEmulator):
     bitbucket_emulator.control(
         "POST",
         "credentials",
@@ -174,7 +176,7 @@ def test_a_token_that_may_only_read_can_not_start(call: Call, bitbucket_emulator
     )
 
 
-def test_a_commit_a_tag_and_a_custom_selector_can_be_run(call: Call, start: Any):
+def test_a_commit_a_tag_and_a_custom_selector_can_be_started(call: Call, start: Any):
     head = start()["target"]["commit"]["hash"]
     call("POST", "refs/tags", json={"name": "v1", "target": {"hash": head}})
     commit = {"type": "pipeline_commit_target", "commit": {"type": "commit", "hash": head[:12]}}
@@ -188,7 +190,7 @@ def test_a_commit_a_tag_and_a_custom_selector_can_be_run(call: Call, start: Any)
     assert {answer.json()["target"]["commit"]["hash"] for answer in answers} == {head}
 
 
-def test_a_definition_can_come_with_the_request(call: Call, bitbucket_emulator: BitbucketEmulator):
+def test_a_definition_can_be_sent_with_the_request(call: Call, bitbucket_emulator: BitbucketEmulator):
     query = {
         "target.type": "pipeline_ref_target",
         "target.ref_type": "branch",
@@ -207,7 +209,7 @@ def test_a_definition_can_come_with_the_request(call: Call, bitbucket_emulator: 
     assert bitbucket_emulator.control("GET", "pipelines/acme/api/1")["variables"] == [{"key": "DEPTH", "value": "3"}]
 
 
-def test_a_running_pipeline_stops_a_moment_after_it_was_asked_to(call: Call, start: Any, bitbucket_emulator: BitbucketEmulator):
+def test_a_running_pipeline_is_stopped_after_a_delay(call: Call, start: Any, bitbucket_emulator: BitbucketEmulator):
     path = f"pipelines/{start()['uuid']}"
     bitbucket_emulator.clock(advance=12)
     assert call("POST", f"{path}/stopPipeline").status_code == 204
@@ -222,7 +224,7 @@ def test_a_running_pipeline_stops_a_moment_after_it_was_asked_to(call: Call, sta
     )
 
 
-def test_a_pipeline_paused_at_a_manual_step_takes_a_stop_and_stays(call: Call, start: Any, bitbucket_emulator: BitbucketEmulator):
+def test_stopping_a_paused_pipeline_is_accepted_without_effect(call: Call, start: Any, bitbucket_emulator: BitbucketEmulator):
     path = f"pipelines/{start('release-with-approval')['uuid']}"
     bitbucket_emulator.clock(advance=30)
     assert call("POST", f"{path}/stopPipeline").status_code == 204
@@ -233,14 +235,14 @@ def test_a_pipeline_paused_at_a_manual_step_takes_a_stop_and_stays(call: Call, s
     assert call("GET", path).json()["state"]["result"]["name"] == "SUCCESSFUL"
 
 
-def test_an_unknown_pipeline_is_not_found_in_the_words_of_the_pipelines_service(call: Call):
+def test_the_error_for_an_unknown_pipeline_is_that_of_the_pipelines_service(call: Call):
     status, message, detail = problem(call("GET", "pipelines/99"))
     assert (status, message) == (404, "Not found")
     assert detail.startswith("Pipeline with build number '99' not found in repository {")
     assert call("POST", "pipelines/99/stopPipeline").status_code == 404
 
 
-def test_the_list_is_oldest_first_and_its_next_link_loses_the_order(call: Call, start: Any):
+def test_the_list_is_oldest_first_and_its_next_link_drops_the_order(call: Call, start: Any):
     for _ in range(3):
         start()
     numbers = [one["build_number"] for one in call("GET", "pipelines/").json()["values"]]
@@ -252,13 +254,13 @@ def test_the_list_is_oldest_first_and_its_next_link_loses_the_order(call: Call, 
     assert beyond["values"] == []
 
 
-def test_the_next_link_keeps_the_order_when_the_switch_says_so(call: Call, start: Any, bitbucket_emulator: BitbucketEmulator):
+def test_the_next_link_keeps_the_order_if_set(call: Call, start: Any, bitbucket_emulator: BitbucketEmulator):
     bitbucket_emulator.settings(pipelines_next_drops_sort=False)
     start(), start()
     assert "sort=-created_on" in call("GET", "pipelines/?sort=-created_on&pagelen=1").json()["next"]
 
 
-def test_the_list_can_not_be_sorted_by_anything_else(call: Call):
+def test_sorting_the_list_by_another_field_is_refused(call: Call):
     answer = call("GET", "pipelines/?sort=-build_number")
     assert problem(answer) == (400, "Bad request", "Invalid sort attribute provided 'build_number'")
     assert answer.json()["error"]["data"]["key"] == "rest-service.rest-service.invalid-sort-attribute"
@@ -279,7 +281,7 @@ def test_the_list_can_not_be_sorted_by_anything_else(call: Call):
         ("q=build_number%3D1", [1, 2]),
     ],
 )
-def test_the_list_filters_by_parameters_of_its_own_and_ignores_q(
+def test_the_list_is_filtered_by_its_own_parameters_and_ignores_q(
     call: Call, start: Any, bitbucket_emulator: BitbucketEmulator, query: str, numbers: list[int]
 ):
     start()
@@ -289,14 +291,14 @@ def test_the_list_filters_by_parameters_of_its_own_and_ignores_q(
     assert [one["build_number"] for one in call("GET", f"pipelines/?{query}").json()["values"]] == numbers
 
 
-def test_both_spellings_of_the_path_work_unless_the_switch_is_on(call: Call, bitbucket_emulator: BitbucketEmulator):
+def test_the_trailing_slash_is_optional_unless_set_otherwise(call: Call, bitbucket_emulator: BitbucketEmulator):
     assert (call("GET", "pipelines").status_code, call("GET", "pipelines/").status_code) == (200, 200)
     bitbucket_emulator.settings(pipelines_need_trailing_slash=True)
     assert (call("GET", "pipelines").status_code, call("GET", "pipelines/").status_code) == (404, 200)
     assert (call("GET", "deployments").status_code, call("GET", "deployments/").status_code) == (404, 200)
 
 
-def test_a_pipeline_leaves_its_build_status_on_the_commit(call: Call, start: Any, bitbucket_emulator: BitbucketEmulator):
+def test_a_pipeline_sets_its_build_status_on_the_commit(call: Call, start: Any, bitbucket_emulator: BitbucketEmulator):
     head = start()["target"]["commit"]["hash"]
     status = call("GET", f"commit/{head}/statuses").json()["values"][0]
     assert (status["name"], status["state"], status["refname"]) == ("Pipeline #1 for main", "INPROGRESS", "main")
@@ -311,7 +313,7 @@ def test_a_commit_starts_the_pipeline_that_is_defined_for_its_branch(call: Call)
     assert [(one["trigger"]["name"], one["target"]["ref_name"]) for one in values] == [("PUSH", "main")]
 
 
-def test_a_pull_request_is_built_when_it_is_opened_and_main_when_it_is_merged(call: Call):
+def test_opening_and_merging_a_pull_request_start_pipelines(call: Call):
     definition = "pipelines: {pull-requests: {'**': [{step: {script: [a]}}]}, branches: {main: [{step: {script: [b]}}]}}"
     call("POST", "src", data={"bitbucket-pipelines.yml": definition, "branch": "topic"})
     created = call("POST", "pullrequests", json={"title": "A topic", "source": {"branch": {"name": "topic"}}})
@@ -328,7 +330,7 @@ def test_a_pull_request_is_built_when_it_is_opened_and_main_when_it_is_merged(ca
     assert values[2]["target"]["ref_name"] == "main"
 
 
-def test_a_pull_request_can_be_run_by_its_number(call: Call):
+def test_a_pipeline_of_a_pull_request_is_started_by_its_number(call: Call):
     call("POST", "src", data={"a.txt": "new", "branch": "topic"})
     script = "pipelines: {pull-requests: {'**': [{step: {script: [a]}}]}}"
     call("POST", "src", data={"bitbucket-pipelines.yml": script, "branch": "topic"})

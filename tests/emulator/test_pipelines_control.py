@@ -1,4 +1,4 @@
-"""What tests can do to pipelines through scripts and the control interface."""
+"""Scripts and the control interface determine how pipelines run and end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Run = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def run(bitbucket_emulator: BitbucketEmulator) -> Run:
-    """Start a custom pipeline, let some seconds go by, and look at it."""
+    """A function that starts a custom pipeline, advances the clock and returns the pipeline."""
     base = f"{bitbucket_emulator.api_url}/repositories/acme/api/pipelines/"
 
     def run(selector: str, seconds: float = 60) -> dict[str, Any]:
@@ -35,78 +35,80 @@ def run(bitbucket_emulator: BitbucketEmulator) -> Run:
 
 
 @pytest.fixture
-def look(bitbucket_emulator: BitbucketEmulator) -> Callable[[], Any]:
-    """The state of pipeline 1 as the API shows it."""
+def current_state(bitbucket_emulator: BitbucketEmulator) -> Callable[[], Any]:
+    """A function that returns the state of pipeline 1."""
     address = f"{bitbucket_emulator.api_url}/repositories/acme/api/pipelines/1"
 
-    def look() -> Any:
+    def current_state() -> Any:
         state = requests.get(address, auth=bitbucket_emulator.api_token, timeout=10).json()["state"]
         return (state.get("result") or state.get("stage") or {}).get("name", state)
 
-    return look
+    return current_state
 
 
 def result(pipeline: dict[str, Any]) -> str:
     return str(pipeline["state"]["result"]["name"])
 
 
-def test_a_script_makes_its_selector_known(bitbucket_emulator: BitbucketEmulator, run: Run):
+def test_a_script_defines_its_selector(bitbucket_emulator: BitbucketEmulator, run: Run):
     bitbucket_emulator.script("api", "brand-new", steps=[{"name": "Only", "seconds": 1.0}])
     assert result(run("brand-new")) == "SUCCESSFUL"
 
 
-def test_a_flake_fails_first_and_passes_from_then_on(bitbucket_emulator: BitbucketEmulator, run: Run):
+def test_outcomes_are_used_in_order_and_the_last_one_is_repeated(bitbucket_emulator: BitbucketEmulator, run: Run):
     bitbucket_emulator.script("api", "nightly", outcomes=[{"steps": {"Nightly": {"result": "FAILED"}}}, {}])
     assert [result(run("nightly")) for _ in range(3)] == ["FAILED", "SUCCESSFUL", "SUCCESSFUL"]
 
 
-def test_a_script_can_end_with_an_error_that_says_why(bitbucket_emulator: BitbucketEmulator, run: Run):
+def test_a_script_can_end_with_an_error_and_its_message(bitbucket_emulator: BitbucketEmulator, run: Run):
     error = {"key": "plan-service.quota", "message": "Build minutes limit reached"}
     bitbucket_emulator.script("api", "nightly", result="ERROR", error=error)
     assert run("nightly")["state"]["result"]["error"] == {"type": "pipeline_error", **error}
 
 
-def test_the_newest_script_of_a_selector_counts(bitbucket_emulator: BitbucketEmulator, run: Run):
+def test_the_newest_script_of_a_selector_applies(bitbucket_emulator: BitbucketEmulator, run: Run):
     bitbucket_emulator.script("api", "nightly", steps=[{"name": "A", "seconds": 1.0, "result": "FAILED"}])
     bitbucket_emulator.script("api", "nightly", steps=[{"name": "A", "seconds": 1.0}])
     assert result(run("nightly")) == "SUCCESSFUL"
 
 
 @pytest.mark.parametrize("outcome", ["SUCCESSFUL", "FAILED", "STOPPED", "EXPIRED", "ERROR"])
-def test_a_pipeline_can_be_ended_now(bitbucket_emulator: BitbucketEmulator, run: Run, look: Any, outcome: str):
+def test_a_pipeline_can_be_completed_with_any_result(
+    bitbucket_emulator: BitbucketEmulator, run: Run, current_state: Any, outcome: str
+):
     run("nightly", seconds=12)
     bitbucket_emulator.control("POST", "pipelines/acme/api/1/finish", {"result": outcome})
-    assert look() == outcome
+    assert current_state() == outcome
 
 
-def test_a_pipeline_can_be_paused_and_continued(bitbucket_emulator: BitbucketEmulator, run: Run, look: Any):
+def test_a_pipeline_can_be_paused_and_continued(bitbucket_emulator: BitbucketEmulator, run: Run, current_state: Any):
     run("nightly", seconds=12)
     bitbucket_emulator.control("POST", "pipelines/acme/api/1/pause", {})
-    assert look() == "PAUSED"
+    assert current_state() == "PAUSED"
     bitbucket_emulator.control("POST", "pipelines/acme/api/1/continue", {})
-    assert look() == "RUNNING"
+    assert current_state() == "RUNNING"
 
 
-def test_a_pipeline_can_be_halted_and_released(bitbucket_emulator: BitbucketEmulator, run: Run, look: Any):
+def test_a_pipeline_can_be_halted_and_released(bitbucket_emulator: BitbucketEmulator, run: Run, current_state: Any):
     run("nightly", seconds=3)
     bitbucket_emulator.control("POST", "pipelines/acme/api/1/halt", {})
     bitbucket_emulator.clock(advance=3600)
-    assert look() == "HALTED"
+    assert current_state() == "HALTED"
     bitbucket_emulator.control("POST", "pipelines/acme/api/1/continue", {})
     bitbucket_emulator.clock(advance=60)
-    assert look() == "SUCCESSFUL"
+    assert current_state() == "SUCCESSFUL"
 
 
-def test_a_state_nobody_knows_can_be_shown_verbatim(bitbucket_emulator: BitbucketEmulator, run: Run, look: Any):
+def test_an_unknown_state_can_be_set(bitbucket_emulator: BitbucketEmulator, run: Run, current_state: Any):
     run("nightly", seconds=12)
-    strange = {"name": "MEDITATING", "type": "pipeline_state_meditating"}
-    bitbucket_emulator.control("PUT", "pipelines/acme/api/1/state", {"state": strange})
-    assert look() == strange
+    unknown = {"name": "MEDITATING", "type": "pipeline_state_meditating"}
+    bitbucket_emulator.control("PUT", "pipelines/acme/api/1/state", {"state": unknown})
+    assert current_state() == unknown
     bitbucket_emulator.control("PUT", "pipelines/acme/api/1/state", {"state": None})
-    assert look() == "RUNNING"
+    assert current_state() == "RUNNING"
 
 
-def test_a_pipeline_can_be_deleted(bitbucket_emulator: BitbucketEmulator, run: Run, look: Any):
+def test_a_pipeline_can_be_deleted(bitbucket_emulator: BitbucketEmulator, run: Run, current_state: Any):
     run("deploy-staging")
     bitbucket_emulator.control("DELETE", "pipelines/acme/api/1")
     repository = f"{bitbucket_emulator.api_url}/repositories/acme/api"
@@ -123,7 +125,7 @@ def test_a_pipeline_can_be_deleted(bitbucket_emulator: BitbucketEmulator, run: R
         ("GET", "pipelines/acme/nope/1", None, 404),
     ],
 )
-def test_what_can_not_be_done_is_said(
+def test_an_impossible_request_is_refused_with_its_status(
     bitbucket_emulator: BitbucketEmulator, run: Run, method: str, path: str, body: Any, status: int
 ):
     run("nightly", seconds=12)
@@ -132,7 +134,7 @@ def test_what_can_not_be_done_is_said(
     assert refused.value.code == status
 
 
-def test_what_is_over_can_not_be_ended_again(bitbucket_emulator: BitbucketEmulator, run: Run):
+def test_a_completed_pipeline_cannot_be_completed_again(bitbucket_emulator: BitbucketEmulator, run: Run):
     run("nightly")
     with pytest.raises(HTTPError, match="409"):
         bitbucket_emulator.control("POST", "pipelines/acme/api/1/finish", {"result": "FAILED"})

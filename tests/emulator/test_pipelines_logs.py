@@ -1,4 +1,4 @@
-"""Steps, logs and test reports over HTTP."""
+"""Steps, logs and test reports of pipelines are served as by Bitbucket."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Call = Callable[..., requests.Response]
 
 @pytest.fixture
 def call(bitbucket_emulator: BitbucketEmulator) -> Call:
-    """Call the API below pipeline 1 of ``acme/api``: three steps, the second one fails."""
+    """Call the API below pipeline 1 of ``acme/api``, whose second of three steps fails."""
     base = f"{bitbucket_emulator.api_url}/repositories/acme/api/pipelines/"
     bitbucket_emulator.script("api", "check", steps=STEPS)
     requests.post(base, json={"target": TARGET}, auth=bitbucket_emulator.api_token, timeout=10).raise_for_status()
@@ -51,23 +51,23 @@ def call(bitbucket_emulator: BitbucketEmulator) -> Call:
 
 @pytest.fixture
 def steps(call: Call, bitbucket_emulator: BitbucketEmulator) -> list[str]:
-    """The uuids of the steps, while the first one is running since 10 s."""
+    """The uuids of the steps; the first one has been running for 10 s."""
     bitbucket_emulator.clock(advance=20)
     return [step["uuid"] for step in call("steps").json()["values"]]
 
 
-def test_there_are_no_steps_before_the_definition_is_parsed(call: Call):
+def test_a_pipeline_has_no_steps_before_its_definition_is_parsed(call: Call):
     assert call("steps").json()["values"] == []
 
 
-def test_all_steps_come_at_once_whatever_page_is_asked_for(call: Call, bitbucket_emulator: BitbucketEmulator):
+def test_all_steps_are_returned_for_any_requested_page(call: Call, bitbucket_emulator: BitbucketEmulator):
     bitbucket_emulator.clock(advance=100)
     body = call("steps?pagelen=1&page=2").json()
     assert (body["pagelen"], body["size"], len(body["values"])) == (1, 3, 3)
     assert [step["state"].get("result", {}).get("name") for step in body["values"]] == ["SUCCESSFUL", "FAILED", "NOT_RUN"]
 
 
-def test_a_step_shows_only_what_is_known_of_it(call: Call, steps: list[str]):
+def test_a_step_has_only_the_times_that_have_passed(call: Call, steps: list[str]):
     running, pending, _ = (call(f"steps/{step}").json() for step in steps)
     assert running["state"]["name"] == "IN_PROGRESS"
     assert "started_on" in running
@@ -76,7 +76,7 @@ def test_a_step_shows_only_what_is_known_of_it(call: Call, steps: list[str]):
     assert pending["state"]["stage"]["type"] == "pipeline_step_state_pending_pending"
 
 
-def test_a_running_step_has_a_log_that_grows(call: Call, steps: list[str], bitbucket_emulator: BitbucketEmulator):
+def test_the_log_of_a_running_step_grows(call: Call, steps: list[str], bitbucket_emulator: BitbucketEmulator):
     early = call(f"steps/{steps[0]}/log")
     assert (early.status_code, early.headers["Content-Type"]) == (200, "application/octet-stream")
     bitbucket_emulator.clock(advance=8)
@@ -85,7 +85,7 @@ def test_a_running_step_has_a_log_that_grows(call: Call, steps: list[str], bitbu
     assert len(later.content) > len(early.content)
 
 
-def test_a_finished_log_lies_in_a_storage_on_another_host_that_refuses_credentials(
+def test_the_log_of_a_completed_step_is_on_a_storage_host_that_refuses_credentials(
     call: Call, steps: list[str], bitbucket_emulator: BitbucketEmulator
 ):
     bitbucket_emulator.clock(advance=60)
@@ -98,7 +98,7 @@ def test_a_finished_log_lies_in_a_storage_on_another_host_that_refuses_credentia
     assert requests.get(address.replace("Signature=", "Signature=0"), timeout=10).status_code == 403
 
 
-def test_following_the_redirect_without_credentials_gives_the_log(
+def test_following_the_redirect_without_credentials_returns_the_log(
     call: Call, steps: list[str], bitbucket_emulator: BitbucketEmulator
 ):
     bitbucket_emulator.clock(advance=60)
@@ -110,7 +110,7 @@ def test_following_the_redirect_without_credentials_gives_the_log(
 @pytest.mark.parametrize(
     ("wanted", "part"), [("bytes=0-9", slice(0, 10)), ("bytes=-7", slice(-7, None)), ("bytes=20-", slice(20, None))]
 )
-def test_a_part_of_a_log_can_be_read(
+def test_a_range_of_a_log_can_be_read(
     call: Call, steps: list[str], bitbucket_emulator: BitbucketEmulator, wanted: str, part: slice
 ):
     bitbucket_emulator.clock(advance=60)
@@ -120,12 +120,12 @@ def test_a_part_of_a_log_can_be_read(
     assert answer.headers["Content-Range"].endswith(f"/{len(whole)}")
 
 
-def test_a_part_past_the_end_is_refused(call: Call, steps: list[str]):
+def test_a_range_after_the_end_of_a_log_is_refused(call: Call, steps: list[str]):
     assert call(f"steps/{steps[0]}/log", headers={"Range": "bytes=999999-"}).status_code == 416
 
 
 @pytest.mark.parametrize("accept", ["application/json", "text/plain"])
-def test_a_log_is_not_to_be_had_as_anything_but_bytes(call: Call, steps: list[str], accept: str):
+def test_a_log_is_available_as_bytes_only(call: Call, steps: list[str], accept: str):
     assert call(f"steps/{steps[0]}/log", headers={"Accept": accept}).status_code == 406
 
 
@@ -135,7 +135,7 @@ def test_a_step_that_did_not_run_has_no_log(call: Call, steps: list[str], bitbuc
     assert (answer.status_code, answer.json()["error"]["detail"]) == (404, f"Log in step {steps[2]} does not exist.")
 
 
-def test_a_test_report_counts_its_cases(call: Call, steps: list[str], bitbucket_emulator: BitbucketEmulator):
+def test_a_test_report_contains_the_number_of_cases(call: Call, steps: list[str], bitbucket_emulator: BitbucketEmulator):
     assert call(f"steps/{steps[1]}/test_reports").status_code == 404
     bitbucket_emulator.clock(advance=60)
     report = call(f"steps/{steps[1]}/test_reports").json()
@@ -143,7 +143,7 @@ def test_a_test_report_counts_its_cases(call: Call, steps: list[str], bitbucket_
     assert call(f"steps/{steps[0]}/test_reports").status_code == 404
 
 
-def test_a_failed_case_tells_its_reason(call: Call, steps: list[str], bitbucket_emulator: BitbucketEmulator):
+def test_a_failed_test_case_has_a_reason(call: Call, steps: list[str], bitbucket_emulator: BitbucketEmulator):
     bitbucket_emulator.clock(advance=60)
     passed, failed = call(f"steps/{steps[1]}/test_reports/test_cases").json()["values"]
     assert (failed["fully_qualified_name"], failed["status"], failed["duration"]) == (

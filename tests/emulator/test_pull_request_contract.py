@@ -1,4 +1,4 @@
-"""Pull requests of a whole company against Bitbucket's published OpenAPI, with the extras that the tour does not ask for."""
+"""Pull requests of the demo conform to Bitbucket's published OpenAPI, also with fields that the tour does not request."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import requests
 
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.emulator.conftest import Call
-from tests.emulator.pull_requests import PULLS, change, story
+from tests.emulator.pull_requests import PULLS, change, create_pull_request
 from tests.openapi import OpenApi
 
 STATES = ["OPEN", "MERGED", "DECLINED", "SUPERSEDED"]
 
 
 @pytest.mark.parametrize("slug", ["api", "infrastructure", "docs"])
-def test_what_a_company_did_has_the_documented_shape(bitbucket_demo: BitbucketEmulator, slug: str) -> None:
+def test_pull_requests_of_the_demo_have_the_documented_shape(bitbucket_demo: BitbucketEmulator, slug: str) -> None:
     openapi, session = OpenApi.load(), requests.Session()
     session.auth = bitbucket_demo.api_token
 
@@ -34,17 +34,15 @@ def test_what_a_company_did_has_the_documented_shape(bitbucket_demo: BitbucketEm
             get(f"/pullrequests/{one['id']}/{part}")
 
 
-def test_what_is_beyond_the_specification_is_what_was_seen_on_the_live_api(
-    bitbucket_emulator: BitbucketEmulator, call: Call
-) -> None:
+def test_deviations_from_the_openapi_are_those_of_the_live_api(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     openapi = OpenApi.load()
-    number = story(bitbucket_emulator, events=[{"do": "merge"}])
+    number = create_pull_request(bitbucket_emulator, events=[{"do": "merge"}])
     schema = {"$ref": "#/components/schemas/pullrequest"}
     extras = "+merge_commit.date,+merge_commit.author,+closed_on,+destination.branch.merge_strategies"
-    usual = set(openapi.problems(call(f"{PULLS}/{number}").json(), schema))
+    known = set(openapi.problems(call(f"{PULLS}/{number}").json(), schema))
     change(bitbucket_emulator, number, author=None, source_deleted=True, source_branch=None)
-    beyond = set(openapi.problems(call(f"{PULLS}/{number}", params={"fields": extras}).json(), schema)) - usual
-    assert beyond == {
+    deviations = set(openapi.problems(call(f"{PULLS}/{number}", params={"fields": extras}).json(), schema)) - known
+    assert deviations == {
         "author: null",
         "source/branch: null",
         "source/repository: null",

@@ -1,4 +1,4 @@
-"""What a pull request changes: redirects, rows, text; and the arithmetic of trees below them."""
+"""Diffs, diffstats and patches of pull requests are computed from their commits."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.commits.diffs import conflicts, diff, diffstat, replay
 from tests.emulator.conftest import Call
-from tests.emulator.pull_requests import API, PULLS, change, events, story, values
+from tests.emulator.pull_requests import API, PULLS, add_events, change, create_pull_request, values
 
 
 @pytest.mark.parametrize("kind", ["diff", "diffstat", "patch"])
-def test_a_change_is_a_redirect_to_the_repository(bitbucket_emulator: BitbucketEmulator, call: Call, kind: str) -> None:
-    number = story(bitbucket_emulator)
+def test_diff_diffstat_and_patch_redirect_to_the_repository(bitbucket_emulator: BitbucketEmulator, call: Call, kind: str) -> None:
+    number = create_pull_request(bitbucket_emulator)
     pr = call(f"{PULLS}/{number}").json()
     spec = f"{pr['source']['commit']['hash']}%0D{pr['destination']['commit']['hash']}"
     answer = call(f"{PULLS}/{number}/{kind}")
@@ -24,12 +24,12 @@ def test_a_change_is_a_redirect_to_the_repository(bitbucket_emulator: BitbucketE
 
 
 def rows(call: Call, number: int) -> dict[str, tuple[str, int, int]]:
-    """Status and lines of each changed file."""
+    """Return status, added and removed lines of each changed file."""
     found = values(call, call(f"{PULLS}/{number}/diffstat").headers["Location"])
     return {(one["new"] or one["old"])["path"]: (one["status"], one["lines_added"], one["lines_removed"]) for one in found}
 
 
-def test_rows_are_counted_from_what_was_committed(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_a_diffstat_counts_the_committed_lines(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     call(f"{API}/src", "POST", data={"branch": "change", "README.md": "# api\n\nMore.\n", "notes.txt": "a\nb\nc\n"})
     call(f"{API}/src", "POST", data={"branch": "change", "files": "src/module_0.py", "moved.py": "VERSION = 0\n"})
     call(f"{API}/src", "POST", data={"branch": "change", "files": "src/module_1.py"})
@@ -48,27 +48,29 @@ def test_rows_are_counted_from_what_was_committed(bitbucket_emulator: BitbucketE
     assert by_path["moved.py"]["old"]["path"] == "src/module_0.py"
 
 
-def test_what_others_merged_meanwhile_is_not_counted(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
-    number = story(bitbucket_emulator, files={"mine.txt": "1\n2\n"})
+def test_changes_merged_by_others_are_not_counted(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+    number = create_pull_request(bitbucket_emulator, files={"mine.txt": "1\n2\n"})
     call(f"{API}/src", "POST", data={"branch": "main", "theirs.txt": "x\n"})
-    events(bitbucket_emulator, number, {"do": "push", "files": {"mine.txt": "1\n2\n3\n"}})
+    add_events(bitbucket_emulator, number, {"do": "push", "files": {"mine.txt": "1\n2\n3\n"}})
     assert rows(call, number) == {"mine.txt": ("added", 3, 0)}
 
 
-def test_a_merged_change_still_shows_what_it_was(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
-    number = story(bitbucket_emulator, files={"mine.txt": "1\n"}, close_source_branch=True, events=[{"do": "merge"}])
+def test_a_merged_pull_request_keeps_its_diffstat(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+    number = create_pull_request(
+        bitbucket_emulator, files={"mine.txt": "1\n"}, close_source_branch=True, events=[{"do": "merge"}]
+    )
     assert rows(call, number) == {"mine.txt": ("added", 1, 0)}
 
 
 def test_branches_without_a_common_history_have_no_diffstat(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
-    number = story(bitbucket_emulator)
+    number = create_pull_request(bitbucket_emulator)
     change(bitbucket_emulator, number, unrelated_histories=True)
     answer = call(call(f"{PULLS}/{number}/diffstat").headers["Location"])
     assert (answer.status_code, answer.json()["error"]["message"]) == (400, "No common ancestor")
 
 
-def test_text_is_what_git_would_say(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
-    number = story(bitbucket_emulator, files={"README.md": "# api\nNew.\n"})
+def test_diff_and_patch_have_the_format_of_git(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+    number = create_pull_request(bitbucket_emulator, files={"README.md": "# api\nNew.\n"})
     answer = call(call(f"{PULLS}/{number}/diff").headers["Location"])
     assert answer.headers["Content-Type"] == "text/plain"
     assert answer.text == ("diff --git a/README.md b/README.md\n--- a/README.md\n+++ b/README.md\n@@ -1 +1,2 @@\n # api\n+New.\n")
@@ -77,7 +79,7 @@ def test_text_is_what_git_would_say(bitbucket_emulator: BitbucketEmulator, call:
     assert "Subject: [PATCH] Add search" in patch
 
 
-def test_any_two_commits_compare_source_first(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_any_two_commits_can_be_compared_with_the_source_first(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     call(f"{API}/src", "POST", data={"branch": "side", "side.txt": "s\n"})
     call(f"{API}/src", "POST", data={"branch": "main", "main.txt": "m\n"})
 
@@ -110,7 +112,7 @@ def test_a_diffstat_has_a_row_for_every_change_and_none_for_the_rest(before: dic
 
 
 @given(trees, trees, trees)
-def test_replaying_both_sides_gives_the_same_unless_they_conflict(
+def test_changes_without_conflicts_can_be_applied_in_either_order(
     base: dict[str, bytes], ours: dict[str, bytes], theirs: dict[str, bytes]
 ) -> None:
     assert replay(base, ours, base) == ours

@@ -1,4 +1,4 @@
-"""Reviews, comments, tasks, and the timeline that tells of them."""
+"""Reviews, comments and tasks change a pull request and appear in its timeline."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.emulator.conftest import Call
-from tests.emulator.pull_requests import AUTHOR, OWNER, PULLS, REVIEWER, change, events, story, values
+from tests.emulator.pull_requests import AUTHOR, OWNER, PULLS, REVIEWER, add_events, change, create_pull_request, values
 
 NOW = "2026-11-02T08:00:00.000000+00:00"
 
@@ -16,22 +16,22 @@ NOW = "2026-11-02T08:00:00.000000+00:00"
 @pytest.fixture
 def number(bitbucket_emulator: BitbucketEmulator) -> int:
     """An open pull request of Alex with Robin as reviewer, opened a month ago."""
-    return story(bitbucket_emulator, at="2026-10-01T09:00:00+00:00", reviewers=[REVIEWER])
+    return create_pull_request(bitbucket_emulator, at="2026-10-01T09:00:00+00:00", reviewers=[REVIEWER])
 
 
 def kinds(call: Call, number: int) -> list[str]:
-    """What the timeline tells, newest first."""
+    """Return the kinds of entries in the timeline, newest first."""
     return [next(key for key in entry if key != "pull_request") for entry in values(call, f"{PULLS}/{number}/activity")]
 
 
-def said(call: Call, number: int, text: str, **more: Any) -> Any:
+def commented(call: Call, number: int, text: str, **more: Any) -> Any:
     answer = call(f"{PULLS}/{number}/comments", "POST", json={"content": {"raw": text}, **more})
     assert answer.status_code == 201, answer.text
     assert answer.headers["Location"] == answer.json()["links"]["self"]["href"]
     return answer.json()
 
 
-def test_an_approval_is_a_participant_and_an_entry(call: Call, number: int) -> None:
+def test_an_approval_adds_a_participant_and_an_entry(call: Call, number: int) -> None:
     approved = call(f"{PULLS}/{number}/approve", "POST")
     assert approved.status_code == 200
     assert approved.json() | {"user": approved.json()["user"]["nickname"]} == {
@@ -48,21 +48,19 @@ def test_an_approval_is_a_participant_and_an_entry(call: Call, number: int) -> N
     assert call(f"{PULLS}/{number}").json()["updated_on"] == NOW
 
 
-def test_it_can_be_that_approving_does_not_move_updated_on(
-    bitbucket_emulator: BitbucketEmulator, call: Call, number: int
-) -> None:
+def test_approving_leaves_updated_on_unchanged_if_set(bitbucket_emulator: BitbucketEmulator, call: Call, number: int) -> None:
     bitbucket_emulator.settings(approvals_move_updated_on=False)
     call(f"{PULLS}/{number}/approve", "POST")
     assert call(f"{PULLS}/{number}").json()["updated_on"] == "2026-10-01T09:00:00.100000+00:00"
 
 
-def test_approving_twice_is_one_approval(call: Call, number: int) -> None:
+def test_approving_twice_adds_one_approval(call: Call, number: int) -> None:
     for _ in range(2):
         assert call(f"{PULLS}/{number}/approve", "POST").status_code == 200
     assert kinds(call, number) == ["approval", "update", "update"]
 
 
-def test_an_approval_taken_back_leaves_nothing(call: Call, number: int) -> None:
+def test_a_withdrawn_approval_is_removed_from_the_timeline(call: Call, number: int) -> None:
     call(f"{PULLS}/{number}/approve", "POST")
     answer = call(f"{PULLS}/{number}/approve", "DELETE")
     assert (answer.status_code, answer.content, answer.headers["Content-Type"]) == (204, b"", "text/html; charset=utf-8")
@@ -70,34 +68,34 @@ def test_an_approval_taken_back_leaves_nothing(call: Call, number: int) -> None:
     assert call(f"{PULLS}/{number}/approve", "DELETE").status_code == 404
 
 
-def test_a_request_for_changes_replaces_an_approval_and_is_replaced_by_one(call: Call, number: int) -> None:
+def test_an_approval_and_a_request_for_changes_replace_each_other(call: Call, number: int) -> None:
     call(f"{PULLS}/{number}/approve", "POST")
-    asked = call(f"{PULLS}/{number}/request-changes", "POST").json()
-    assert (asked["approved"], asked["state"]) == (False, "changes_requested")
+    requested = call(f"{PULLS}/{number}/request-changes", "POST").json()
+    assert (requested["approved"], requested["state"]) == (False, "changes_requested")
     assert kinds(call, number) == ["changes_requested", "update", "update"]
     call(f"{PULLS}/{number}/approve", "POST")
     assert kinds(call, number) == ["approval", "update", "update"]
     assert call(f"{PULLS}/{number}/request-changes", "DELETE").status_code == 404
 
 
-def test_approving_works_on_what_is_merged_but_taking_back_does_not(
+def test_a_merged_pull_request_can_be_approved_but_not_unapproved(
     bitbucket_emulator: BitbucketEmulator, call: Call, number: int
 ) -> None:
-    events(bitbucket_emulator, number, {"do": "merge"})
+    add_events(bitbucket_emulator, number, {"do": "merge"})
     assert call(f"{PULLS}/{number}/approve", "POST").status_code == 200
     refused = call(f"{PULLS}/{number}/approve", "DELETE")
     assert (refused.status_code, refused.json()["error"]["data"]["key"]) == (400, "CANNOT_UNAPPROVED_MERGED_PR")
     assert call(f"{PULLS}/{number}/request-changes", "POST").status_code == 400
 
 
-def test_approvals_stay_when_commits_arrive(bitbucket_emulator: BitbucketEmulator, call: Call, number: int) -> None:
+def test_approvals_remain_after_a_push(bitbucket_emulator: BitbucketEmulator, call: Call, number: int) -> None:
     call(f"{PULLS}/{number}/approve", "POST")
-    events(bitbucket_emulator, number, {"do": "push"})
+    add_events(bitbucket_emulator, number, {"do": "push"})
     states = {one["user"]["nickname"]: one["state"] for one in call(f"{PULLS}/{number}").json()["participants"]}
     assert states == {REVIEWER: None, OWNER: "approved"}
 
 
-def test_opening_is_two_updates_a_tenth_of_a_second_apart(call: Call, number: int) -> None:
+def test_opening_adds_two_updates_a_tenth_of_a_second_apart(call: Call, number: int) -> None:
     second, first = (entry["update"] for entry in values(call, f"{PULLS}/{number}/activity"))
     assert (first["date"], second["date"]) == ("2026-10-01T09:00:00.000000+00:00", "2026-10-01T09:00:00.100000+00:00")
     for update in (first, second):
@@ -105,18 +103,18 @@ def test_opening_is_two_updates_a_tenth_of_a_second_apart(call: Call, number: in
         assert [one["nickname"] for one in update["reviewers"]] == [REVIEWER]
 
 
-def test_a_push_is_an_update_with_the_new_hash(bitbucket_emulator: BitbucketEmulator, call: Call, number: int) -> None:
+def test_a_push_adds_an_update_with_the_new_hash(bitbucket_emulator: BitbucketEmulator, call: Call, number: int) -> None:
     before = call(f"{PULLS}/{number}").json()["source"]["commit"]["hash"]
-    events(bitbucket_emulator, number, {"do": "push", "user": OWNER})
+    add_events(bitbucket_emulator, number, {"do": "push", "user": OWNER})
     newest, *older = (entry["update"] for entry in values(call, f"{PULLS}/{number}/activity"))
     assert newest["source"]["commit"]["hash"] == call(f"{PULLS}/{number}").json()["source"]["commit"]["hash"] != before
     assert (newest["changes"], newest["author"]["nickname"]) == ({}, OWNER)
     assert {update["source"]["commit"]["hash"] for update in older} == {before}
 
 
-def test_edits_say_what_they_changed(bitbucket_emulator: BitbucketEmulator, call: Call, number: int) -> None:
+def test_the_updates_of_edits_contain_the_changes(bitbucket_emulator: BitbucketEmulator, call: Call, number: int) -> None:
     edits = ({"title": "Search"}, {"draft": True}, {"description": "Why"}, {"reviewers": [OWNER]}, {"title": "Search"})
-    events(bitbucket_emulator, number, *({"do": "edit", **edit} for edit in edits))
+    add_events(bitbucket_emulator, number, *({"do": "edit", **edit} for edit in edits))
     changes = [entry["update"]["changes"] for entry in values(call, f"{PULLS}/{number}/activity")[:-2]]
     assert [next(iter(change)) for change in changes] == ["reviewers", "description", "draft", "title"]
     assert changes[3]["title"] == {"old": "Add search", "new": "Search"}
@@ -128,58 +126,58 @@ def test_edits_say_what_they_changed(bitbucket_emulator: BitbucketEmulator, call
 
 
 @pytest.mark.parametrize(("do", "state", "word"), [("merge", "MERGED", "fulfilled"), ("decline", "DECLINED", "rejected")])
-def test_the_end_is_told_in_words_of_its_own(
+def test_a_merge_or_decline_adds_an_update_with_its_status(
     bitbucket_emulator: BitbucketEmulator, call: Call, number: int, do: str, state: str, word: str
 ) -> None:
-    events(bitbucket_emulator, number, {"do": do, "user": OWNER, "at": "2026-10-05T10:00:00+00:00"})
+    add_events(bitbucket_emulator, number, {"do": do, "user": OWNER, "at": "2026-10-05T10:00:00+00:00"})
     update = values(call, f"{PULLS}/{number}/activity")[0]["update"]
     assert (update["state"], update["changes"]) == (state, {"status": {"old": "open", "new": word}})
     assert (update["date"], update["author"]["nickname"]) == ("2026-10-05T10:00:00.000000+00:00", OWNER)
 
 
-def test_a_comment_has_all_its_parts(bitbucket_emulator: BitbucketEmulator, call: Call, number: int) -> None:
-    made = said(call, number, "Why *this*?", inline={"path": "a.py", "to": 10_000})
+def test_a_comment_has_the_fields_of_bitbucket(bitbucket_emulator: BitbucketEmulator, call: Call, number: int) -> None:
+    made = commented(call, number, "Why *this*?", inline={"path": "a.py", "to": 10_000})
     assert made["content"] == {"type": "rendered", "raw": "Why *this*?", "markup": "markdown", "html": "<p>Why *this*?</p>"}
-    assert made["inline"] == {"path": "a.py", "from": None, "to": 10_000}  # no such line, and nobody minds
+    assert made["inline"] == {"path": "a.py", "from": None, "to": 10_000}  # there is no such line; Bitbucket accepts it too
     assert (made["deleted"], made["pending"], made["resolution"]) == (False, False, None)
     assert made["links"]["html"]["href"].endswith(f"/acme/api/pull-requests/{number}/_/diff#comment-{made['id']}")
-    assert made["created_on"] != made["updated_on"], "differ by microseconds though nobody edited"
-    reply = said(call, number, "So.", parent={"id": made["id"]})
+    assert made["created_on"] != made["updated_on"], "they differ by microseconds although the comment was not edited"
+    reply = commented(call, number, "So.", parent={"id": made["id"]})
     assert reply["parent"]["id"] == made["id"]
     assert values(call, f"{PULLS}/{number}/activity")[0]["comment"] == reply
     assert [one["id"] for one in values(call, f"{PULLS}/{number}/comments")] == [made["id"], reply["id"]]
 
 
-def test_a_comment_makes_a_participant_and_moves_updated_on(call: Call, number: int) -> None:
-    said(call, number, "Hello")
+def test_a_comment_adds_a_participant_and_changes_updated_on(call: Call, number: int) -> None:
+    commented(call, number, "Hello")
     shown = call(f"{PULLS}/{number}").json()
     assert (shown["comment_count"], shown["updated_on"]) == (1, NOW)
     mine = next(one for one in shown["participants"] if one["user"]["nickname"] == OWNER)
     assert (mine["role"], mine["approved"], mine["participated_on"]) == ("PARTICIPANT", False, NOW)
 
 
-def test_a_comment_after_the_merge_moves_updated_on_but_not_the_end(
+def test_a_comment_after_the_merge_changes_updated_on_but_not_closed_on(
     bitbucket_emulator: BitbucketEmulator, call: Call, number: int
 ) -> None:
-    events(bitbucket_emulator, number, {"do": "merge", "at": "2026-10-02T09:00:00+00:00"})
-    said(call, number, "Well done")
+    add_events(bitbucket_emulator, number, {"do": "merge", "at": "2026-10-02T09:00:00+00:00"})
+    commented(call, number, "Well done")
     shown = call(f"{PULLS}/{number}", params={"fields": "+closed_on"}).json()
     assert (shown["updated_on"], shown["closed_on"]) == (NOW, "2026-10-02T09:00:00.000000+00:00")
 
 
-def test_keys_that_do_not_belong_in_a_comment_are_refused_even_type(call: Call, number: int) -> None:
+def test_unknown_keys_of_a_comment_are_refused_including_type(call: Call, number: int) -> None:
     answer = call(f"{PULLS}/{number}/comments", "POST", json={"content": {"raw": "x"}, "type": "pullrequest_comment"})
     assert answer.status_code == 400
     assert answer.json()["error"] == {"message": "Bad request", "fields": {"type": "extra keys not allowed"}}
 
 
-def test_a_reply_to_nothing_is_refused(call: Call, number: int) -> None:
+def test_a_reply_to_an_unknown_comment_is_refused(call: Call, number: int) -> None:
     answer = call(f"{PULLS}/{number}/comments", "POST", json={"content": {"raw": "x"}, "parent": {"id": 1}})
     assert (answer.status_code, answer.json()["error"]["message"]) == (400, "Invalid parent ID")
 
 
-def test_a_deleted_comment_stays_and_is_empty(call: Call, number: int) -> None:
-    made = said(call, number, "Regrettable")
+def test_a_deleted_comment_remains_without_content(call: Call, number: int) -> None:
+    made = commented(call, number, "Regrettable")
     assert call(f"{PULLS}/{number}/comments/{made['id']}", "DELETE").status_code == 204
     (left,) = values(call, f"{PULLS}/{number}/comments")
     assert (left["deleted"], left["content"]["raw"]) == (True, "")
@@ -187,8 +185,8 @@ def test_a_deleted_comment_stays_and_is_empty(call: Call, number: int) -> None:
     assert call(f"{PULLS}/{number}").json()["comment_count"] == 0
 
 
-def test_a_pending_comment_is_seen_by_its_author_until_it_is_published(call: Call, number: int) -> None:
-    made = said(call, number, "Not yet", pending=True)
+def test_a_pending_comment_is_visible_to_its_author_only(call: Call, number: int) -> None:
+    made = commented(call, number, "Not yet", pending=True)
     own = f"{PULLS}/{number}/comments/{made['id']}"
     assert call(own).json()["pending"]
     assert call(own, token="demo-access-token").status_code == 404
@@ -199,13 +197,13 @@ def test_a_pending_comment_is_seen_by_its_author_until_it_is_published(call: Cal
     assert kinds(call, number)[0] == "comment"
 
 
-def test_a_comment_that_does_not_exist_answers_with_its_number(call: Call, number: int) -> None:
+def test_the_error_for_an_unknown_comment_is_its_number(call: Call, number: int) -> None:
     answer = call(f"{PULLS}/{number}/comments/113977999")
     assert (answer.status_code, answer.json()["error"]["message"]) == (404, "113977999")
 
 
-def test_a_discussion_is_resolved_once(call: Call, number: int) -> None:
-    own = f"{PULLS}/{number}/comments/{said(call, number, 'Why?')['id']}"
+def test_a_comment_thread_is_resolved_once(call: Call, number: int) -> None:
+    own = f"{PULLS}/{number}/comments/{commented(call, number, 'Why?')['id']}"
     assert call(f"{own}/resolve", "POST").json()["user"]["nickname"] == OWNER
     assert call(f"{own}/resolve", "POST").status_code == 409
     assert call(own).json()["resolution"]["type"] == "comment_resolution"
@@ -217,12 +215,12 @@ def test_comments_can_be_filtered_and_sorted(bitbucket_emulator: BitbucketEmulat
     days = [
         {"do": "comment", "text": f"Day {day}", "user": REVIEWER, "at": f"2026-10-0{day}T10:00:00+00:00"} for day in (2, 3, 4)
     ]
-    events(bitbucket_emulator, number, *days)
+    add_events(bitbucket_emulator, number, *days)
     since = {"q": 'created_on >= "2026-10-03T00:00:00+00:00"', "sort": "-created_on"}
     assert [one["content"]["raw"] for one in values(call, f"{PULLS}/{number}/comments", **since)] == ["Day 4", "Day 3"]
 
 
-def test_a_task_is_counted_until_it_is_done(call: Call, number: int) -> None:
+def test_a_task_is_counted_until_it_is_resolved(call: Call, number: int) -> None:
     made = call(f"{PULLS}/{number}/tasks", "POST", json={"content": {"raw": "Add a test"}})
     assert (made.status_code, made.json()["state"], made.json()["resolved_on"]) == (201, "UNRESOLVED", None)
     assert call(f"{PULLS}/{number}").json()["task_count"] == 1
@@ -236,9 +234,9 @@ def test_a_task_is_counted_until_it_is_done(call: Call, number: int) -> None:
     assert call(own).status_code == 404
 
 
-def test_the_feed_tells_of_all_pull_requests_newest_first(bitbucket_emulator: BitbucketEmulator, call: Call, number: int) -> None:
-    other = story(bitbucket_emulator, "Fix search", at="2026-10-02T09:00:00+00:00")
-    said(call, number, "Hello")
+def test_the_feed_has_entries_of_all_pull_requests(bitbucket_emulator: BitbucketEmulator, call: Call, number: int) -> None:
+    other = create_pull_request(bitbucket_emulator, "Fix search", at="2026-10-02T09:00:00+00:00")
+    commented(call, number, "Hello")
     feed = values(call, f"{PULLS}/activity", pagelen=2)
     assert [entry["pull_request"]["id"] for entry in feed] == [number, other, other, number, number]
     page = call(f"{PULLS}/activity", params={"pagelen": 2}).json()
@@ -247,18 +245,18 @@ def test_the_feed_tells_of_all_pull_requests_newest_first(bitbucket_emulator: Bi
     assert "id" not in page["values"][0]
 
 
-def test_the_feed_knows_nothing_of_queries_and_order(call: Call, number: int) -> None:
+def test_the_feed_ignores_query_and_order(call: Call, number: int) -> None:
     plain = values(call, f"{PULLS}/activity")
     assert values(call, f"{PULLS}/activity", q="id = 999", sort="date") == plain
 
 
-def test_the_feed_can_end_early(bitbucket_emulator: BitbucketEmulator, call: Call, number: int) -> None:
+def test_the_feed_ends_early_if_set(bitbucket_emulator: BitbucketEmulator, call: Call, number: int) -> None:
     bitbucket_emulator.settings(activity_feed_ends_early=1)
     assert len(values(call, f"{PULLS}/activity")) == 1
     assert len(values(call, f"{PULLS}/{number}/activity")) == 2
 
 
-def test_the_feed_shows_what_nobody_expects(bitbucket_emulator: BitbucketEmulator, call: Call, number: int) -> None:
+def test_the_feed_can_have_malformed_entries(bitbucket_emulator: BitbucketEmulator, call: Call, number: int) -> None:
     path = f"pullrequests/acme/api/{number}/activity"
     bitbucket_emulator.control("POST", path, {"kind": "merge_queue", "payload": {"position": 3}})
     bitbucket_emulator.control("POST", path, {})
@@ -269,7 +267,7 @@ def test_the_feed_shows_what_nobody_expects(bitbucket_emulator: BitbucketEmulato
     assert approval["approval"]["user"] is None
 
 
-def test_what_somebody_did_stays_when_the_account_goes(bitbucket_emulator: BitbucketEmulator, call: Call, number: int) -> None:
+def test_entries_keep_the_user_of_a_deleted_author(bitbucket_emulator: BitbucketEmulator, call: Call, number: int) -> None:
     change(bitbucket_emulator, number, author=None)
     assert call(f"{PULLS}/{number}").json()["author"] is None
     assert values(call, f"{PULLS}/{number}/activity")[0]["update"]["author"]["nickname"] == AUTHOR

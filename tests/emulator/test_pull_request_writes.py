@@ -1,4 +1,4 @@
-"""Opening, changing, merging and declining pull requests over the wire."""
+"""Pull requests are opened, changed, merged and declined as on Bitbucket."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.emulator.conftest import Call
-from tests.emulator.pull_requests import API, OWNER, PULLS, REVIEWER, change, story, uuid_of, values
+from tests.emulator.pull_requests import API, OWNER, PULLS, REVIEWER, change, create_pull_request, uuid_of, values
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def error(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.json()["error"]["message"]
 
 
-def test_opening_needs_a_title_and_a_branch_and_says_where_it_is(call: Call, branch: str) -> None:
+def test_opening_needs_a_title_and_a_branch_and_returns_the_location(call: Call, branch: str) -> None:
     answer = call(PULLS, "POST", json={"title": "New", "source": {"branch": {"name": branch}}})
     made = answer.json()
     assert (answer.status_code, answer.headers["Location"]) == (201, made["links"]["self"]["href"])
@@ -51,21 +51,21 @@ def test_an_unknown_branch_is_named(call: Call, branch: str, end: str) -> None:
     assert answer.json()["error"]["fields"] == {end: ["branch not found: nope"]}
 
 
-def test_two_branches_without_a_difference_can_not_be_merged(call: Call) -> None:
+def test_a_branch_without_changes_is_refused(call: Call) -> None:
     head = call(f"{API}/refs/branches/main").json()["target"]["hash"]
     call(f"{API}/refs/branches", "POST", json={"name": "same", "target": {"hash": head}})
     answer = call(PULLS, "POST", json={"title": "Same", "source": {"branch": {"name": "same"}}})
     assert error(answer) == (400, "There are no changes to be pulled")
 
 
-def test_opening_the_same_twice_overwrites_the_first(call: Call, branch: str) -> None:
+def test_opening_the_same_branches_twice_updates_the_first_pull_request(call: Call, branch: str) -> None:
     first = opened(call, branch, description="Once")
     again = opened(call, branch, title="Newer", description="Twice")
     assert (again["id"], again["title"], again["description"]) == (first["id"], "Newer", "Twice")
     assert len(values(call, PULLS)) == 1
 
 
-def test_another_destination_makes_another_pull_request(call: Call, branch: str) -> None:
+def test_another_destination_creates_another_pull_request(call: Call, branch: str) -> None:
     head = call(f"{API}/refs/branches/main").json()["target"]["hash"]
     call(f"{API}/refs/branches", "POST", json={"name": "release", "target": {"hash": head}})
     first = opened(call, branch)
@@ -73,14 +73,14 @@ def test_another_destination_makes_another_pull_request(call: Call, branch: str)
 
 
 @pytest.mark.parametrize("key", ["uuid", "account_id"])
-def test_reviewers_are_named_by_uuid_or_account(call: Call, branch: str, key: str) -> None:
+def test_reviewers_are_named_by_uuid_or_account_id(call: Call, branch: str, key: str) -> None:
     members = [one["user"] for one in values(call, "/workspaces/acme/members")]
     robin = next(one for one in members if one["nickname"] == REVIEWER)
     made = opened(call, branch, reviewers=[{key: robin[key]}])
     assert [(one["user"]["nickname"], one["role"]) for one in made["participants"]] == [(REVIEWER, "REVIEWER")]
 
 
-def test_one_bad_reviewer_makes_the_whole_request_fail(bitbucket_emulator: BitbucketEmulator, call: Call, branch: str) -> None:
+def test_one_invalid_reviewer_fails_the_request(bitbucket_emulator: BitbucketEmulator, call: Call, branch: str) -> None:
     robin, me = uuid_of(call, REVIEWER), uuid_of(call, OWNER)
     bot = next(one.uuid for one in bitbucket_emulator.state.users.values() if one.type == "app_user")
     refusals = {
@@ -95,7 +95,7 @@ def test_one_bad_reviewer_makes_the_whole_request_fail(bitbucket_emulator: Bitbu
     assert values(call, PULLS) == []
 
 
-def test_default_reviewers_are_told_but_not_added(call: Call, branch: str) -> None:
+def test_default_reviewers_are_listed_but_not_added(call: Call, branch: str) -> None:
     robin = uuid_of(call, REVIEWER)
     assert call(f"{API}/default-reviewers/{robin}").status_code == 404
     assert call(f"{API}/default-reviewers/{robin}", "PUT").status_code == 200
@@ -107,7 +107,7 @@ def test_default_reviewers_are_told_but_not_added(call: Call, branch: str) -> No
     assert values(call, f"{API}/default-reviewers") == []
 
 
-def test_a_fork_keeps_its_name(call: Call) -> None:
+def test_a_pull_request_from_a_fork_names_both_repositories(call: Call) -> None:
     project = call("/workspaces/acme/projects").json()["values"][0]["key"]
     call("/repositories/acme/fork", "POST", json={"scm": "git", "project": {"key": project}})
     call("/repositories/acme/fork/src", "POST", data={"branch": "main", "a.txt": "a"})
@@ -121,7 +121,7 @@ def test_a_fork_keeps_its_name(call: Call) -> None:
     assert len(values(call, f"{PULLS}/{made['id']}/commits")) == 2
 
 
-def test_an_update_changes_what_is_sent_and_nothing_else(call: Call, branch: str) -> None:
+def test_an_update_changes_only_the_fields_that_are_sent(call: Call, branch: str) -> None:
     robin = uuid_of(call, REVIEWER)
     number = opened(call, branch, description="Why", reviewers=[{"uuid": robin}], draft=True)["id"]
     changed = call(f"{PULLS}/{number}", "PUT", json={"title": "Better", "draft": False}).json()
@@ -131,7 +131,7 @@ def test_an_update_changes_what_is_sent_and_nothing_else(call: Call, branch: str
     assert (cleared["reviewers"], cleared["participants"]) == ([], [])
 
 
-def test_what_has_ended_can_not_be_edited_or_ended_again(call: Call, branch: str) -> None:
+def test_a_closed_pull_request_cannot_be_edited_merged_or_declined(call: Call, branch: str) -> None:
     number = opened(call, branch)["id"]
     assert call(f"{PULLS}/{number}/decline", "POST").status_code == 200
     assert error(call(f"{PULLS}/{number}", "PUT", json={"title": "Late"})) == (400, "Can only update an open pull request.")
@@ -141,7 +141,9 @@ def test_what_has_ended_can_not_be_edited_or_ended_again(call: Call, branch: str
         assert answer.json()["error"]["fields"] == {"newstatus": ["This pull request is already closed."]}
 
 
-def test_a_push_moves_the_open_pull_request_of_its_branch(bitbucket_emulator: BitbucketEmulator, call: Call, branch: str) -> None:
+def test_a_push_updates_the_open_pull_request_of_its_branch(
+    bitbucket_emulator: BitbucketEmulator, call: Call, branch: str
+) -> None:
     before = opened(call, branch)
     bitbucket_emulator.clock(advance=60)
     commit(call, branch, more_txt="three\n")
@@ -151,9 +153,7 @@ def test_a_push_moves_the_open_pull_request_of_its_branch(bitbucket_emulator: Bi
     assert len(values(call, f"{PULLS}/{before['id']}/commits")) == 2
 
 
-def test_a_merge_answers_with_the_whole_hash_and_the_time_of_its_end(
-    bitbucket_emulator: BitbucketEmulator, call: Call, branch: str
-) -> None:
+def test_a_merge_returns_the_full_hash_and_closed_on(bitbucket_emulator: BitbucketEmulator, call: Call, branch: str) -> None:
     number = opened(call, branch)["id"]
     bitbucket_emulator.clock(advance=60)
     merged = call(f"{PULLS}/{number}/merge", "POST", json={"type": "pullrequest_merge_parameters", "message": "Done"}).json()
@@ -178,7 +178,7 @@ def test_a_merge_answers_with_the_whole_hash_and_the_time_of_its_end(
         ("rebase_merge", 2, 3),
     ],
 )
-def test_every_strategy_leaves_its_own_history(
+def test_every_merge_strategy_creates_its_own_history(
     bitbucket_emulator: BitbucketEmulator, call: Call, branch: str, strategy: str, parents: int, added: int
 ) -> None:
     repository = next(bitbucket_emulator.state.repositories())
@@ -194,7 +194,7 @@ def test_every_strategy_leaves_its_own_history(
 
 
 @pytest.mark.parametrize("strategy", ["merge_commit", "squash", "rebase_fast_forward", "rebase_merge"])
-def test_a_merge_keeps_what_others_merged_meanwhile(
+def test_a_merge_keeps_changes_merged_by_others(
     bitbucket_emulator: BitbucketEmulator, call: Call, branch: str, strategy: str
 ) -> None:
     next(bitbucket_emulator.state.repositories()).merge_strategies = (strategy,)
@@ -205,21 +205,21 @@ def test_a_merge_keeps_what_others_merged_meanwhile(
     assert call(f"{API}/src/main/new.txt").text == "one\ntwo\n"
 
 
-def test_a_strategy_that_is_not_allowed_is_refused(call: Call, branch: str) -> None:
+def test_a_merge_strategy_that_is_not_allowed_is_refused(call: Call, branch: str) -> None:
     number = opened(call, branch)["id"]
     answer = call(f"{PULLS}/{number}/merge", "POST", json={"merge_strategy": "rebase_merge"})
     assert answer.status_code == 400
     assert answer.json()["error"]["fields"].keys() == {"merge_strategy"}
 
 
-def test_a_destination_that_moved_stops_a_fast_forward(call: Call, branch: str) -> None:
+def test_a_changed_destination_prevents_a_fast_forward(call: Call, branch: str) -> None:
     number = opened(call, branch)["id"]
     commit(call, "main", other_txt="theirs\n")
     answer = call(f"{PULLS}/{number}/merge", "POST", json={"merge_strategy": "fast_forward"})
     assert error(answer) == (400, "Unable to fast forward due to changes in the destination branch.")
 
 
-def test_conflicts_stop_a_merge_until_they_are_resolved(call: Call, branch: str) -> None:
+def test_conflicts_prevent_a_merge_until_they_are_resolved(call: Call, branch: str) -> None:
     number = opened(call, branch)["id"]
     commit(call, "main", new_txt="something else\n")
     answer = call(f"{PULLS}/{number}/merge", "POST")
@@ -231,26 +231,30 @@ def test_conflicts_stop_a_merge_until_they_are_resolved(call: Call, branch: str)
 
 
 @pytest.mark.parametrize("status", [400, 403, 409, 555])
-def test_a_merge_can_be_made_to_fail(bitbucket_emulator: BitbucketEmulator, call: Call, branch: str, status: int) -> None:
+def test_a_merge_fails_with_the_error_that_is_set(
+    bitbucket_emulator: BitbucketEmulator, call: Call, branch: str, status: int
+) -> None:
     number = opened(call, branch)["id"]
-    change(bitbucket_emulator, number, merge_error=[status, "Somebody was faster"])
-    assert error(call(f"{PULLS}/{number}/merge", "POST")) == (status, "Somebody was faster")
+    change(bitbucket_emulator, number, merge_error=[status, "Another merge was faster"])
+    assert error(call(f"{PULLS}/{number}/merge", "POST")) == (status, "Another merge was faster")
     assert call(f"{PULLS}/{number}").json()["state"] == "OPEN"
     change(bitbucket_emulator, number, merge_error=None)
     assert call(f"{PULLS}/{number}/merge", "POST").status_code == 200
 
 
-@pytest.mark.parametrize(("at_opening", "at_merge", "gone"), [(True, None, True), (False, True, True), (True, False, False)])
-def test_the_source_branch_goes_when_it_was_said_and_the_last_word_counts(
-    call: Call, branch: str, at_opening: bool, at_merge: bool | None, gone: bool
+@pytest.mark.parametrize(("at_opening", "at_merge", "deleted"), [(True, None, True), (False, True, True), (True, False, False)])
+def test_the_source_branch_is_deleted_if_the_merge_or_else_the_pull_request_requests_it(
+    call: Call, branch: str, at_opening: bool, at_merge: bool | None, deleted: bool
 ) -> None:
     number = opened(call, branch, close_source_branch=at_opening)["id"]
     body = {} if at_merge is None else {"close_source_branch": at_merge}
     assert call(f"{PULLS}/{number}/merge", "POST", json=body).status_code == 200
-    assert call(f"{API}/refs/branches/{branch}").status_code == (404 if gone else 200)
+    assert call(f"{API}/refs/branches/{branch}").status_code == (404 if deleted else 200)
 
 
-def test_an_asynchronous_merge_says_where_to_ask(bitbucket_emulator: BitbucketEmulator, call: Call, branch: str) -> None:
+def test_an_asynchronous_merge_returns_the_location_of_its_task(
+    bitbucket_emulator: BitbucketEmulator, call: Call, branch: str
+) -> None:
     number = opened(call, branch)["id"]
     answer = call(f"{PULLS}/{number}/merge", "POST", params={"async": "true"})
     assert (answer.status_code, answer.content) == (202, b"")
@@ -261,20 +265,20 @@ def test_an_asynchronous_merge_says_where_to_ask(bitbucket_emulator: BitbucketEm
     assert len(done["merge_result"]["merge_commit"]["hash"]) == 40
 
 
-def test_an_asynchronous_merge_that_fails_says_so_when_asked(
+def test_the_task_of_a_failed_asynchronous_merge_returns_the_error(
     bitbucket_emulator: BitbucketEmulator, call: Call, branch: str
 ) -> None:
     number = opened(call, branch)["id"]
-    change(bitbucket_emulator, number, merge_error=[409, "Somebody was faster"])
+    change(bitbucket_emulator, number, merge_error=[409, "Another merge was faster"])
     task = call(f"{PULLS}/{number}/merge", "POST", params={"async": "true"}).headers["Location"]
     bitbucket_emulator.clock(advance=2)
-    assert error(call(task)) == (409, "Somebody was faster")
+    assert error(call(task)) == (409, "Another merge was faster")
 
 
-def test_a_task_that_nobody_knows_is_pending_for_ever(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
-    number = story(bitbucket_emulator)
+def test_an_unknown_merge_task_is_pending(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+    number = create_pull_request(bitbucket_emulator)
     bitbucket_emulator.clock(advance=10**6)
-    task = call(f"{PULLS}/{number}/merge/task-status/%7Bnobody%7D")
+    task = call(f"{PULLS}/{number}/merge/task-status/%7Bunknown%7D")
     assert (task.status_code, task.json()) == (200, {"task_status": "PENDING"})
 
 
@@ -286,7 +290,7 @@ def test_a_reason_to_decline_is_kept(call: Call, branch: str) -> None:
     assert call(f"{PULLS}/{number}").json()["reason"] == "Not now"
 
 
-def test_writing_needs_a_scope(bitbucket_emulator: BitbucketEmulator, call: Call, branch: str) -> None:
+def test_writing_needs_the_write_scope(bitbucket_emulator: BitbucketEmulator, call: Call, branch: str) -> None:
     bitbucket_emulator.control(
         "POST",
         "credentials",
@@ -297,11 +301,11 @@ def test_writing_needs_a_scope(bitbucket_emulator: BitbucketEmulator, call: Call
         refused = call(f"{PULLS}/{number}{path}", method, token="reader", json={})
         assert refused.status_code == 403
         assert "write:pullrequest:bitbucket" in refused.json()["error"]["detail"]["required"]
-    # Comments are more open: the specification asks for no more than reading.
+    # According to the specification, comments need only the read scope.
     assert call(f"{PULLS}/{number}/comments", "POST", token="reader", json={"content": {"raw": "Hi"}}).status_code == 201
 
 
-def test_what_a_token_opens_belongs_to_its_bot(call: Call, branch: str) -> None:
+def test_the_author_of_a_pull_request_of_an_access_token_is_its_bot(call: Call, branch: str) -> None:
     body = {"title": "By a bot", "source": {"branch": {"name": branch}}}
     author = call(PULLS, "POST", token="demo-access-token", json=body).json()["author"]
     assert (author["type"], "nickname" in author) == ("app_user", False)

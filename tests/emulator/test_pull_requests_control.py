@@ -1,4 +1,4 @@
-"""The control interface of pull requests: stories at their times, and what the API can not make."""
+"""The control interface creates pull requests with a history, and states that the API cannot create."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.emulator.conftest import Call
-from tests.emulator.pull_requests import AUTHOR, OWNER, PULLS, REVIEWER, change, story, values
+from tests.emulator.pull_requests import AUTHOR, OWNER, PULLS, REVIEWER, change, create_pull_request, values
 
 
 def refusal(bitbucket: BitbucketEmulator, method: str, path: str, body: Any) -> str:
@@ -21,8 +21,8 @@ def refusal(bitbucket: BitbucketEmulator, method: str, path: str, body: Any) -> 
     return message
 
 
-def test_a_story_is_told_in_one_call(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
-    number = story(
+def test_a_pull_request_is_created_with_its_history_in_one_request(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+    number = create_pull_request(
         bitbucket_emulator,
         "Add search",
         at="2026-09-01T08:00:00+00:00",
@@ -38,12 +38,12 @@ def test_a_story_is_told_in_one_call(bitbucket_emulator: BitbucketEmulator, call
             {"do": "merge", "user": OWNER, "strategy": "squash", "at": "2026-09-01T14:00:00+00:00"},
         ],
     )
-    told = []
+    timeline = []
     for entry in values(call, f"{PULLS}/{number}/activity"):
-        kind, what = next((key, value) for key, value in entry.items() if key != "pull_request")
-        who = what.get("author") or what["user"]
-        told.append((what.get("date") or what["created_on"], kind, who["nickname"]))
-    assert [(moment[11:21], *rest) for moment, *rest in reversed(told)] == [
+        kind, details = next((key, value) for key, value in entry.items() if key != "pull_request")
+        user = details.get("author") or details["user"]
+        timeline.append((details.get("date") or details["created_on"], kind, user["nickname"]))
+    assert [(date[11:21], *rest) for date, *rest in reversed(timeline)] == [
         ("08:00:00.0", "update", AUTHOR),
         ("08:00:00.1", "update", AUTHOR),
         ("09:00:00.0", "update", AUTHOR),
@@ -56,20 +56,20 @@ def test_a_story_is_told_in_one_call(bitbucket_emulator: BitbucketEmulator, call
     assert (shown["state"], shown["closed_by"]["nickname"], shown["updated_on"][:19]) == ("MERGED", OWNER, "2026-09-01T14:00:00")
 
 
-def test_many_can_be_touched_while_somebody_reads(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_pull_requests_can_be_updated_between_the_pages_of_a_list(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     for day in range(1, 10):
-        story(bitbucket_emulator, at=f"2026-09-0{day}T08:00:00+00:00")
-    walked = call(PULLS, params={"pagelen": 5, "sort": "created_on"}).json()
+        create_pull_request(bitbucket_emulator, at=f"2026-09-0{day}T08:00:00+00:00")
+    listed = call(PULLS, params={"pagelen": 5, "sort": "created_on"}).json()
     touched = bitbucket_emulator.control("POST", "pullrequests/acme/api/touch", {"count": 4})["touched"]
-    walked["values"] += call(walked["next"]).json()["values"]
-    assert [one["id"] for one in walked["values"]] == list(range(1, 10)), "created_on does not move"
+    listed["values"] += call(listed["next"]).json()["values"]
+    assert [one["id"] for one in listed["values"]] == list(range(1, 10)), "created_on is not changed"
     now = {one["id"] for one in values(call, PULLS, q="updated_on >= 2026-11-02T08:00:00+00:00")}
     assert sorted(now) == touched
     assert len(touched) == 4
 
 
-def test_legacy_and_queued_ones_can_be_had(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
-    number = story(bitbucket_emulator)
+def test_superseded_and_queued_pull_requests_can_be_created(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+    number = create_pull_request(bitbucket_emulator)
     change(bitbucket_emulator, number, queued=True)
     assert (call(f"{PULLS}/{number}").json()["queued"], call(f"{PULLS}/{number}").json()["state"]) == (True, "OPEN")
     change(bitbucket_emulator, number, queued=False, state="SUPERSEDED", updated_on="2020-01-01T00:00:00+00:00")
@@ -77,14 +77,16 @@ def test_legacy_and_queued_ones_can_be_had(bitbucket_emulator: BitbucketEmulator
     assert old["updated_on"] == "2020-01-01T00:00:00.000000+00:00"
 
 
-def test_mistakes_are_named(bitbucket_emulator: BitbucketEmulator) -> None:
-    number = story(bitbucket_emulator)
-    happen = f"api/{number}/events"
-    assert "expected one of approve, unapprove" in refusal(bitbucket_emulator, "POST", happen, {"events": [{"do": "sing"}]})
-    assert "robin.reviewer" in refusal(bitbucket_emulator, "POST", happen, {"events": [{"do": "approve", "user": "who"}]})
-    assert "loudly" in refusal(bitbucket_emulator, "POST", happen, {"events": [{"do": "approve", "loudly": True}]})
+def test_errors_name_the_malformed_value_and_the_expected_ones(bitbucket_emulator: BitbucketEmulator) -> None:
+    number = create_pull_request(bitbucket_emulator)
+    events_path = f"api/{number}/events"
+    assert "expected one of approve, unapprove" in refusal(bitbucket_emulator, "POST", events_path, {"events": [{"do": "sing"}]})
+    assert "robin.reviewer" in refusal(
+        bitbucket_emulator, "POST", events_path, {"events": [{"do": "approve", "user": "unknown"}]}
+    )
+    assert "loudly" in refusal(bitbucket_emulator, "POST", events_path, {"events": [{"do": "approve", "loudly": True}]})
     naive = {"events": [{"do": "approve", "at": "2026-09-01T08:00:00"}]}
-    assert "has no time zone" in refusal(bitbucket_emulator, "POST", happen, naive)
+    assert "has no time zone" in refusal(bitbucket_emulator, "POST", events_path, naive)
     assert "Cannot set 'color'" in refusal(bitbucket_emulator, "PATCH", f"api/{number}", {"color": "red"})
     assert "use events" in refusal(bitbucket_emulator, "POST", f"api/{number}/activity", {"kind": "comment"})
     assert "title" in refusal(bitbucket_emulator, "POST", "api", {})

@@ -1,4 +1,4 @@
-"""The query language of ``q``, on plain dictionaries."""
+"""The query language of ``q`` filters objects as on Bitbucket."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ITEM = {
 }
 
 
-def fits(query: str, item: dict[str, Any] = ITEM) -> bool:
+def matches(query: str, item: dict[str, Any] = ITEM) -> bool:
     return parse(query)(item, dotted)
 
 
@@ -54,8 +54,8 @@ def fits(query: str, item: dict[str, Any] = ITEM) -> bool:
         'reviewers = "{b}"',
     ],
 )
-def test_a_query_finds_what_it_describes(query: str) -> None:
-    assert fits(query)
+def test_a_query_matches_an_object_it_describes(query: str) -> None:
+    assert matches(query)
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ def test_a_query_finds_what_it_describes(query: str) -> None:
         "title > 3",
     ],
 )
-def test_a_query_leaves_out_what_it_does_not_describe(query: str) -> None:
-    assert not fits(query)
+def test_a_query_does_not_match_an_object_it_does_not_describe(query: str) -> None:
+    assert not matches(query)
 
 
 @pytest.mark.parametrize(
@@ -94,43 +94,43 @@ def test_a_query_leaves_out_what_it_does_not_describe(query: str) -> None:
         "id = OPEN",
     ],
 )
-def test_nonsense_is_refused_with_400(query: str) -> None:
+def test_a_malformed_query_is_refused_with_400(query: str) -> None:
     with pytest.raises(ApiError) as refused:
         parse(query)
     assert refused.value.status == 400
 
 
 def test_a_date_whose_offset_has_no_colon_is_refused() -> None:
-    # Seen on the live API: +0000 is not understood, quoted or not.
+    # The live API refuses +0000, whether quoted or not.
     for query in ('updated_on > "2026-03-01T09:59:59+0000"', "updated_on > 2026-03-01T09:59:59+0000"):
         with pytest.raises(ApiError):
-            fits(query)
+            matches(query)
 
 
-def test_a_field_that_can_not_be_filtered_is_named_in_the_refusal() -> None:
+def test_the_error_for_a_field_that_cannot_be_filtered_names_it() -> None:
     with pytest.raises(ApiError, match=r'Field "commit\.date" does not support filtering'):
         parse('commit.date > "2026-01-01"', {"state"})
 
 
-def test_dates_are_compared_as_instants_with_datetimes_too() -> None:
+def test_dates_are_compared_as_points_in_time() -> None:
     item = {"created_on": datetime(2026, 1, 1, 12, tzinfo=UTC)}
-    assert fits('created_on = "2026-01-01T13:00:00+01:00"', item)
-    assert fits('created_on >= "2026-01-01"', item)
-    assert not fits('created_on < "2026-01-01T12:00:00Z"', item)
+    assert matches('created_on = "2026-01-01T13:00:00+01:00"', item)
+    assert matches('created_on >= "2026-01-01"', item)
+    assert not matches('created_on < "2026-01-01T12:00:00Z"', item)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_any_quoted_text_means_just_that_text(text: str) -> None:
+def test_a_quoted_text_matches_itself_only(text: str) -> None:
     quoted = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    assert fits(f"title = {quoted}", {"title": text})
-    assert not fits(f"title != {quoted}", {"title": text})
-    assert fits(f"title IN ({quoted})", {"title": text})
+    assert matches(f"title = {quoted}", {"title": text})
+    assert not matches(f"title != {quoted}", {"title": text})
+    assert matches(f"title IN ({quoted})", {"title": text})
 
 
 @given(st.text(alphabet='ab_."\\()=!<>~, 019-:TZ+', max_size=30))
-def test_no_text_breaks_the_parser(text: str) -> None:
+def test_any_text_is_parsed_or_refused_with_400(text: str) -> None:
     try:
         condition = parse(text)
         condition(ITEM, dotted)
     except ApiError as refused:
-        assert refused.status == 400  # noqa: PT017 - the other outcome is a condition that works
+        assert refused.status == 400  # noqa: PT017 - a query that is parsed is correct too

@@ -1,4 +1,4 @@
-"""Limits: off unless switched on, over a rolling hour of the emulated clock."""
+"""Rate limits are off by default and apply to a rolling hour of the emulated clock."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from tests.emulator.conftest import Call
 API = "/repositories/acme/api"
 
 
-def test_there_is_no_limit_unless_it_is_switched_on(call: Call) -> None:
+def test_requests_are_not_limited_by_default(call: Call) -> None:
     assert {call(API).status_code for _ in range(20)} == {200}
 
 
-def test_over_the_limit_comes_the_46_byte_text_and_no_word_about_when(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_a_429_is_a_short_text_without_retry_after(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     bitbucket_emulator.settings(rate_limit=2)
     assert [call(API).status_code for _ in range(3)] == [200, 200, 429]
     refused = call(API)
@@ -23,7 +23,7 @@ def test_over_the_limit_comes_the_46_byte_text_and_no_word_about_when(bitbucket_
     assert "Retry-After" not in refused.headers
 
 
-def test_the_hour_rolls_with_the_clock(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_the_hour_advances_with_the_clock(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     bitbucket_emulator.settings(rate_limit=2)
     call(API)
     bitbucket_emulator.clock(advance=1800)
@@ -33,7 +33,7 @@ def test_the_hour_rolls_with_the_clock(bitbucket_emulator: BitbucketEmulator, ca
     assert [call(API).status_code for _ in range(2)] == [200, 429]
 
 
-def test_how_long_to_wait_can_be_told_in_both_forms(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_retry_after_can_be_seconds_or_a_date(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     bitbucket_emulator.settings(rate_limit=1, retry_after="seconds")
     call(API)
     assert call(API).headers["Retry-After"] == "3601"
@@ -42,7 +42,7 @@ def test_how_long_to_wait_can_be_told_in_both_forms(bitbucket_emulator: Bitbucke
     assert (refused["Date"], refused["Retry-After"]) == ("Mon, 02 Nov 2026 08:00:00 GMT", "Mon, 02 Nov 2026 09:00:01 GMT")
 
 
-def test_accounts_and_tokens_have_budgets_of_their_own(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_each_account_and_each_access_token_has_its_own_limit(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     bitbucket_emulator.credentials("api_token", "second", login="second@x.org", user="dana.demo")
     bitbucket_emulator.settings(rate_limit=1)
     assert call(API).status_code == 200
@@ -53,13 +53,13 @@ def test_accounts_and_tokens_have_budgets_of_their_own(bitbucket_emulator: Bitbu
     assert call(API, token="demo-access-token").status_code == 429
 
 
-def test_an_access_token_is_warned_before_the_end(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_near_limit_is_reported_before_the_limit_is_reached(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     bitbucket_emulator.settings(rate_limit=5)
     near = [call(API, token="demo-access-token").headers["X-RateLimit-NearLimit"] for _ in range(5)]
     assert near == ["false", "false", "false", "false", "true"]
 
 
-def test_nobody_has_sixty_requests_at_most(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_anonymous_clients_have_sixty_requests_an_hour(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     bitbucket_emulator.settings(rate_limit=1000)
     assert {call(API, auth=None).status_code for _ in range(60)} == {401}
     refused = call(API, auth=None)

@@ -1,4 +1,4 @@
-"""The demo seed: it tells the same story twice, and a believable one."""
+"""The demo seed is reproducible and realistic."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def pull_requests(state: State) -> list[PullRequest]:
 
 
 def reviews_of(pr: PullRequest) -> list[Activity]:
-    """Entries of other people than the author, of whom none is a bot."""
+    """Return the entries of users other than the author, without bots."""
     kinds = ("approval", "changes_requested", "comment")
     return [
         entry
@@ -53,10 +53,10 @@ def reviews_of(pr: PullRequest) -> list[Activity]:
     ]
 
 
-# The same story
+# Reproducible
 
 
-def test_the_same_seed_and_clock_serve_the_same_bytes(bitbucket_demo: BitbucketEmulator):
+def test_equal_seed_and_clock_yield_equal_responses(bitbucket_demo: BitbucketEmulator):
     paths = ("pullrequests?state=MERGED&pagelen=50", "pullrequests/activity?pagelen=50", "pipelines/?pagelen=100", "deployments/")
     with BitbucketEmulator(seed="demo", speed=0, now=NOW) as again:
         for slug, path in product(("api", "data-platform"), paths):
@@ -67,37 +67,37 @@ def test_the_same_seed_and_clock_serve_the_same_bytes(bitbucket_demo: BitbucketE
             assert one.replace(bitbucket_demo.url, "") == other.replace(again.url, "")
 
 
-def test_another_seed_tells_another_story(state: State):
+def test_another_seed_yields_another_history(state: State):
     other = demo(seed=2)
     ours, theirs = ([pr.title for pr in next(one.repositories()).pull_requests.values()] for one in (state, other))
     assert ours != theirs
 
 
 @pytest.mark.parametrize("now", [datetime(2026, 1, 1, 12, 30, 15, 250, tzinfo=UTC), datetime(2027, 7, 4, 23, 59, tzinfo=UTC)])
-def test_the_story_ends_whenever_the_clock_starts(now: datetime):
+def test_the_history_ends_at_the_start_of_the_clock(now: datetime):
     for repository in demo(now).repositories():
-        moments = [entry.date for pr in repository.pull_requests.values() for entry in pr.activity]
+        dates = [entry.date for pr in repository.pull_requests.values() for entry in pr.activity]
         assert len(repository.pull_requests) > 25
-        assert now - timedelta(days=7) < max(moments) <= now
+        assert now - timedelta(days=7) < max(dates) <= now
 
 
-def test_planting_takes_less_time_than_starting_airflow():
+def test_the_seed_is_created_in_less_than_three_seconds():
     began = time.process_time()
     demo()
-    assert time.process_time() - began < 3  # of the processor, so that a busy machine does not fail it
+    assert time.process_time() - began < 3  # CPU time, so that other processes do not fail the test
 
 
-# A believable story
+# Realistic
 
 
-def test_it_has_six_repositories_and_some_four_hundred_pull_requests(state: State):
+def test_there_are_six_repositories_and_about_four_hundred_pull_requests(state: State):
     counts = {repository.slug: len(repository.pull_requests) for repository in state.repositories()}
     assert list(counts) == REPOSITORIES
     assert 380 <= sum(counts.values()) <= 430
     assert counts["api"] == max(counts.values()) > 3 * min(counts.values()) * 0.8
 
 
-def test_it_spans_three_months_in_the_order_in_which_things_happened(state: State):
+def test_the_history_spans_three_months_in_chronological_order(state: State):
     for repository in state.repositories():
         opened = [pr.created_on for pr in repository.pull_requests.values()]
         started = [pipeline.created_on for pipeline in repository.pipelines]
@@ -106,7 +106,7 @@ def test_it_spans_three_months_in_the_order_in_which_things_happened(state: Stat
         assert timedelta(days=75) < opened[-1] - opened[0] < timedelta(days=91)
 
 
-def test_most_are_merged_some_declined_and_some_forgotten(pull_requests: list[PullRequest]):
+def test_most_pull_requests_are_merged_some_declined_and_some_left_open(pull_requests: list[PullRequest]):
     states = Counter(pr.state for pr in pull_requests)
     assert 0.82 < states["MERGED"] / len(pull_requests) < 0.93
     assert 0.02 < states["DECLINED"] / len(pull_requests) < 0.10
@@ -115,7 +115,7 @@ def test_most_are_merged_some_declined_and_some_forgotten(pull_requests: list[Pu
     assert sum(bool(pr.reason) for pr in pull_requests if pr.state == "DECLINED") >= states["DECLINED"] / 2
 
 
-def test_times_to_merge_are_like_those_of_real_teams(pull_requests: list[PullRequest]):
+def test_times_to_merge_are_realistic(pull_requests: list[PullRequest]):
     merged = [pr for pr in pull_requests if pr.state == "MERGED"]
     hours = sorted((pr.closed_on - pr.created_on) / timedelta(hours=1) for pr in merged if pr.closed_on)
     assert 15 < median(hours) < 80
@@ -123,7 +123,7 @@ def test_times_to_merge_are_like_those_of_real_teams(pull_requests: list[PullReq
     assert hours[-1] > 24 * 10
 
 
-def test_first_reviews_come_in_every_kind(pull_requests: list[PullRequest]):
+def test_first_reviews_are_of_every_kind(pull_requests: list[PullRequest]):
     first = Counter(min(found, key=lambda entry: entry.date).kind for pr in pull_requests if (found := reviews_of(pr)))
     assert first["approval"] > 100  # an approval without a comment
     assert first["comment"] > 80
@@ -132,7 +132,7 @@ def test_first_reviews_come_in_every_kind(pull_requests: list[PullRequest]):
     assert sum(not reviews_of(pr) for pr in pull_requests if pr.state == "MERGED") > 10  # merged without a review
 
 
-def test_a_bot_often_speaks_first(pull_requests: list[PullRequest]):
+def test_the_first_comment_is_often_by_a_bot(pull_requests: list[PullRequest]):
     talks = [pr for pr in pull_requests if any(entry.kind == "comment" for entry in pr.activity)]
     by_bot = [
         pr for pr in talks if (user := next(e for e in pr.activity if e.kind == "comment").user) and user.type == "app_user"
@@ -140,13 +140,13 @@ def test_a_bot_often_speaks_first(pull_requests: list[PullRequest]):
     assert 0.2 < len(by_bot) / len(talks) < 0.7
 
 
-def test_drafts_become_ready_and_bots_open_pull_requests_too(pull_requests: list[PullRequest]):
+def test_some_pull_requests_are_drafts_first_and_some_are_opened_by_bots(pull_requests: list[PullRequest]):
     ready = [pr for pr in pull_requests if any("draft" in entry.payload.get("changes", {}) for entry in pr.activity)]
     assert 20 <= len(ready) <= 80
     assert 15 <= sum(pr.author is not None and pr.author.type == "app_user" for pr in pull_requests) <= 60
 
 
-def test_the_one_who_left_is_nobody_now(state: State, pull_requests: list[PullRequest]):
+def test_pull_requests_of_a_deleted_user_have_no_author(state: State, pull_requests: list[PullRequest]):
     orphans = [pr for pr in pull_requests if pr.author is None]
     assert 5 <= len(orphans) <= 40
     assert len(state.workspaces["acme"].members) == 13
@@ -157,14 +157,14 @@ def test_the_one_who_left_is_nobody_now(state: State, pull_requests: list[PullRe
     assert max(pr.created_on for pr in orphans) < NOW - timedelta(days=25)
 
 
-def test_people_do_not_work_at_weekends(pull_requests: list[PullRequest]):
+def test_approvals_are_not_at_weekends(pull_requests: list[PullRequest]):
     # In UTC: India's Monday begins on Sunday evening, New York's Friday ends on Saturday night.
     people = [entry.date for pr in pull_requests for entry in pr.activity if entry.kind == "approval"]
-    at_weekends = [moment for moment in people if moment.weekday() == 5 and 6 <= moment.hour < 22]
+    at_weekends = [date for date in people if date.weekday() == 5 and 6 <= date.hour < 22]
     assert not at_weekends
 
 
-def test_titles_branches_and_changes_look_like_code(pull_requests: list[PullRequest]):
+def test_titles_and_sizes_of_changes_are_realistic(pull_requests: list[PullRequest]):
     assert len({(id(pr), pr.title) for pr in pull_requests}) == len(pull_requests)
     assert all(pr.diffstat and pr.commits for pr in pull_requests)
     lines = sorted(sum(row["lines_added"] + row["lines_removed"] for row in pr.diffstat) for pr in pull_requests)
@@ -173,7 +173,7 @@ def test_titles_branches_and_changes_look_like_code(pull_requests: list[PullRequ
     assert 1.5 < sum(len(pr.commits) for pr in pull_requests) / len(pull_requests) < 4
 
 
-def test_pipelines_fail_as_often_as_in_real_life(state: State):
+def test_the_proportion_of_failed_pipelines_is_realistic(state: State):
     results = Counter(
         pipeline_at(pipeline, NOW).result for repository in state.repositories() for pipeline in repository.pipelines
     )
@@ -182,7 +182,7 @@ def test_pipelines_fail_as_often_as_in_real_life(state: State):
     assert not state.workspaces["acme"].repositories["docs"].pipelines
 
 
-def test_a_failed_build_is_often_just_run_again(state: State):
+def test_some_failed_builds_succeed_on_a_rerun(state: State):
     api = state.workspaces["acme"].repositories["api"]
     runs: dict[Any, list[str | None]] = {}
     for pipeline in api.pipelines:
@@ -193,7 +193,7 @@ def test_a_failed_build_is_often_just_run_again(state: State):
 
 
 @pytest.mark.parametrize("slug", ["api", "web", "data-platform"])
-def test_releases_reach_production_and_what_fails_there_is_repaired(state: State, slug: str):
+def test_failed_deployments_to_production_are_followed_by_successful_ones(state: State, slug: str):
     repository = state.workspaces["acme"].repositories[slug]
     by_environment: dict[str, list[str | None]] = {}
     for view in reversed(visible_deployments(repository, NOW)):
@@ -207,14 +207,14 @@ def test_releases_reach_production_and_what_fails_there_is_repaired(state: State
     assert any(pr.title.startswith("Hotfix") for pr in repository.pull_requests.values())
 
 
-def test_nothing_is_still_running_that_nobody_waits_for(state: State):
+def test_almost_all_pipelines_are_completed(state: State):
     for repository in state.repositories():
         running = [one for one in repository.pipelines if pipeline_at(one, NOW).state != "COMPLETED"]
         assert len(running) <= 3
 
 
 @pytest.mark.parametrize("slug", REPOSITORIES)
-def test_all_of_it_has_the_documented_shape(bitbucket_demo: BitbucketEmulator, slug: str):
+def test_all_responses_of_the_demo_have_the_documented_shape(bitbucket_demo: BitbucketEmulator, slug: str):
     openapi = OpenApi.load()
     lists = ["pullrequests?state=MERGED&state=OPEN&state=DECLINED&state=SUPERSEDED", "pullrequests/activity", "pullrequests/7"]
     lists += ["commits", "refs/branches", "refs/tags", "environments/", "deployments/"]
@@ -225,19 +225,19 @@ def test_all_of_it_has_the_documented_shape(bitbucket_demo: BitbucketEmulator, s
         openapi.validate_response("GET", urlsplit(url).path, answer.status_code, answer.json())
 
 
-# What a user starts in it
+# Pipelines that a user starts
 
 
 @pytest.fixture(scope="module")
 def playground() -> Iterator[BitbucketEmulator]:
-    """A demo of our own: the shared one is for reading."""
+    """A demo that tests may change; the shared one is for reading."""
     with BitbucketEmulator(seed="demo", speed=0, now=NOW) as bitbucket:
         yield bitbucket
 
 
 @pytest.fixture
 def run(playground: BitbucketEmulator) -> Callable[..., tuple[str, float, str]]:
-    """Start a pipeline on main and return how it ended, after how many emulated seconds, and its address."""
+    """A function that starts a pipeline on main and returns its result, duration in emulated seconds, and address."""
 
     def run(repository: str, custom: str | None = None) -> tuple[str, float, str]:
         base = f"{playground.api_url}/repositories/acme/{repository}/pipelines/"
@@ -251,14 +251,14 @@ def run(playground: BitbucketEmulator) -> Callable[..., tuple[str, float, str]]:
             state = requests.get(address, auth=playground.api_token, timeout=10).json()["state"]
             if state["name"] == "COMPLETED" or state["stage"]["name"] == "PAUSED":
                 return (state.get("result") or state["stage"])["name"], seconds, address
-        raise AssertionError("still going on after two minutes")
+        raise AssertionError("the pipeline is still running after two minutes")
 
     return run
 
 
 @pytest.mark.parametrize("repository", ["api", "web", "data-platform"])
 @pytest.mark.parametrize("custom", [None, "deploy-staging", "deploy-production", "nightly"])
-def test_a_pipeline_started_by_a_user_is_done_within_the_minute(
+def test_a_pipeline_started_by_a_user_is_completed_within_a_minute(
     run: Callable[..., tuple[str, float, str]], repository: str, custom: str | None
 ):
     result, seconds, _ = run(repository, custom)
@@ -266,12 +266,14 @@ def test_a_pipeline_started_by_a_user_is_done_within_the_minute(
     assert 20 <= seconds <= 45
 
 
-def test_there_is_a_flake_and_one_that_needs_a_person(run: Callable[..., tuple[str, float, str]]):
+def test_one_pipeline_is_flaky_and_one_needs_an_approval(run: Callable[..., tuple[str, float, str]]):
     assert [run("api", "flaky-e2e")[0] for _ in range(2)] == ["FAILED", "SUCCESSFUL"]
     assert run("api", "release-with-approval")[0] == "PAUSED"
 
 
-def test_the_pipeline_that_always_fails_tells_why(run: Callable[..., tuple[str, float, str]], playground: BitbucketEmulator):
+def test_log_and_test_report_explain_the_pipeline_that_always_fails(
+    run: Callable[..., tuple[str, float, str]], playground: BitbucketEmulator
+):
     result, _, address = run("api", "broken-migration")
     _, migrate, deploy = requests.get(f"{address}/steps", auth=playground.api_token, timeout=10).json()["values"]
     step = f"{address}/steps/{migrate['uuid']}"
@@ -282,13 +284,13 @@ def test_the_pipeline_that_always_fails_tells_why(run: Callable[..., tuple[str, 
     assert deploy["state"]["result"]["name"] == "NOT_RUN"
 
 
-def test_the_demo_is_at_hand_for_users_of_the_fixture(bitbucket_demo: BitbucketEmulator):
+def test_the_fixture_provides_the_demo(bitbucket_demo: BitbucketEmulator):
     slugs = [repository.slug for repository in bitbucket_demo.state.repositories()]
     assert slugs == REPOSITORIES
     assert bitbucket_demo.state.workspaces["acme"].repositories["docs"].pipelines_enabled is False
 
 
-def test_there_is_a_demo_in_which_no_author_is_null() -> None:
+def test_the_demo_without_nulls_has_no_null_author() -> None:
     with BitbucketEmulator("demo-without-nulls", speed=0, now=NOW) as bitbucket:
         api = f"{bitbucket.api_url}/repositories/acme/api"
 

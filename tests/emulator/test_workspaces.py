@@ -1,4 +1,4 @@
-"""People, workspaces, projects and repositories."""
+"""Accounts, workspaces, projects and repositories are served as by Bitbucket."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.emulator.conftest import Call
 
 
-def test_members_come_with_their_accounts_and_no_mail(call: Call) -> None:
+def test_members_have_accounts_without_e_mail_addresses(call: Call) -> None:
     members = call("/workspaces/acme/members").json()["values"]
     assert [one["user"]["display_name"] for one in members] == ["Dana Demo", "Robin Reviewer", "Alex Author"]
     assert all("email" not in one["user"] for one in members)
@@ -16,7 +16,7 @@ def test_members_come_with_their_accounts_and_no_mail(call: Call) -> None:
     assert [one["user"]["display_name"] for one in found] == ["Robin Reviewer"]
 
 
-def test_a_client_that_follows_links_gets_from_a_workspace_to_what_is_in_it(call: Call) -> None:
+def test_the_links_of_a_workspace_lead_to_its_repositories_projects_and_members(call: Call) -> None:
     links = call("/workspaces/acme").json()["links"]
     found = {name: call(links[name]["href"]).json()["values"] for name in ("repositories", "projects", "members")}
     assert {name for name, values in found.items() if not values} == set()
@@ -29,7 +29,7 @@ def test_an_account_is_found_by_uuid_or_account_id_but_not_by_name(call: Call) -
     assert call(f"/users/{me['username']}").status_code == 404
 
 
-def test_owners_are_told_from_members(call: Call) -> None:
+def test_owners_are_distinguished_from_members(call: Call) -> None:
     found = call("/workspaces/acme/permissions", params={"q": 'permission = "owner"'}).json()["values"]
     assert [one["user"]["display_name"] for one in found] == ["Dana Demo"]
     assert call("/user/workspaces/acme/permission").json()["permission"] == "owner"
@@ -58,25 +58,25 @@ def test_repositories_are_filtered_on_the_server(call: Call, query: str, expecte
     assert [one["slug"] for one in call("/repositories/acme", params={"q": query}).json()["values"]] == expected
 
 
-def test_a_field_of_repositories_that_can_not_be_filtered_is_refused(call: Call) -> None:
+def test_a_filter_by_an_unknown_field_of_repositories_is_refused(call: Call) -> None:
     refused = call("/repositories/acme", params={"q": 'colour = "red"'})
     assert (refused.status_code, refused.json()["error"]["message"]) == (400, 'Field "colour" does not support filtering')
 
 
-def test_put_creates_what_is_missing_and_changes_what_is_there(call: Call) -> None:
+def test_a_put_creates_a_missing_repository_and_changes_an_existing_one(call: Call) -> None:
     assert call("/repositories/acme/web", "PUT", json={"description": "Site"}).status_code == 201
     changed = call("/repositories/acme/web", "PUT", json={"description": "The site"})
     assert (changed.status_code, changed.json()["description"]) == (200, "The site")
     assert call("/repositories/acme/web", "PUT", json={"name": "api"}).status_code == 400
 
 
-def test_a_project_that_does_not_exist_is_named(call: Call) -> None:
+def test_the_error_for_an_unknown_project_names_it(call: Call) -> None:
     refused = call("/repositories/acme/web", "POST", json={"project": {"key": "NONE"}})
     assert refused.status_code == 400
     assert "NONE" in refused.json()["error"]["message"]
 
 
-def test_a_deleted_repository_is_gone(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
+def test_a_deleted_repository_is_not_found(bitbucket_emulator: BitbucketEmulator, call: Call) -> None:
     assert call("/repositories/acme/api", "DELETE").status_code == 204
     assert call("/repositories/acme/api").status_code == 404
     assert call("/repositories/acme").json()["size"] == 0

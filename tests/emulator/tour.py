@@ -1,4 +1,4 @@
-"""A walk through every route of the emulator, good answers and bad, written down for the contract test."""
+"""Requests to every route of the emulator, with successful and error answers, recorded for the contract test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ API = "/repositories/acme/api"
 
 @dataclass
 class Exchange:
-    """One request and its answer; ``body`` is None where the answer is no JSON."""
+    """One request and its answer; ``body`` is None if the answer is not JSON."""
 
     method: str
     path: str
@@ -25,7 +25,7 @@ class Exchange:
 
 
 class Tour:
-    """Sends requests as the owner of the workspace and keeps what came back.
+    """Sends requests as the owner of the workspace and records the answers.
 
     :param bitbucket: a fresh emulator with the seed ``empty``
     """
@@ -51,7 +51,7 @@ class Tour:
         return self(method, path, expect, **options).json()
 
     def everything(self) -> list[Exchange]:
-        """Walk all the way."""
+        """Send all requests and return the exchanges."""
         self.accounts()
         self.repositories()
         self.refs()
@@ -68,14 +68,14 @@ class Tour:
         me = self.value("GET", "/user")
         self("GET", f"/users/{quote(me['uuid'])}")
         self("GET", f"/users/{me['account_id']}")
-        self("GET", "/users/nobody", 404)
+        self("GET", "/users/unknown", 404)
         self("GET", "/user/workspaces", params={"sort": "workspace.slug"})
         self("GET", "/user/workspaces/acme/permission")
         self("GET", "/workspaces/acme")
         members = self.value("GET", "/workspaces/acme/members", params={"pagelen": 2})
         self("GET", "/workspaces/acme/members", params={"pagelen": 2, "page": 2})
         self("GET", f"/workspaces/acme/members/{quote(members['values'][0]['user']['uuid'])}")
-        self("GET", "/workspaces/acme/members/nobody", 404)
+        self("GET", "/workspaces/acme/members/unknown", 404)
         self("GET", "/workspaces/acme/permissions", params={"q": 'permission="owner"'})
         self("GET", "/workspaces/elsewhere", 403)
         for gone in ("/repositories", "/workspaces", "/snippets", f"{API}/issues", f"{API}/issues/1"):
@@ -274,7 +274,7 @@ class Tour:
         self("GET", f"{runs}/999", 404)
         self("GET", runs, params={"sort": "-created_on", "status": ["PASSED", "FAILED"], "pagelen": 1})
         scheduled = next(self.bitbucket.state.repositories()).pipelines[first["build_number"] - 1]
-        scheduled.creator = None  # nobody started what a schedule started
+        scheduled.creator = None  # a pipeline that was started by a schedule has no creator
         self("GET", f"{runs}/", params={"target.ref_name": "main"})
         self("GET", runs, 400, params={"sort": "-duration"})
         self("GET", f"{one}/steps")
@@ -305,7 +305,7 @@ class Tour:
         self("GET", f"{API}/environments/{quote('{' + '0' * 36 + '}')}", 404)
 
     def refusals(self) -> None:
-        """What happens to those who may not."""
+        """Send requests that are refused for lack of credentials, scopes or quota."""
         self.session.auth = ("demo@example.com", "wrong")
         self("GET", API, 401)
         self.session.auth = None
