@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+from airflow.cli.cli_config import CLICommand, GroupCommand
 
 from airflow_provider_bitbucket.cli.definition import COMMANDS
 
@@ -14,14 +16,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     :param arguments: of the command line; default: those of this process
     """
     parser = argparse.ArgumentParser("python -m airflow_provider_bitbucket.cli", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="command")
-    for command in COMMANDS:
-        its_parser = commands.add_parser(command.name, help=command.help, description=command.description or command.help)
+    _add_commands(parser, COMMANDS)
+    given = parser.parse_args(arguments)
+    given.func(given)
+
+
+def _add_commands(parser: argparse.ArgumentParser, commands: Iterable[CLICommand]) -> None:
+    subparsers = parser.add_subparsers(required=True, metavar="command")
+    for command in commands:
+        its_parser = subparsers.add_parser(command.name, help=command.help, description=command.description or command.help)
+        if isinstance(command, GroupCommand):
+            _add_commands(its_parser, command.subcommands)
+            continue
         its_parser.set_defaults(func=command.func)
         for argument in command.args:
             argument.add_to_parser(its_parser)
-    given = parser.parse_args(arguments)
-    given.func(given)
 
 
 if __name__ == "__main__":

@@ -43,21 +43,21 @@ CALLBACK_URL = "http://127.0.0.1:8910/callback"
 _LOGIN_SECONDS = 300.0
 
 
-def _command(run: Callable[[Namespace], None]) -> Callable[[Namespace], None]:
+def command(run: Callable[[Namespace], None]) -> Callable[[Namespace], None]:
     """Run a command with Airflow's connections at hand, and end it with one sentence when it can not be done."""
 
     @functools.wraps(run)
-    def command(arguments: Namespace) -> None:
+    def guarded(arguments: Namespace) -> None:
         os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"  # as Airflow's own commands that read connections
         try:
             run(arguments)
         except (AirflowException, BitbucketError, LoginDeniedError, OSError, ValueError) as error:
             raise SystemExit(str(error)) from error
 
-    return command
+    return guarded
 
 
-@_command
+@command
 def login(arguments: Namespace) -> None:
     """Connect a user's own Bitbucket account."""
     connection = BitbucketHook.get_connection(arguments.conn_id)
@@ -76,7 +76,7 @@ def login(arguments: Namespace) -> None:
     print(check_connection(BitbucketHook(arguments.conn_id, run_as=user).get_conn())[1])
 
 
-@_command
+@command
 def logout(arguments: Namespace) -> None:
     """Forget a user's login."""
     connection = BitbucketHook.get_connection(arguments.conn_id)
@@ -91,7 +91,7 @@ def logout(arguments: Namespace) -> None:
     )
 
 
-@_command
+@command
 def status(arguments: Namespace) -> None:
     """Show the logins of a connection."""
     connection = BitbucketHook.get_connection(arguments.conn_id)
@@ -104,7 +104,7 @@ def status(arguments: Namespace) -> None:
     AirflowConsole().print_as([_row(user, login) for user, login in kept.items()], output=arguments.output)
 
 
-@_command
+@command
 def users(arguments: Namespace) -> None:
     """Show who has credentials of their own."""
     connection = BitbucketHook.get_connection(arguments.conn_id)
@@ -121,7 +121,7 @@ def users(arguments: Namespace) -> None:
             print(f"{arguments.conn_id} has one credential for all (auth type {shared}).")
 
 
-@_command
+@command
 def check(arguments: Namespace) -> None:
     """Show who a connection acts as and what it may do."""
     connection = BitbucketHook.get_connection(arguments.conn_id)

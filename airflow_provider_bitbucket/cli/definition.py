@@ -27,7 +27,16 @@ def _command(name: str, summary: str, *arguments: Arg, description: str | None =
     return ActionCommand(name, summary, run, (_CONN_ID, *arguments), description)
 
 
-COMMANDS = (
+_BUNDLE_COMMANDS = (
+    ActionCommand(
+        "check",
+        "Load the DAG bundles on Bitbucket that Airflow is configured with, and report why one does not load",
+        lazy_load_command("airflow_provider_bitbucket.cli.bundles.check"),
+        (_flag("--name", "Check only this bundle"),),
+    ),
+)
+
+COMMANDS: tuple[CLICommand, ...] = (
     _command(
         "login",
         "Connect a user's Bitbucket account",
@@ -39,6 +48,7 @@ COMMANDS = (
     _command("status", "Show the logins of a connection, and when they lapse", ARG_OUTPUT),
     _command("users", "Show who has credentials of their own for a connection", ARG_OUTPUT),
     _command("check", "Show who a connection acts as, what it reaches and what it may do", _USER),
+    GroupCommand("bundle", "DAG bundles on Bitbucket", _BUNDLE_COMMANDS),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import threading
 import urllib.request
@@ -213,6 +214,17 @@ class BitbucketEmulator:
         :param script: ``steps``, ``outcomes``, ``result``, ``error``, ``halted``, ``parsing_seconds``, ``pending_seconds``
         """
         self.control("POST", "scripts", {"repository": repository, "selector": selector, **script})
+
+    def serve_git(self, repository: str, directory: str | os.PathLike[str]) -> str:
+        """Serve a git directory on this machine as a repository's own, for clones and fetches, and return its address.
+
+        The REST API keeps its own commits. Git has to be installed.
+
+        :param repository: ``workspace/slug``
+        :param directory: a bare repository, or the ``.git`` of another one
+        """
+        self.control("POST", "repositories", {"repository": repository, "git_directory": os.fspath(directory)})
+        return f"{self.url}/{repository}.git"
 
     def settings(self, **switches: Any) -> dict[str, Any]:
         """Change switches and return them all."""

@@ -14,6 +14,9 @@ import requests
 from airflow_provider_bitbucket.client.transport.explanations import APP_PASSWORD
 from airflow_provider_bitbucket.client.transport.signing import Auth
 
+#: The user name that git sends beside any Bearer token.
+GIT_TOKEN_USER = "x-token-auth"
+
 
 def basic(user: str, password: str) -> str:
     """Return the text of a Basic header: anyone can read the password from it."""
@@ -54,6 +57,9 @@ class ApiToken(Auth):
     def secrets(self) -> list[str]:
         return [self._token, self._header]
 
+    def git_login(self) -> tuple[str, str]:
+        return "x-bitbucket-api-token-auth", self._token
+
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Basic {self._header}"
         return request
@@ -79,6 +85,9 @@ class AccessToken(Auth):
 
     def secrets(self) -> list[str]:
         return [self._token]
+
+    def git_login(self) -> tuple[str, str]:
+        return GIT_TOKEN_USER, self._token
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._token}"

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from airflow_provider_bitbucket.client.auth.credentials import GIT_TOKEN_USER
 from airflow_provider_bitbucket.client.auth.lease import Lease
 from airflow_provider_bitbucket.client.auth.oauth import OAuthConsumer, OAuthRefusedError, OAuthTokens
 from airflow_provider_bitbucket.client.auth.token_store import TokenStore
@@ -195,6 +196,9 @@ class OAuthLogin(Auth):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self.current().tokens.access_token}"
         return request
+
+    def git_login(self) -> tuple[str, str]:
+        return GIT_TOKEN_USER, self.current().tokens.access_token
 
     def renew(self, used: str | None) -> bool:
         refused = (used or "").removeprefix("Bearer ")

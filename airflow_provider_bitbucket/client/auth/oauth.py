@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 
 import requests
 
-from airflow_provider_bitbucket.client.auth.credentials import basic, is_token
+from airflow_provider_bitbucket.client.auth.credentials import GIT_TOKEN_USER, basic, is_token
 from airflow_provider_bitbucket.client.transport.addresses import ApiAddress
 from airflow_provider_bitbucket.client.transport.errors import (
     BitbucketAuthError,
@@ -269,6 +269,9 @@ class OAuthClientCredentials(Auth):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._current()}"
         return request
+
+    def git_login(self) -> tuple[str, str]:
+        return GIT_TOKEN_USER, self._current()
 
     def renew(self, used: str | None) -> bool:
         with self._lock:

@@ -45,6 +45,16 @@ class Auth(AuthBase):
     def secrets(self) -> list[str]:
         """Every text that must not show up anywhere, in every form it is sent in."""
 
+    @abstractmethod
+    def git_login(self) -> tuple[str, str]:
+        """Return user name and password for git over HTTPS, with a token that is valid now.
+
+        Git does not take the e-mail that the REST API takes beside an API token; the fixed user names are Atlassian's
+        (support.atlassian.com: using API tokens, using access tokens).
+
+        :raises BitbucketError: a token had to be obtained, and was refused
+        """
+
     def connect(self, base_url: str, *, verify: bool | str = True, proxies: dict[str, str] | None = None) -> None:
         """Set the address of the API and how to reach it, for credentials that obtain tokens there.
 

@@ -72,6 +72,9 @@ _HEADER_ONLY = "Access tokens are accepted in the Authorization header only, not
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="Bitbucket.org HTTP"'}
 _ANONYMOUS_LIMIT = 60
 
+#: User names that git sends beside an API token, and beside an access token or OAuth token.
+GIT_API_TOKEN_USER, GIT_TOKEN_USER = "x-bitbucket-api-token-auth", "x-token-auth"
+
 
 def authenticate(state: State, request: Request) -> Credential:
     """Return the credential a request is signed with, or raise the 401 that Bitbucket would send."""
@@ -99,6 +102,25 @@ def authenticate(state: State, request: Request) -> Credential:
         count(state, None)
         raise ApiError(401, "Authentication required.\n", style="text", headers=_CHALLENGE)
     return credential
+
+
+def authenticate_git(state: State, request: Request) -> Credential | None:
+    """Return the credential that git sends as Basic, or None for an anonymous request.
+
+    An API token goes with a fixed user name or the user's own, never with the e-mail that the REST API takes; every other
+    token with a fixed user name (support.atlassian.com: using API tokens, using access tokens).
+
+    :raises ApiError: 401, with which git asks its credential helper
+    """
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    if not value:
+        return None
+    user, secret = _split_basic(value) if scheme.lower() == "basic" else ("", "")
+    for credential in state.credentials:
+        names = (GIT_API_TOKEN_USER, credential.user.nickname) if credential.kind == "api_token" else (GIT_TOKEN_USER,)
+        if user in names and _same(credential.secret, secret) and not credential.revoked and not _expired(state, credential):
+            return credential
+    raise ApiError(401, "Invalid credentials", style="text", headers=_CHALLENGE)
 
 
 def missing_scopes(credential: Credential, needed: Iterable[str]) -> set[str]:
@@ -149,12 +171,18 @@ def headers_for(state: State, request: Request) -> dict[str, str]:
 
 
 def _basic(state: State, value: str) -> Credential | None:
-    try:
-        login, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
-    except ValueError:
-        return None
+    login, secret = _split_basic(value)
     found = next((one for one in state.credentials if one.login and _same(one.login, login) and _same(one.secret, secret)), None)
     return found if found and not found.revoked and not _expired(state, found) else None
+
+
+def _split_basic(value: str) -> tuple[str, str]:
+    """Return user name and password of a Basic header; two empty ones if it is malformed."""
+    try:
+        user, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
+    except ValueError:
+        return "", ""
+    return user, secret
 
 
 def _expired(state: State, credential: Credential) -> bool:

@@ -44,6 +44,7 @@ class Repository:
     deployments: list[Deployment] = field(default_factory=list)
     variables: list[dict[str, Any]] = field(default_factory=list)  # of Pipelines: uuid, key, value, secured
     schedules: list[dict[str, Any]] = field(default_factory=list)  # of Pipelines: uuid, target, cron_pattern, enabled
+    git_directory: str | None = None  # a git repository on disk, served over HTTP
 
     @property
     def full_name(self) -> str:

@@ -1,0 +1,1 @@
+"""DAG bundles: Airflow reads DAGs from a repository on Bitbucket (extra ``dag-bundle``)."""
