@@ -68,6 +68,11 @@ DEVIATIONS: tuple[Deviation, ...] = (
     # The Pipelines service.
     Deviation(r": 'type' is a required property", _SERVICE, where=r"/(pipelines|deployments|environments).* 4\d\d$"),
     Deviation(
+        r"(source/repository|reviewers/\*|parent|comment)?: 'type' is a required property",
+        "recorded writes leave it out, and a comment with it is refused",
+        where="/pullrequests.* request$",
+    ),
+    Deviation(
         r"(variables/\*)?: 'type' is a required property", "the documented examples leave it out", where="/pipelines request$"
     ),
     Deviation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -18,6 +19,33 @@ from tests.emulator.tour import Tour
 from tests.openapi import OpenApi
 
 MERGED, DECLINED = 1, 3
+
+_branches = itertools.count(1)
+
+
+def _open_pull_request(client: BitbucketClient) -> int:
+    """Open a pull request of a new branch and return its number."""
+    branch = f"change/{next(_branches)}"
+    path = client.repository_path("api")
+    client.request("POST", f"{path}/src", data={"branch": branch, f"{branch}.txt": "x"}, headers={"Accept": "*/*"})
+    return client.pull_requests.create("api", title="Change", source=branch, source_repository="api", destination="main")["id"]
+
+
+def _reviewer(client: BitbucketClient) -> str:
+    """Return the uuid of another member."""
+    me = client.users.me()["uuid"]
+    return next(str(row["user"]["uuid"]) for row in client.workspaces.members() if row["user"]["uuid"] != me)
+
+
+def _comment(client: BitbucketClient) -> int:
+    """Write an inline comment and return its id."""
+    return client.pull_request_comments.create("api", MERGED, "Why?", inline={"path": "a.py", "to": 3, "start_to": 2})["id"]
+
+
+def _task(client: BitbucketClient) -> int:
+    """Add a task and return its id."""
+    return client.pull_request_tasks.create("api", MERGED, "Add a test")["id"]
+
 
 #: How each public method of each resource is called; what the tour left behind is there to be read.
 CALLS: dict[str, Callable[[BitbucketClient], object]] = {
@@ -40,10 +68,66 @@ CALLS: dict[str, Callable[[BitbucketClient], object]] = {
         *client.pull_requests.activity("api"),
         *client.pull_requests.activity("api", MERGED),
     ],
-    "pull_requests.comments": lambda client: [*client.pull_requests.comments("api", MERGED)],
     "pull_requests.commits": lambda client: [*client.pull_requests.commits("api", MERGED)],
     "pull_requests.diffstat": lambda client: [*client.pull_requests.diffstat("api", DECLINED)],
     "pull_requests.statuses": lambda client: [*client.pull_requests.statuses("api", MERGED)],
+    "pull_requests.conflicts": lambda client: [*client.pull_requests.conflicts("api", MERGED)],
+    "pull_requests.of_commit": lambda client: [*client.pull_requests.of_commit("api", "main")],
+    "pull_requests.authored": lambda client: [*client.pull_requests.authored(client.users.me()["uuid"], states=["MERGED"])],
+    "pull_requests.diff": lambda client: client.pull_requests.diff("api", MERGED),
+    "pull_requests.patch": lambda client: client.pull_requests.patch("api", MERGED),
+    "pull_requests.create": _open_pull_request,
+    "pull_requests.update": lambda client: client.pull_requests.update(
+        "api",
+        _open_pull_request(client),
+        title="Newer",
+        description="Why",
+        destination="main",
+        reviewers=[_reviewer(client)],
+        draft=False,
+        close_source_branch=True,
+    ),
+    "pull_requests.merge": lambda client: [
+        client.pull_requests.merge("api", _open_pull_request(client)),
+        client.pull_requests.merge(
+            "api", _open_pull_request(client), run_async=False, merge_strategy="squash", message="Why", close_source_branch=True
+        ),
+    ],
+    "pull_requests.merge_status": lambda client: client.pull_requests.merge_status(
+        "api", (number := _open_pull_request(client)), str(client.pull_requests.merge("api", number).task)
+    ),
+    "pull_requests.decline": lambda client: client.pull_requests.decline("api", _open_pull_request(client), message="No"),
+    "pull_requests.approve": lambda client: client.pull_requests.approve("api", _open_pull_request(client)),
+    "pull_requests.unapprove": lambda client: [
+        client.pull_requests.approve("api", (number := _open_pull_request(client))),
+        client.pull_requests.unapprove("api", number),
+    ],
+    "pull_requests.request_changes": lambda client: client.pull_requests.request_changes("api", _open_pull_request(client)),
+    "pull_requests.withdraw_request": lambda client: [
+        client.pull_requests.request_changes("api", (number := _open_pull_request(client))),
+        client.pull_requests.withdraw_request("api", number),
+    ],
+    "pull_request_comments.list": lambda client: [*client.pull_request_comments.list("api", MERGED)],
+    "pull_request_comments.get": lambda client: client.pull_request_comments.get("api", MERGED, _comment(client)),
+    "pull_request_comments.create": lambda client: client.pull_request_comments.create(
+        "api", MERGED, "Why?", parent=_comment(client)
+    ),
+    "pull_request_comments.update": lambda client: client.pull_request_comments.update("api", MERGED, _comment(client), "Oh."),
+    "pull_request_comments.delete": lambda client: client.pull_request_comments.delete("api", MERGED, _comment(client)),
+    "pull_request_comments.resolve": lambda client: client.pull_request_comments.resolve("api", MERGED, _comment(client)),
+    "pull_request_comments.reopen": lambda client: [
+        client.pull_request_comments.resolve("api", MERGED, (comment := _comment(client))),
+        client.pull_request_comments.reopen("api", MERGED, comment),
+    ],
+    "pull_request_tasks.list": lambda client: [*client.pull_request_tasks.list("api", MERGED)],
+    "pull_request_tasks.get": lambda client: client.pull_request_tasks.get("api", MERGED, _task(client)),
+    "pull_request_tasks.create": lambda client: client.pull_request_tasks.create(
+        "api", MERGED, "Add a test", comment=_comment(client)
+    ),
+    "pull_request_tasks.update": lambda client: client.pull_request_tasks.update(
+        "api", MERGED, _task(client), text="Add two tests", resolved=True
+    ),
+    "pull_request_tasks.delete": lambda client: client.pull_request_tasks.delete("api", MERGED, _task(client)),
     "pipelines.trigger": lambda client: [
         client.pipelines.trigger("api", branch="main", variables={"A": "b"}),
         client.pipelines.trigger("api", branch="main", custom_pipeline="nightly"),
@@ -125,6 +209,8 @@ def test_what_the_client_asks_is_documented(bitbucket: BitbucketEmulator, client
     sent: list[dict[str, Any]] = bitbucket.control("GET", "requests?recent=100")["recent"]
     assert sent
     for request in sent:
+        if "/file-conflicts/" in request["path"]:
+            continue  # Bitbucket redirects to it, and it is in openapi_deviations.UNDOCUMENTED_ROUTES
         openapi.validate_request(request["method"], request["path"], request["query"], request["body"])
 
 

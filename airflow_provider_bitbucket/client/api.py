@@ -27,6 +27,7 @@ class Api(Protocol):
         path: str,
         *,
         params: Any = None,
+        json: Any = None,
         headers: Mapping[str, str] | None = None,
         idempotent: bool | None = None,
         part: slice | None = None,

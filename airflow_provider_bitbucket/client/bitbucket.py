@@ -12,6 +12,8 @@ from airflow_provider_bitbucket.client.resources.commits import Commits
 from airflow_provider_bitbucket.client.resources.deployments import Deployments
 from airflow_provider_bitbucket.client.resources.environments import Environments
 from airflow_provider_bitbucket.client.resources.pipelines import Pipelines
+from airflow_provider_bitbucket.client.resources.pull_request_comments import PullRequestComments
+from airflow_provider_bitbucket.client.resources.pull_request_tasks import PullRequestTasks
 from airflow_provider_bitbucket.client.resources.pull_requests import PullRequests
 from airflow_provider_bitbucket.client.resources.refs import Refs
 from airflow_provider_bitbucket.client.resources.repositories import Repositories
@@ -78,6 +80,8 @@ class BitbucketClient:
         self.workspaces = Workspaces(self)
         self.repositories = Repositories(self)
         self.pull_requests = PullRequests(self)
+        self.pull_request_comments = PullRequestComments(self)
+        self.pull_request_tasks = PullRequestTasks(self)
         self.pipelines = Pipelines(self)
         self.deployments = Deployments(self)
         self.environments = Environments(self)

@@ -86,7 +86,7 @@ def test_pull_requests(demo: BitbucketClient) -> None:
     timeline = [*demo.pull_requests.activity("web", number)]
     assert {entry["pull_request"]["id"] for entry in timeline} == {number}
     assert any(entry.get("update", {}).get("state") == "MERGED" for entry in timeline)
-    assert len([*demo.pull_requests.comments("web", number)]) >= merged["comment_count"]
+    assert len([*demo.pull_request_comments.list("web", number)]) >= merged["comment_count"]
     assert all(len(commit["hash"]) == 40 for commit in demo.pull_requests.commits("web", number))
     assert sum(row["lines_added"] + row["lines_removed"] for row in demo.pull_requests.diffstat("web", number)) > 0
     assert all(row["type"] == "build" for row in demo.pull_requests.statuses("web", number))

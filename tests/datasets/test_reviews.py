@@ -25,7 +25,7 @@ def read(bitbucket: BitbucketEmulator, **options: Any) -> dict[str, dict[str, An
 
 def delete_comments(bitbucket: BitbucketEmulator, before: datetime) -> None:
     client = client_of(bitbucket)
-    for comment in [*client.pull_requests.comments("api", 1)]:
+    for comment in [*client.pull_request_comments.list("api", 1)]:
         if datetime.fromisoformat(comment["created_on"]) < before:
             client.request("DELETE", f"{client.repository_path('api')}/pullrequests/1/comments/{comment['id']}")
 

@@ -345,7 +345,7 @@ class Pipelines(Resource):
         """Return what Bitbucket wants to know of a pull request, with the full hashes that pull requests do not show."""
         pull_request = self._pull_requests.get(repository, number)
         with reading(f"pull request {number} of {self._api.full_name(repository)}"):
-            state, source, destination = (pull_request[name] for name in ("state", "source", "destination"))
+            state, source, destination = pull_request["state"], pull_request["source"], pull_request["destination"]
             is_complete = bool(source.get("commit") and source.get("branch"))
         if state != "OPEN":
             raise ValueError(f"Pull request {number} of {repository!r} is {state}; only an open one can run")
@@ -353,7 +353,7 @@ class Pipelines(Resource):
             raise ValueError(f"The branch of pull request {number} of {repository!r} is gone; there is nothing to run on")
         with reading(f"pull request {number} of {self._api.full_name(repository)}"):
             names = {"source": source["branch"]["name"], "destination": destination["branch"]["name"]}
-            hashes = source["commit"]["hash"], destination["commit"]["hash"]
+            hashes = [(end["commit"] or {})["hash"] for end in (source, destination)]
         commit, destination_commit = (self._full_commit(repository, short) for short in hashes)
         return {**names, "commit": commit, "destination_commit": destination_commit}
 

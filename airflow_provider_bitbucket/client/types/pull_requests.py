@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, TypedDict
 
 from airflow_provider_bitbucket.client.types.accounts import Account
@@ -9,6 +10,7 @@ from airflow_provider_bitbucket.client.types.common import HtmlLinks, Text
 from airflow_provider_bitbucket.client.types.repositories import Branch, Commit, Repository
 
 PullRequestState = Literal["OPEN", "MERGED", "DECLINED", "SUPERSEDED"]
+MergeStrategy = Literal["merge_commit", "squash", "fast_forward", "squash_fast_forward", "rebase_fast_forward", "rebase_merge"]
 
 
 class Participant(TypedDict, total=False):
@@ -57,13 +59,21 @@ class PullRequest(TypedDict, total=False):
     links: HtmlLinks
 
 
-class Inline(TypedDict, total=False):
-    """Where in a file a comment stands."""
+#: Where in a file a comment stands. Lines of the new file are ``to``, of the old one ``from``; of several lines these are the
+#: last, and ``start_to`` and ``start_from`` the first.
+Inline = TypedDict(
+    "Inline",
+    {"path": str, "to": int | None, "from": int | None, "start_to": int | None, "start_from": int | None},
+    total=False,
+)
 
-    path: str
-    to: int | None
-    start_to: int | None
-    start_from: int | None
+
+class Resolution(TypedDict, total=False):
+    """Who resolved the discussion under a comment, and when."""
+
+    type: str
+    user: Account | None
+    created_on: str
 
 
 class Comment(TypedDict, total=False):
@@ -78,6 +88,7 @@ class Comment(TypedDict, total=False):
     deleted: bool
     pending: bool
     inline: Inline
+    resolution: Resolution
     parent: Comment | None
     links: HtmlLinks
 
@@ -90,3 +101,48 @@ class ActivityEntry(TypedDict, total=False):
     approval: dict[str, Any]
     changes_requested: dict[str, Any]
     comment: Comment
+
+
+class Task(TypedDict, total=False):
+    """A task on a pull request."""
+
+    id: int
+    content: Text
+    state: Literal["RESOLVED", "UNRESOLVED"]
+    creator: Account | None
+    comment: Comment
+    pending: bool
+    created_on: str
+    updated_on: str
+    resolved_on: str | None
+    resolved_by: Account | None
+    links: HtmlLinks
+
+
+class MergeStatus(TypedDict, total=False):
+    """The state of a merge that takes long. ``merge_result`` is there with SUCCESS alone."""
+
+    task_status: Literal["PENDING", "SUCCESS"]
+    merge_result: PullRequest
+
+
+class PullRequestFields(TypedDict, total=False):
+    """What can be written of a pull request.
+
+    ``destination`` is the name of a branch, ``reviewers`` are uuids (in braces) and account ids.
+    """
+
+    title: str
+    description: str
+    destination: str
+    reviewers: Sequence[str]
+    draft: bool
+    close_source_branch: bool
+
+
+class MergeFields(TypedDict, total=False):
+    """How to merge: by default with a merge commit and Bitbucket's message (128 KiB at most)."""
+
+    merge_strategy: MergeStrategy
+    message: str
+    close_source_branch: bool
