@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_bitbucket.datasets import environments
-from airflow_provider_bitbucket.datasets.intervals import moment, within
+from airflow_provider_bitbucket.datasets.columns import CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column
+from airflow_provider_bitbucket.datasets.intervals import parse_timestamp, within
 from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
-from airflow_provider_bitbucket.datasets.schema import CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.schema import Schema
 from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _times(deployment: Mapping[str, Any]) -> _Times:
 
 def _duration_seconds(record: Mapping[str, Any]) -> float | None:
     times = _times_of(record)
-    begin, end = moment(times.started_on), moment(times.completed_on)
+    begin, end = parse_timestamp(times.started_on), parse_timestamp(times.completed_on)
     # Bitbucket's clocks differ by milliseconds: an end can lie before its beginning.
     return max((end - begin).total_seconds(), 0.0) if begin and end else None
 
@@ -156,7 +157,7 @@ def read(
     def with_environment(deployment: Mapping[str, Any]) -> dict[str, Any]:
         own = deployment.get("environment") or {}
         return {
-            "updated_on": moment(_times(deployment).updated_on),
+            "updated_on": parse_timestamp(_times(deployment).updated_on),
             "deployment": deployment,
             "environment": known.get(str(own.get("uuid")), own),
         }

@@ -22,7 +22,7 @@ EARLIEST, LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=
 _UNUSUAL = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d):([0-5]\d|60)(\.\d{1,6})?\d*(?:Z|([+-])(\d\d):?(\d\d))", re.ASCII)
 
 
-def moment(value: object) -> datetime | None:
+def parse_timestamp(value: object) -> datetime | None:
     """Return a timestamp of Bitbucket's JSON, in any of its spellings, as datetime with time zone; None if it is none.
 
     Never raises. A leap second is the second after it, and an offset such as ``+51:00`` is subtracted like any other: both name
@@ -59,7 +59,7 @@ def date_at(json: object, *path: str) -> datetime | None:
     """Return the timestamp at a path of Bitbucket's JSON; None where there is none, whatever is there instead."""
     for name in path:
         json = json.get(name) if isinstance(json, Mapping) else None
-    return moment(json)
+    return parse_timestamp(json)
 
 
 def within(date: datetime | None, since: datetime | None, until: datetime | None) -> bool:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client import BitbucketNotFoundError, PipelineStatus
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE
-from airflow_provider_bitbucket.datasets.intervals import back_to, date_at, moment
+from airflow_provider_bitbucket.datasets.columns import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column
+from airflow_provider_bitbucket.datasets.intervals import back_to, date_at, parse_timestamp
 from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
-from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.schema import Schema
 from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _OUTCOME = itemgetter("outcome")
 
 
 def _wall_seconds(record: Mapping[str, Any]) -> float | None:
-    begin, end = _created_on(record["pipeline"]), moment(record["pipeline"].get("completed_on"))
+    begin, end = _created_on(record["pipeline"]), parse_timestamp(record["pipeline"].get("completed_on"))
     return max((end - begin).total_seconds(), 0.0) if begin and end else None
 
 
@@ -138,7 +139,7 @@ def read(
 
 def was_over(outcome: PipelineOutcome, before: datetime) -> bool:
     """Say whether a pipeline was over before a moment. It changes no more then, unless it is run again; then it is not over."""
-    ended = moment(outcome.pipeline.get("completed_on"))
+    ended = parse_timestamp(outcome.pipeline.get("completed_on"))
     return outcome.completed and ended is not None and ended < before
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from airflow_provider_bitbucket.datasets import timeline
-from airflow_provider_bitbucket.datasets.intervals import moment
+from airflow_provider_bitbucket.datasets.intervals import parse_timestamp
 from airflow_provider_bitbucket.datasets.people import Account, is_bot
 
 JSON = Mapping[str, Any]
@@ -55,9 +55,6 @@ class Diffstat(NamedTuple):
     files_changed: int | None = None
 
 
-_NO_TIMELINE, _NO_COMMITS, _NO_DIFFSTAT = Timeline(), Commits(), Diffstat()
-
-
 def closing(
     row: Mapping[str, Any], entries: Sequence[tuple[datetime, timeline.Entry]]
 ) -> tuple[datetime | str | None, str | None]:
@@ -97,40 +94,46 @@ def review_of(record: JSON) -> Review:
     closed_on, closed_on_source = closing(row, entries)
     approvals = changes_requested = before_close = None
     if (participants := row.get("participants")) is not None:
-        approvals, changes_requested, before_close = _participants(participants, author_id, bots, closed_on)
-    if read is not None and moment(row.get("created_on")):
-        before_close = _approvals_before(moment(closed_on), author_id, bots, entries)
-    is_self_merged = closed_by_id == author_id if row.get("state") == "MERGED" and closed_by_id and author_id else None
+        approved_on, changes_requested = _participants(participants, author_id, bots)
+        approvals = len(approved_on)
+        # participated_on is the date of the last action of a participant, such as a comment after an approval.
+        if closed_on and _are_before(approved_on, closed_on):
+            before_close = approvals
+    if read is not None and parse_timestamp(row.get("created_on")):
+        before_close = _approvals_before(parse_timestamp(closed_on), author_id, bots, entries)
+    is_self_merged = closed_by_id == author_id if author_id and closed_by_id and row.get("state") == "MERGED" else None
     return Review(is_bot(author, bots), is_self_merged, closed_on, closed_on_source, approvals, changes_requested, before_close)
 
 
-def _participants(
-    participants: Sequence[Mapping[str, Any]],
-    author_id: str | None,
-    bots: Collection[str],
-    closed_on: datetime | str | None,
-) -> tuple[int, int, int | None]:
-    """Return the number of approvals, of requests for changes, and of approvals before it was closed, if known."""
-    approvals = changes_requested = before_close = 0
+def _participants(participants: Sequence[JSON], author_id: str | None, bots: Collection[str]) -> tuple[list[str | None], int]:
+    """Return the dates of the approvals and the number of requests for changes, those of the author and of bots not counted."""
+    approved_on = []
+    changes_requested = 0
     for one in participants:
         approves = one.get("approved")
         if approves or one.get("state") == "changes_requested":
-            who = one.get("user") or {}
-            if who.get("uuid") != author_id and not is_bot(who, bots):
-                approvals += bool(approves)
-                changes_requested += not approves
-                if approves and closed_on:
-                    before_close += _is_before(one.get("participated_on"), closed_on)
-    # participated_on is the date of the last action of a participant, such as a comment after an approval.
-    known = closed_on is not None and before_close == approvals
-    return approvals, changes_requested, before_close if known else None
+            account = one.get("user") or {}
+            if account.get("uuid") != author_id and not is_bot(account, bots):
+                if approves:
+                    approved_on.append(one.get("participated_on"))
+                else:
+                    changes_requested += 1
+    return approved_on, changes_requested
 
 
-def _is_before(date: str | None, closed_on: datetime | str) -> bool:
-    if isinstance(closed_on, str) and date and len(date) == len(closed_on) and date[-6:] == closed_on[-6:]:
-        return date <= closed_on  # of the same spelling: texts are in order, and millions of them need not be read
-    did, closed = moment(date), moment(closed_on)
-    return bool(did and closed and did <= closed)
+def _are_before(dates: Sequence[str | None], closed_on: datetime | str) -> bool:
+    """Return whether all dates are known and not later than the other."""
+    if isinstance(closed_on, str):
+        length, offset = len(closed_on), closed_on[-6:]
+        for date in dates:
+            if not date or len(date) != length or date[-6:] != offset:
+                break
+            if date > closed_on:  # texts of the same spelling are in order: millions of them need not be parsed
+                return False
+        else:
+            return True
+    closed = parse_timestamp(closed_on)
+    return closed is not None and all((acted := parse_timestamp(date)) and acted <= closed for date in dates)
 
 
 def _approvals_before(
@@ -146,32 +149,35 @@ def _approvals_before(
     return len({actor.id for actor in actors if actor.id != author_id and not actor.is_bot(bots)})
 
 
-def commits_of(record: JSON) -> Commits:
-    """Return the columns that are read from the commits; all null if they were not read."""
+def commits_of(record: JSON) -> Commits | None:
+    """Return the columns that are read from the commits; None if they were not read."""
     commits = record.get("commits")
     if commits is None:
-        return _NO_COMMITS
-    dates = (moment(one.get("date")) for one in commits)
+        return None
+    dates = (parse_timestamp(one.get("date")) for one in commits)
     return Commits(len(commits), min(filter(None, dates), default=None))
 
 
-def diffstat_of(record: JSON) -> Diffstat:
-    """Return the columns that are read from the diffstat; all null if it was not read."""
+def diffstat_of(record: JSON) -> Diffstat | None:
+    """Return the columns that are read from the diffstat; None if it was not read."""
     rows = record.get("diffstat")
     if rows is None:
-        return _NO_DIFFSTAT
+        return None
     added, removed = (sum(one.get(field) or 0 for one in rows) for field in ("lines_added", "lines_removed"))
     return Diffstat(added, removed, len(rows))
 
 
-def timeline_of(record: JSON) -> Timeline:
-    """Return the columns that are read from the timeline; all null if it was not read."""
-    row, read, bots = record["pull_request"], record.get("timeline"), record.get("bots", ())
-    created = None if read is None else moment(row.get("created_on"))
-    if read is None or created is None:
-        return _NO_TIMELINE
+def timeline_of(record: JSON) -> Timeline | None:
+    """Return the columns that are read from the timeline; None if it was not read or the creation date is unknown."""
+    read = record.get("timeline")
+    if read is None:
+        return None
+    row, bots = record["pull_request"], record.get("bots", ())
+    created = parse_timestamp(row.get("created_on"))
+    if created is None:
+        return None
     entries = timeline.oldest_first(read)
-    closed = moment(closing(row, entries)[0])
+    closed = parse_timestamp(closing(row, entries)[0])
     drafts = timeline.drafts(entries, created, closed, bool(row.get("draft")))
     reviews = timeline.reviews(entries, Account.of(row.get("author")), bots, drafts.ready_on, closed)
     approvals = [date for date, entry in reviews if entry.kind == "approval"]

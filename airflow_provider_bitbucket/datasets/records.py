@@ -12,18 +12,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_bitbucket.client import BitbucketError, BitbucketPermissionError
 from airflow_provider_bitbucket.client.transport.errors import BitbucketServerError, broken_answer
-from airflow_provider_bitbucket.datasets.schema import record_name
+from airflow_provider_bitbucket.datasets.frames import FrameBuilder
+from airflow_provider_bitbucket.datasets.intervals import chunks
+from airflow_provider_bitbucket.datasets.schema import Schema, record_name
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from airflow_provider_bitbucket.datasets.schema import Schema
 
 T = TypeVar("T")
 
@@ -34,6 +34,8 @@ MALFORMED = (TypeError, KeyError, AttributeError, ValueError, OverflowError, Rec
 #: Statuses that are the answer to this one request for good. 400: no common history; 403: a fork that these credentials may not
 #: read; 404: its commits are gone; 410: removed; 500 and 555: too large for Bitbucket, after all retries.
 LASTING = frozenset({400, 403, 404, 410, 500, 555})
+#: Records that are converted at a time. They are in memory together, which is much if they have timelines and diffstats.
+_CHUNK = 50
 _NAMES = ("build_number", "id", "uuid", "hash", "key", "name", "slug")
 
 
@@ -203,49 +205,47 @@ def without_malformed(record: Mapping[str, Any], read: Callable[[Mapping[str, An
     return kept, fields
 
 
-def records_frame(
-    schema: Schema,
-    row: Callable[[Mapping[str, Any]], Mapping[str, Any]],
-    records: Iterable[Mapping[str, Any]],
-    on_incomplete: OnIncomplete,
-) -> pd.DataFrame:
+def records_frame(schema: Schema, records: Iterable[Mapping[str, Any]], on_incomplete: OnIncomplete) -> pd.DataFrame:
     """Return records as a frame: a row for each record that has its key, null where a record is malformed.
 
     :param schema: of the dataset
-    :param row: makes a row of a record
     :param records: what ``read`` of the dataset yields
     :param on_incomplete: called for each record that is incomplete or dropped
     """
-
-    def rows() -> Iterator[Mapping[str, Any]]:
-        for record in records:
-            values = _row(schema, row, record, on_incomplete)
-            if values is not None:
-                yield values
-
-    def report(values: Mapping[str, Any], columns: list[str]) -> None:
-        error = malformed(schema.dataset, _source(schema, values), schema.name_of(values), TypeError(", ".join(columns)))
-        on_incomplete(Incomplete(_source(schema, values), schema.name_of(values), ", ".join(columns), str(error)))
-
-    return schema.frame(rows(), report)
+    builder = FrameBuilder(schema.columns)
+    for chunk in chunks(records, _CHUNK):
+        builder.add(_values(schema, chunk, on_incomplete))
+    frame = builder.frame()
+    for position, columns in builder.unusable().items():
+        row = {name: frame[name].iloc[position] for name in schema.key}
+        error = malformed(schema.dataset, _source(schema, row), schema.name_of(row), TypeError(", ".join(columns)))
+        on_incomplete(Incomplete(_source(schema, row), schema.name_of(row), ", ".join(columns), str(error)))
+    return frame
 
 
-def _row(
-    schema: Schema,
-    row: Callable[[Mapping[str, Any]], Mapping[str, Any]],
-    record: Mapping[str, Any],
-    on_incomplete: OnIncomplete,
-) -> Mapping[str, Any] | None:
+def _values(schema: Schema, records: Sequence[Mapping[str, Any]], on_incomplete: OnIncomplete) -> Sequence[Sequence[Any]]:
+    """Return the values of each column: of all records at once, or, if one of them is malformed, of one after the other."""
+    try:
+        values = schema.values_of(records)
+        if schema.have_keys(values):
+            return values
+    except MALFORMED:
+        pass  # found again and reported below, with the name of the record
+    rows = [row for record in records if (row := _row(schema, record, on_incomplete)) is not None]
+    return [[row.get(name) for row in rows] for name in schema.names]
+
+
+def _row(schema: Schema, record: Mapping[str, Any], on_incomplete: OnIncomplete) -> Mapping[str, Any] | None:
     """Return the row of a record, or None if it has no key."""
     problem: BaseException | None = None
     fields: list[str] = []
     try:
         try:
-            values = row(record)
+            values: Mapping[str, Any] = schema.row(record)
         except MALFORMED as error:
             problem = error
-            kept, fields = without_malformed(record, row)
-            values = row(kept)
+            kept, fields = without_malformed(record, schema.row)
+            values = schema.row(kept)
     except MALFORMED as error:
         values, problem = {schema.key[0]: record.get(schema.key[0])}, error
     if missing := schema.missing_key(values):

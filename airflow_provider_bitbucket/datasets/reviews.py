@@ -13,10 +13,11 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_bitbucket.datasets import pull_request_values, pull_requests, timeline
-from airflow_provider_bitbucket.datasets.intervals import EARLIEST, moment
+from airflow_provider_bitbucket.datasets.columns import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column
+from airflow_provider_bitbucket.datasets.intervals import EARLIEST, parse_timestamp
 from airflow_provider_bitbucket.datasets.people import Account
 from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
-from airflow_provider_bitbucket.datasets.schema import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column, Schema
+from airflow_provider_bitbucket.datasets.schema import Schema
 from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 
 if TYPE_CHECKING:
@@ -167,11 +168,11 @@ def frames_of(
 
 def _reviewers(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     row, bots = record["pull_request"], record["bots"]
-    author, created = Account.of(row.get("author")), moment(row.get("created_on"))
+    author, created = Account.of(row.get("author")), parse_timestamp(row.get("created_on"))
     entries = timeline.oldest_first(record["timeline"] or ())
     if created is None:  # then the timeline begins with the pull request
         created = entries[0][0] if entries else EARLIEST
-    closed = moment(pull_request_values.closing(row, entries)[0])
+    closed = parse_timestamp(pull_request_values.closing(row, entries)[0])
     drafts = timeline.drafts(entries, created, closed, bool(row.get("draft")))
     reviews = timeline.reviews(entries, author, bots, drafts.ready_on, closed)
     asked = {who.id: who for who in map(Account.of, row.get("reviewers") or ()) if who.id != author.id and not who.is_bot(bots)}

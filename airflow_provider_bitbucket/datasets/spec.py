@@ -49,4 +49,4 @@ class DatasetSpec:
         :param records: records of ``read`` or ``read_workspace``
         :param on_incomplete: called for each record that is incomplete or dropped
         """
-        return records_frame(self.schema, self.schema.row, records, on_incomplete)
+        return records_frame(self.schema, records, on_incomplete)

@@ -13,7 +13,7 @@ from functools import lru_cache
 from sys import intern
 from typing import Any
 
-from airflow_provider_bitbucket.datasets.intervals import moment
+from airflow_provider_bitbucket.datasets.intervals import parse_timestamp
 from airflow_provider_bitbucket.datasets.people import Account
 
 REVIEWS = ("approval", "changes_requested", "comment")
@@ -62,7 +62,7 @@ class Entry:
         """Read an entry: ``pull_request`` and one more key that says what it is. Keys nobody knows yet are fine, none too."""
         kind = next((name for name in (*KINDS, *json) if name != "pull_request" and isinstance(json.get(name), dict)), "unknown")
         what = json.get(kind) or {}
-        date = moment(what.get("date") or what.get("created_on"))
+        date = parse_timestamp(what.get("date") or what.get("created_on"))
         number = (json.get("pull_request") or {}).get("id")
         if isinstance(number, bool) or not isinstance(number, int | None):
             raise TypeError("pull_request.id")

@@ -122,7 +122,7 @@ def check_partitions(dataset: Dataset) -> None:
 
     :raises ValueError: it has neither a repository nor a timestamp
     """
-    if not dataset.schema.moment and "repository" not in dataset.schema.names:
+    if not dataset.schema.time_column and "repository" not in dataset.schema.names:
         raise ValueError(f"Dataset {dataset.name!r} has neither repository nor timestamp to be partitioned by")
 
 

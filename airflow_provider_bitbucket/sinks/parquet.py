@@ -81,7 +81,7 @@ def _file(dataset: Dataset, path: Any) -> Iterator[Write]:
 @contextmanager
 def _folder(dataset: Dataset, path: Any) -> Iterator[Write]:
     check_partitions(dataset)
-    month_of, by_repository = dataset.schema.moment, "repository" in dataset.schema.names
+    month_of, by_repository = dataset.schema.time_column, "repository" in dataset.schema.names
     schema = dataset.schema.arrow(without=["repository"] if by_repository else [])
     run, numbers = uuid4().hex, count(1)
     with staged(path, dataset.name) as (folder, names), ExitStack() as all_open:

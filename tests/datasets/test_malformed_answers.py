@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_bitbucket.datasets import DATASETS
-from airflow_provider_bitbucket.datasets.intervals import moment
-from airflow_provider_bitbucket.datasets.schema import moments
+from airflow_provider_bitbucket.datasets.frames import timestamp_series
+from airflow_provider_bitbucket.datasets.intervals import parse_timestamp
 from airflow_provider_bitbucket.extraction.dataset import Dataset
 from tests.client.web_server import WebServer
 from tests.datasets.bitbucket_answers import ANSWERS, client_for, serve
@@ -136,10 +136,10 @@ USED = {
     st.lists(ODD | st.from_regex(r"\d{4,5}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)?", fullmatch=True), max_size=4)
 )
 def test_timestamps_never_raise(values: list[Any]):
-    column = moments(values)
+    column = timestamp_series(values)
     assert str(column.dtype) == "datetime64[us, UTC]"
     for value, read in zip(values, column, strict=True):
-        expected = moment(value)
+        expected = parse_timestamp(value)
         assert (expected is None) == (str(read) == "NaT")
         if expected is not None:
             assert read.to_pydatetime() == expected
@@ -148,7 +148,7 @@ def test_timestamps_never_raise(values: list[Any]):
 def test_a_leap_second_and_an_offset_of_days_name_a_time():
     assert [
         one and one.isoformat()
-        for one in map(moment, ["2016-12-31T23:59:60Z", "2020-01-01T00:00:00+51:00", "2020-13-01T00:00:00Z"])
+        for one in map(parse_timestamp, ["2016-12-31T23:59:60Z", "2020-01-01T00:00:00+51:00", "2020-13-01T00:00:00Z"])
     ] == [
         "2017-01-01T00:00:00+00:00",
         "2019-12-29T21:00:00+00:00",

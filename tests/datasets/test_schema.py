@@ -15,17 +15,9 @@ from hypothesis import strategies as st
 from airflow_provider_bitbucket.datasets import DATASETS
 from airflow_provider_bitbucket.datasets.__main__ import markdown
 from airflow_provider_bitbucket.datasets.catalog import SPECS, dataset_spec
-from airflow_provider_bitbucket.datasets.schema import (
-    BOOLEAN,
-    CATEGORY,
-    INTEGER,
-    NUMBER,
-    TEXT,
-    TIMESTAMP,
-    Column,
-    Schema,
-    moments,
-)
+from airflow_provider_bitbucket.datasets.columns import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column
+from airflow_provider_bitbucket.datasets.frames import FrameBuilder, timestamp_series
+from airflow_provider_bitbucket.datasets.schema import Schema
 
 SCHEMA = Schema(
     "things",
@@ -96,7 +88,9 @@ def test_frames_of_few_and_of_no_rows_can_be_put_together_without_changing_dtype
     ],
 )
 def test_each_spelling_of_a_moment_is_read_also_beside_the_others(text: str, expected: str):
-    column = moments([None, text, "2020-01-01T00:00:00Z", datetime(2020, 1, 1, tzinfo=timezone(timedelta(hours=1))), "rubbish"])
+    column = timestamp_series(
+        [None, text, "2020-01-01T00:00:00Z", datetime(2020, 1, 1, tzinfo=timezone(timedelta(hours=1))), "rubbish"]
+    )
     assert str(column.dtype) == TIMESTAMP
     assert column[1].isoformat() == f"{expected}+00:00"
     assert [one is pd.NaT for one in column] == [True, False, False, False, True]
@@ -122,7 +116,7 @@ _texts = st.builds(
 @settings(deadline=None, max_examples=200)
 @given(st.lists(st.none() | _texts, max_size=3))
 def test_moments_are_the_same_whoever_reads_them(texts: list[str | None]):
-    pd.testing.assert_series_equal(SCHEMA.frame({"at": text} for text in texts)["at"], moments(texts), check_names=False)
+    pd.testing.assert_series_equal(SCHEMA.frame({"at": text} for text in texts)["at"], timestamp_series(texts), check_names=False)
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -149,6 +143,36 @@ def test_what_is_odd_in_one_row_of_many_leaves_the_others_as_they_are(odd: dict[
         (name,) = odd
         assert frame.drop(index=number).drop_duplicates().to_dict("records") == SCHEMA.frame([row]).to_dict("records")
         assert str(frame[name][number]) == str(SCHEMA.frame([odd])[name][0])
+
+
+@pytest.mark.parametrize(
+    "values", [[1_700_000_000], [True], [1.5, None], ["2026-10-07T18:39:55Z", 7], [datetime(2026, 1, 1, tzinfo=UTC), 7]]
+)
+def test_a_number_is_not_a_timestamp(values: list[Any]):
+    dates = SCHEMA.frame({"at": value} for value in values)["at"]
+    assert dates.isna().tolist() == [not isinstance(value, str | datetime) for value in values]
+
+
+@pytest.mark.parametrize("name", SCHEMA.names)
+def test_nulls_of_pandas_are_nulls_in_every_column(name: str):
+    for null in (pd.NA, pd.NaT, float("nan")):
+        assert SCHEMA.frame([{name: null}, {name: None}])[name].isna().all()
+
+
+def test_values_of_another_type_are_named_by_their_row():
+    builder = FrameBuilder(SCHEMA.columns)
+    good = (1, "a", "2026-10-07T18:39:55Z", 0.5, True, "DONE")
+    odd = {
+        0: (1, ["a"], None, 0.5, True, "DONE"),
+        400: (2**70, "a", "rubbish", 0.5, "no", {}),
+        950: (1, "a", "0001-01-01T00:00:00Z", None, None, None),
+    }
+    listed = [odd.get(position, good) for position in range(1000)]
+    for start in range(0, 1000, 50):
+        builder.add(zip(*listed[start : start + 50], strict=True))
+    frame = builder.frame()
+    assert builder.unusable() == {0: ["name"], 400: ["id", "at", "is_new", "state"], 950: ["at"]}
+    assert frame.isna().sum().to_dict() == {"id": 1, "name": 1, "at": 3, "spent_seconds": 1, "is_new": 2, "state": 2}
 
 
 def test_a_frame_can_be_changed_in_place():
