@@ -4,25 +4,12 @@
 instead. A new dataset is registered by one line in :mod:`~airflow_provider_bitbucket.datasets.catalog` and its name below.
 """
 
-#: Names of the datasets. They are here, and not in the catalog, because DAG files need them and must not import the modules.
-DATASETS = (
-    "pull_requests",
-    "pull_request_activity",
-    "pull_request_commits",
-    "diffstats",
-    "commits",
-    "branches",
-    "repositories",
-    "members",
-    "environments",
-    "deployments",
-    "reviews",
-    "comments",
-    "pipelines",
-    "pipeline_steps",
-    "test_reports",
-    "build_statuses",
-)
+from typing import get_args
+
+from airflow_provider_bitbucket.parameters.choices import DatasetName
+
+#: Names of the datasets, in the order of the docs.
+DATASETS: tuple[DatasetName, ...] = get_args(DatasetName)
 
 #: Datasets whose rows have no date of creation or change, so that they cannot be read incrementally.
 ONLY_WHOLE = ("branches",)

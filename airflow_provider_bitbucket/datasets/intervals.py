@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
-from airflow_provider_bitbucket.parameters import timestamp
-
 T = TypeVar("T")
 
 #: Bitbucket gives some lists newest first but does not promise it, so they are read this far beyond the moment asked for.
@@ -104,16 +102,3 @@ def back_to(
         old = old + 1 if since and passed(map(date, listed), since) else 0
         if old == old_pages:
             return
-
-
-def interval(since: object, until: object) -> tuple[datetime | None, datetime | None]:
-    """Return an interval given by moments as people and templates write them.
-
-    :param since: first timestamp, as :func:`~airflow_provider_bitbucket.parameters.timestamp` reads it; blank: from the beginning
-    :param until: end, exclusive, likewise; blank: until now
-    :raises ValueError: one is not a timestamp, or ``until`` is before ``since``
-    """
-    begin, end = timestamp("since", since), timestamp("until", until)
-    if begin and end and end < begin:
-        raise ValueError(f"until ({until}) lies before since ({since})")
-    return begin, end

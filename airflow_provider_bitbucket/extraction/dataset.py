@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets.catalog import dataset_spec
-from airflow_provider_bitbucket.datasets.intervals import interval
 from airflow_provider_bitbucket.datasets.people import Bots
 from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import Schema
 from airflow_provider_bitbucket.extraction.extraction import WORKERS, Extraction
+from airflow_provider_bitbucket.parameters import interval
 
 if TYPE_CHECKING:
     import pandas as pd

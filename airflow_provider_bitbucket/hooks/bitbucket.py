@@ -1,39 +1,48 @@
-"""From an Airflow connection to a client for Bitbucket Cloud."""
+"""From an Airflow connection to a client for Bitbucket Cloud, and what tasks do with it."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow.providers.common.compat.sdk import AirflowException, BaseHook, mask_secret
 
 from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError, BitbucketUserError
 from airflow_provider_bitbucket.get_provider_info import CONNECTION_TYPE
 from airflow_provider_bitbucket.hooks.credentials.acting_user import acting_user
-from airflow_provider_bitbucket.hooks.metrics import BitbucketMetricsMixin
-from airflow_provider_bitbucket.hooks.sql import BitbucketSqlMixin
+from airflow_provider_bitbucket.parameters import Timestamp, required_name, timestamp
 from airflow_provider_bitbucket.parameters import name as as_name
-from airflow_provider_bitbucket.parameters import required_name, timestamp
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Connection
+
     from airflow_provider_bitbucket.client import BitbucketClient
-    from airflow_provider_bitbucket.hooks.frames import Moment
+    from airflow_provider_bitbucket.hooks.datasets import Datasets
+    from airflow_provider_bitbucket.hooks.files import Files
+    from airflow_provider_bitbucket.hooks.metrics import Metrics
+    from airflow_provider_bitbucket.hooks.tables import Tables
 
 log = logging.getLogger(__name__)
 
+#: How often a request is retried: ``full``: within the request budget, for as long as a task may wait; ``brief``: a few times,
+#: for optional information; ``none``: once, for callers that retry themselves.
+Retries = Literal["full", "brief", "none"]
 
-class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
-    """Talk to Bitbucket Cloud with the credentials of an Airflow connection.
 
-    ``get_conn()`` returns the client, with which a task can do whatever no operator covers::
+class BitbucketHook(BaseHook):
+    """Access Bitbucket Cloud with the credentials of an Airflow connection, which is read once per hook.
 
-        client = BitbucketHook().get_conn()
-        client.pull_requests.get("api", 42)
+    - ``get_conn()`` returns the client, for everything that no operator covers:
+      ``BitbucketHook().get_conn().pull_requests.get("api", 42)``
+    - ``datasets`` reads datasets: ``BitbucketHook().datasets.get_df("pull_requests", since="2026-08-01")``
+    - ``metrics`` computes metrics: ``BitbucketHook().metrics.get_df("dora", since="2026-08-01")``
+    - ``files`` and ``tables`` write datasets to Parquet and SQL
 
     :param bitbucket_conn_id: the connection, of type ``bitbucket``
-    :param workspace: workspace to work in; default: the connection's
-    :param run_as: in whose name, by the user's name in Airflow, where the connection has credentials for each user (auth types
-        ``api_token_per_user`` and ``oauth``); default: who triggered the DAG run, else the connection's default user
+    :param workspace: workspace to use; default: the connection's
+    :param run_as: acting user, by name in Airflow, where the connection has credentials for each user (auth types
+        ``api_token_per_user`` and ``oauth``); default: the user who triggered the DAG run, else the connection's default user
     :param client_options: further parameters of :class:`~airflow_provider_bitbucket.client.BitbucketClient`, such as
         ``timeout``, ``verify`` or ``proxies``; they take precedence over the connection's
     """
@@ -58,32 +67,67 @@ class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
         self._client: BitbucketClient | None = None
         self._user: str | None = None
 
-    def get_conn(self) -> BitbucketClient:
-        """Return the client, made from the connection once per hook.
+    def get_conn(self, retries: Retries = "full") -> BitbucketClient:
+        """Return the client. The connection is read on the first call; all clients of a hook share session and request budget.
 
+        :param retries: ``full``, ``brief`` (a few retries, no wait for the request budget) or ``none`` (one attempt)
         :raises BitbucketConfigurationError: names the connection and the field that is missing or wrong
         """
         if self._client is None:
             self._client = self._make_client()
-        return self._client
+        if retries == "full":
+            return self._client
+        from airflow_provider_bitbucket.client import NO_RETRIES
+        from airflow_provider_bitbucket.client.transport.retry import BRIEF
 
-    async def aget_conn(self) -> BitbucketClient:
-        """Return the client in the triggerer: nothing here blocks its event loop.
+        return self._client.with_options(retries=BRIEF if retries == "brief" else NO_RETRIES)
+
+    async def aget_conn(self, retries: Retries = "full") -> BitbucketClient:
+        """Return the client without blocking the event loop of the triggerer.
 
         The client itself is synchronous: call it in a thread, with asgiref's ``sync_to_async(..., thread_sensitive=False)``.
 
-        :raises BitbucketConfigurationError: as :meth:`get_conn`
+        :param retries: as for :meth:`get_conn`
+        :raises BitbucketConfigurationError: as for :meth:`get_conn`
         """
         from asgiref.sync import sync_to_async
 
-        # In a thread, because connections, variables and the masking of secrets are asked of the triggerer's supervisor. By
-        # asgiref, because before Airflow 3.3 nothing else finds the way back to the event loop that talks to it.
-        return await sync_to_async(self.get_conn, thread_sensitive=False)()
+        # In a thread: reading connections and variables and masking secrets are synchronous calls to the triggerer's supervisor.
+        # With asgiref: before Airflow 3.3 nothing else finds the event loop that serves these calls.
+        return await sync_to_async(self.get_conn, thread_sensitive=False)(retries)
+
+    @cached_property
+    def datasets(self) -> Datasets:
+        """Reads datasets as DataFrames or records."""
+        from airflow_provider_bitbucket.hooks.datasets import Datasets
+
+        return Datasets(self.get_conn, self)
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """Computes metrics as DataFrames."""
+        from airflow_provider_bitbucket.hooks.metrics import Metrics
+
+        return Metrics(self.datasets)
+
+    @cached_property
+    def files(self) -> Files:
+        """Writes datasets, frames and texts to files."""
+        from airflow_provider_bitbucket.hooks.files import Files
+
+        return Files(self)
+
+    @cached_property
+    def tables(self) -> Tables:
+        """Writes datasets to tables of SQL databases."""
+        from airflow_provider_bitbucket.hooks.tables import Tables
+
+        return Tables(self)
 
     def acting_user(self) -> str | None:
-        """Return in whose name requests are made; None where the connection has one credential for all.
+        """Return the acting user, None where the connection has one credential for all.
 
-        :raises BitbucketConfigurationError: as :meth:`get_conn`
+        :raises BitbucketConfigurationError: as for :meth:`get_conn`
         """
         self.get_conn()
         return self._user
@@ -91,7 +135,7 @@ class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
     def full_name(self, repository: str) -> str:
         """Return ``workspace/repository`` for a repository of this hook's workspace, or one that names its own.
 
-        :raises BitbucketConfigurationError: there is no workspace anywhere
+        :raises BitbucketConfigurationError: neither names a workspace
         """
         repository = required_name("repository", repository)
         client = self.get_conn()
@@ -102,11 +146,13 @@ class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
             )
         return client.full_name(repository)
 
-    def list_repositories(self, project: str | None = None, name: str | None = None, updated_since: Moment = None) -> list[str]:
-        """Return the slugs of the workspace's repositories that fit all that is asked for; one request for every 100 that do.
+    def list_repositories(
+        self, project: str | None = None, name: str | None = None, updated_since: Timestamp = None
+    ) -> list[str]:
+        """Return the slugs of the workspace's repositories that match all parameters; one request for every 100.
 
-        :param project: key of the project that they are in
-        :param name: text that their names contain, in capitals or not
+        :param project: key of their project
+        :param name: text that their names contain, ignoring case
         :param updated_since: only repositories updated since this time, ISO 8601 text or datetime
         :raises ValueError: ``updated_since`` is not a timestamp
         :raises BitbucketError: they cannot be listed
@@ -117,44 +163,43 @@ class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
         since = timestamp("updated_since", updated_since)
         found = slugs(self.get_conn().repositories.find(**filters, updated_since=since, fields="values.slug"))
         if not found and any(filters.values()):
-            asked = {**filters, "updated since": since}
-            log.warning("No repository matches %s.", ", ".join(f"{key} {value!r}" for key, value in asked.items() if value))
+            shown = {**filters, "updated since": since}
+            log.warning("No repository matches %s.", ", ".join(f"{key} {value!r}" for key, value in shown.items() if value))
         return found
+
+    @cached_property
+    def _connection(self) -> Connection:
+        return self.get_connection(self.bitbucket_conn_id)
 
     def _make_client(self) -> BitbucketClient:
         from airflow_provider_bitbucket.client import BitbucketClient
         from airflow_provider_bitbucket.hooks.credentials.connection import read_connection
 
         settings = read_connection(
-            self.get_connection(self.bitbucket_conn_id),
-            run_as=self.run_as,
-            get_connection=self.get_connection,
-            on_secret=mask_secret,
+            self._connection, run_as=self.run_as, get_connection=self.get_connection, on_secret=mask_secret
         )
         self._user = settings.user
         options = {**settings.client_options, **self.client_options}
         client = BitbucketClient(settings.auth, self.workspace or settings.workspace, settings.base_url, **options)
-        client.budget.name = self.bitbucket_conn_id  # what the log calls it when it waits
+        client.budget.name = self.bitbucket_conn_id  # for log lines about waits
         return client
 
     def test_connection(self) -> tuple[bool, str]:
-        """Say who the credentials belong to, which workspace they reach and what they may not do.
+        """Return whether the connection works, and a description of the account, the workspace and the missing scopes.
 
-        :return: whether the connection works, and what was found out, as sentences; nothing is raised
+        Costs two or three requests, each tried once. Nothing is raised.
         """
-        from airflow_provider_bitbucket.client import NO_RETRIES
         from airflow_provider_bitbucket.hooks.check import check_connection, check_shared_part
 
-        impatient = type(self)(self.bitbucket_conn_id, self.workspace, self.run_as, timeout=(5.0, 15.0), retries=NO_RETRIES)
         try:
-            return check_connection(impatient.get_conn())
+            return check_connection(self.get_conn("none").with_options(timeout=(5.0, 15.0)))
         except BitbucketUserError as error:
-            return check_shared_part(self.get_connection(self.bitbucket_conn_id), str(error))
+            return check_shared_part(self._connection, str(error))
         except AirflowException as error:
             return False, str(error)
 
     def renew_logins(self) -> list[dict[str, Any]]:
-        """Renew every OAuth login of the connection, so that none lapses; they do after three months without use.
+        """Renew every OAuth login of the connection; a login expires after three months without use.
 
         :return: ``user``, ``account`` and ``problem`` (None: renewed), one for each login
         :raises BitbucketConfigurationError: the connection is not of auth type ``oauth``
@@ -162,12 +207,12 @@ class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
         from airflow_provider_bitbucket.hooks.credentials.connection import read_consumer
         from airflow_provider_bitbucket.hooks.credentials.logins import Logins
 
-        consumer = read_consumer(self.get_connection(self.bitbucket_conn_id), on_secret=mask_secret)
+        consumer = read_consumer(self._connection, on_secret=mask_secret)
         return Logins(self.bitbucket_conn_id).renew_all(consumer)
 
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """The connection's own form fields, for Airflow 3.1; newer ones read them from the provider info."""
+        """Return the connection's form fields for Airflow 3.1; newer versions read them from the provider info."""
         from flask_appbuilder.fieldwidgets import BS3TextFieldWidget  # type: ignore[import-not-found]  # Airflow 3.1 only, maybe a stand-in
         from flask_babel import lazy_gettext  # type: ignore[import-not-found]  # Airflow 3.1 only, maybe a stand-in
         from wtforms import StringField  # type: ignore[import-untyped]  # wtforms has no types
@@ -186,5 +231,5 @@ class BitbucketHook(BitbucketMetricsMixin, BitbucketSqlMixin, BaseHook):
 
     @classmethod
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """How Airflow's standard fields are shown, for Airflow 3.1; newer ones read it from the provider info."""
+        """Return how to show the standard fields for Airflow 3.1; newer versions read it from the provider info."""
         return {name.replace("-", "_"): value for name, value in CONNECTION_TYPE["ui-field-behaviour"].items()}

@@ -1,88 +1,100 @@
-"""Metrics as DataFrames, for :class:`~airflow_provider_bitbucket.hooks.bitbucket.BitbucketHook`."""
+"""Metrics as DataFrames: ``hook.metrics``, see :class:`Metrics`."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from airflow_provider_bitbucket.hooks.frames import BitbucketFramesMixin
+from airflow_provider_bitbucket.parameters import Timestamp
+from airflow_provider_bitbucket.parameters.choices import MetricName, OnRepositoryError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from airflow_provider_bitbucket.hooks.frames import Moment
+    from airflow_provider_bitbucket.hooks.datasets import Datasets
     from airflow_provider_bitbucket.metrics.catalog import Question
     from airflow_provider_bitbucket.metrics.incidents import Incidents
 
+__all__ = ["MetricName", "MetricOptions", "Metrics"]
 
-class BitbucketMetricsMixin(BitbucketFramesMixin):
-    """``get_metric_df``: read what a metric is made of, and compute it."""
 
-    def get_metric_df(
-        self,
-        metric: str,
-        repositories: Sequence[str] | str | None = None,
-        since: Moment = None,
-        until: Moment = None,
-        group_by: Sequence[str] | str | None = None,
-        bots: Collection[str] | str = (),
-        incidents: Incidents | str | None = None,
-        *,
-        on_repository_error: str = "fail",
-        **options: bool,
-    ) -> pd.DataFrame:
-        """Return a metric by name; docs/metrics.md says what each is, reads and costs.
+class MetricOptions(TypedDict, total=False):
+    """Keyword parameters with which a metric is read and computed; each may be left out.
 
-        :param metric: one of :data:`~airflow_provider_bitbucket.metrics.catalog.METRICS`
-        :param repositories: slugs, or one; None: all repositories of the workspace
-        :param since: inclusive start of the period, ISO 8601 text or datetime; None: from the beginning
-        :param until: exclusive end of the interval; None: until now
-        :param group_by: columns to group by, ``week`` and ``month`` among them (docs/metrics.md); None: those of the metric
-        :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person
-        :param incidents: of ``dora``: what failed, in place of the proxy: records or a frame with ``repository``, ``created_on``
-            and ``resolved_on`` (null while open), or the path of a Parquet, CSV or JSON file of them
-        :param on_repository_error: ``fail``: a repository that cannot be read is an error; ``skip``: it is left out of the
-            metric, unless none can be read or the credentials are refused
-        :param options: ``with_commits``, ``with_diffstat`` and ``with_deployments`` of ``cycle_time``, ``with_diffstat`` of
-            ``throughput``, ``with_steps`` of ``pipeline_health``: read more, know more
-        :raises ValueError: unknown metric, option or column, malformed timestamp or incidents; raised before any request
-        :return: the frame. ``attrs["skipped"]`` has ``repository``, ``dataset`` and ``error`` of what was left out,
+    :param repositories: slugs, or one; None: all repositories of the workspace
+    :param since: inclusive start of the period, ISO 8601 text or datetime (UTC unless it has a time zone); None: from the
+        beginning
+    :param until: exclusive end of the period; None: until now
+    :param on_repository_error: ``fail``: a repository that cannot be read is an error; ``skip``: it is left out of the metric,
+        unless none can be read or the credentials are refused
+    :param bots: nicknames, display names, account ids or uuids of bots that use an ordinary user account
+    :param group_by: columns to group by, ``week`` and ``month`` among them (docs/metrics.md); None: the metric's default
+    :param incidents: of ``dora``: your incidents, which replace the proxy: records or a frame with ``repository``, ``created_on``
+        and ``resolved_on`` (null while open), or the path of a Parquet, CSV or JSON file of them
+    :param with_commits: of ``cycle_time`` and ``pull_request_times``: read the commits too (coding time)
+    :param with_diffstat: of ``cycle_time``, ``pull_request_times`` and ``throughput``: read the diffstats too (size)
+    :param with_deployments: of ``cycle_time`` and ``pull_request_times``: read deployments and commits too (time to production)
+    :param with_steps: of ``pipeline_health``: read the steps too (queue time)
+    """
+
+    repositories: Sequence[str] | str | None
+    since: Timestamp
+    until: Timestamp
+    on_repository_error: OnRepositoryError
+    bots: Collection[str] | str
+    group_by: Sequence[str] | str | None
+    incidents: Incidents | str | None
+    with_commits: bool
+    with_diffstat: bool
+    with_deployments: bool
+    with_steps: bool
+
+
+class Metrics:
+    """Read the datasets that metrics are computed from, and compute them; docs/metrics.md has definitions and costs.
+
+    :param datasets: reads the datasets
+    """
+
+    def __init__(self, datasets: Datasets) -> None:
+        self._datasets = datasets
+
+    def get_df(self, metric: MetricName, **options: Unpack[MetricOptions]) -> pd.DataFrame:
+        """Return a metric as a DataFrame.
+
+        ::
+
+            BitbucketHook().metrics.get_df("dora", since="2026-08-01", group_by=["repository", "month"])
+
+        :param metric: its name
+        :param options: see :class:`MetricOptions`
+        :return: ``attrs["skipped"]`` has ``repository``, ``dataset`` and ``error`` of the repositories left out,
             ``attrs["incomplete"]`` the records of which something could not be read (docs/extraction.md), 100 at most
+        :raises ValueError: unknown metric, option or column, malformed timestamp or incidents; no request was made
         :raises BitbucketError: a repository cannot be read
         """
         from airflow_provider_bitbucket.hooks.metric_reading import read_metric
 
-        return read_metric(
-            self,
-            metric,
-            repositories,
-            since,
-            until,
-            group_by,
-            bots,
-            incidents,
-            on_repository_error=on_repository_error,
-            options=options,
-        )
+        return read_metric(self._datasets, metric, options)
 
-    def get_metric_dfs(
+    def get_dfs(
         self,
-        asked: Mapping[str, tuple[str, Question]],
+        questions: Mapping[str, tuple[str, Question]],
         repositories: Sequence[str] | str | None = None,
         *,
-        on_repository_error: str = "fail",
+        on_repository_error: OnRepositoryError = "fail",
     ) -> dict[str, pd.DataFrame]:
-        """Return several metrics; a dataset that several are made of is read once, for the longest period of theirs.
+        """Return several metrics; a dataset that several are computed from is read once, for the longest of their periods.
 
-        Each is what it would be alone. What is read for questions with different ``bots`` is read for each of them.
+        Each equals what :meth:`get_df` returns. Datasets are read separately for questions with different ``bots``.
 
-        :param asked: a name of your choice -> the metric's name and what is asked of it, incidents as a frame
+        :param questions: a name of your choice -> the metric's name and its question, with incidents as a frame
         :param repositories: slugs, or one; None: all repositories of the workspace
-        :param on_repository_error: as for :meth:`get_metric_df`; what was left out is in the ``attrs`` of each frame
-        :return: the metrics by your names
-        :raises ValueError: no such metric or column; no request has been made then
+        :param on_repository_error: as in :class:`MetricOptions`
+        :return: the metrics by your names, with ``attrs`` as for :meth:`get_df`
+        :raises ValueError: unknown metric or column; no request was made
         :raises BitbucketError: a repository cannot be read
         """
         from airflow_provider_bitbucket.hooks.metric_reading import read_metrics
 
-        return read_metrics(self, asked, repositories, on_repository_error=on_repository_error)
+        return read_metrics(self._datasets, questions, repositories, on_repository_error=on_repository_error)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_bitbucket.metrics import deployments, pipelines, pull_requests, repositories, reviews, test_reports
 from airflow_provider_bitbucket.metrics.changes import changes
 from airflow_provider_bitbucket.metrics.groups import between
+from airflow_provider_bitbucket.parameters.choices import DatasetName, MetricName
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +63,7 @@ class Read:
     :param passes: options of the metric that are passed on to the dataset
     """
 
-    dataset: str
+    dataset: DatasetName
     before: timedelta = timedelta(0)
     ends: bool = False
     dated: str | None = None
@@ -205,7 +206,7 @@ _COMMITS = Read("commits", before=COMMITS_BEFORE, dated="date")
 _COMMITS_OF_THE_PERIOD = Read("commits", ends=True, dated="date", passes=("bots",))
 
 #: The metrics by name; docs/metrics.md defines them.
-METRICS: dict[str, Metric] = {
+METRICS: dict[MetricName, Metric] = {
     "cycle_time": Metric(_LIVES, _cycle_time, _WEEKLY),
     "pull_request_times": Metric(_LIVES, _pull_request_times),
     "throughput": Metric((_PULL_REQUESTS,), _throughput, _WEEKLY),

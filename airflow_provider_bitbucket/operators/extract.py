@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_bitbucket.datasets import ONLY_WHOLE, TooManyRowsError
 from airflow_provider_bitbucket.hooks.assets import tell_outlets
-from airflow_provider_bitbucket.hooks.frames import DATASETS, ONLY_WHOLE, TooManyRowsError
 from airflow_provider_bitbucket.operators.frames import BitbucketFrameOperator
 from airflow_provider_bitbucket.operators.watermarks import Watermarks
-from airflow_provider_bitbucket.parameters import flag, normalize, number, timestamp
+from airflow_provider_bitbucket.parameters import flag, normalize, number, one_of, timestamp
+from airflow_provider_bitbucket.parameters.choices import DatasetName
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -81,7 +82,7 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
     def __init__(
         self,
         *,
-        dataset: str = "pull_requests",
+        dataset: DatasetName = "pull_requests",
         since: Any = DATA_INTERVAL,
         until: Any = DATA_INTERVAL,
         incremental: bool = False,
@@ -93,8 +94,6 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(since=since, until=until, **kwargs)
-        if dataset not in DATASETS:
-            raise ValueError(f"There is no dataset {dataset!r}; expected one of {', '.join(DATASETS)}")
         if incremental and not (self._writes and self.outlets):
             path = "" if self._writes else "output_path, because it goes on only from what is safely written, and "
             raise ValueError(f"incremental needs {path}outlets=[Asset(...)], whose first asset keeps how far it came")
@@ -110,7 +109,7 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
             )
         if partitioned and not self.output_path:
             raise ValueError("partitioned is about output_path, which is not given")
-        self.dataset = dataset
+        self.dataset: DatasetName = one_of("dataset", dataset, DatasetName)
         self.incremental = flag("incremental", incremental)
         self.partitioned = flag("partitioned", partitioned)
         self.max_xcom_rows = number("max_xcom_rows", max_xcom_rows, minimum=0)
@@ -130,7 +129,7 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
         watermarks = self._watermarks(context)
         path = self._checked_path(watermarks)
         reading = self._reading(context, watermarks)
-        written = self.hook.save(reading, path, partitioned=self.partitioned)
+        written = self.hook.files.write_dataset(reading, path, partitioned=self.partitioned)
         self.log.info("Wrote %s rows of %s to %s.", f"{written['rows']:,}", self.dataset, path)
         self._published(context, reading, watermarks, written["rows"])
         return written
@@ -181,7 +180,7 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
     def _reading(self, context: Context, watermarks: Watermarks | None) -> Extraction:
         since, until = self._bounds(context, watermarks)
         options = {**self._options(), "on_repository_error": self.on_repository_error}
-        reading = self.hook.read(self.dataset, self.repositories, since, until, **options)
+        reading = self.hook.datasets.read(self.dataset, repositories=self.repositories, since=since, until=until, **options)
         if watermarks:
             reading.go_on_from(watermarks.before(reading.since))
         return reading

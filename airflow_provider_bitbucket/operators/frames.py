@@ -11,7 +11,8 @@ from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperat
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.hooks.credentials.acting_user import CONNECTION_KINDS
 from airflow_provider_bitbucket.hooks.rendering import LiteralMappingMixin
-from airflow_provider_bitbucket.parameters import Kind, Templated, is_blank, location, names, timestamp
+from airflow_provider_bitbucket.parameters import Kind, Templated, is_blank, location, names, one_of, timestamp
+from airflow_provider_bitbucket.parameters.choices import DatasetName, OnRepositoryError
 
 
 class BitbucketFrameOperator(LiteralMappingMixin, BaseOperator):
@@ -56,7 +57,7 @@ class BitbucketFrameOperator(LiteralMappingMixin, BaseOperator):
         until: Any = None,
         bots: Collection[str] | str = (),
         output_path: str | None = None,
-        on_repository_error: str = "fail",
+        on_repository_error: OnRepositoryError = "fail",
         bitbucket_conn_id: str = BitbucketHook.default_conn_name,
         workspace: str | None = None,
         run_as: str | None = None,
@@ -65,14 +66,12 @@ class BitbucketFrameOperator(LiteralMappingMixin, BaseOperator):
         super().__init__(**kwargs)
         if output_path is not None and is_blank(output_path):
             raise ValueError(f"output_path is {output_path!r}; expected text that is not empty; None returns the DataFrame")
-        if on_repository_error not in ("fail", "skip"):
-            raise ValueError(f"on_repository_error is {on_repository_error!r}; expected 'fail' or 'skip'")
         self.repositories = repositories
         self.since = since
         self.until = until
         self.bots = bots
         self.output_path = output_path
-        self.on_repository_error = on_repository_error
+        self.on_repository_error: OnRepositoryError = one_of("on_repository_error", on_repository_error, OnRepositoryError)
         self.bitbucket_conn_id = bitbucket_conn_id
         self.workspace = workspace
         self.run_as = run_as
@@ -85,11 +84,11 @@ class BitbucketFrameOperator(LiteralMappingMixin, BaseOperator):
     def check_output(self, **options: Any) -> str:
         """Check before the first request that ``output_path`` may be written, and return it.
 
-        :param options: those of the hook's ``check_output``
+        :param options: those of ``hook.files.check``
         :raises ValueError: it may not
         """
         path = "" if self.output_path is None else str(self.output_path)
-        self.hook.check_output(path, **options)
+        self.hook.files.check(path, **options)
         return path
 
     @property
@@ -100,7 +99,7 @@ class BitbucketFrameOperator(LiteralMappingMixin, BaseOperator):
         """
         return self.do_xcom_push and XCom.serialize_value.__module__ == "airflow.sdk.bases.xcom"
 
-    def refuse_what_xcom_can_not_carry(self, dataset: str) -> None:
+    def refuse_what_xcom_can_not_carry(self, dataset: DatasetName) -> None:
         """Find out before a request is spent whether this Airflow can pass the DataFrame on, by passing it without rows.
 
         :param dataset: whose dtypes the DataFrame has
@@ -108,7 +107,7 @@ class BitbucketFrameOperator(LiteralMappingMixin, BaseOperator):
         """
         if not self.goes_into_the_database:
             return
-        empty = self.hook.empty_df(dataset)
+        empty = self.hook.datasets.empty_df(dataset)
         try:
             XCom.serialize_value(empty)
         except Exception as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_bitbucket.hooks.metric_reading import check_metric
 from airflow_provider_bitbucket.operators.frames import BitbucketFrameOperator
 from airflow_provider_bitbucket.parameters import Templated, flag, names, normalize, records
+from airflow_provider_bitbucket.parameters.choices import MetricName
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,7 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
     def __init__(
         self,
         *,
-        metric: str,
+        metric: MetricName,
         group_by: Sequence[str] | str | None = None,
         with_commits: bool = False,
         with_diffstat: bool = False,
@@ -91,14 +92,14 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
             self.check_output()
         else:
             self.refuse_what_xcom_can_not_carry("pull_requests")  # metrics have no dtypes that it has not
-        frame = self.hook.get_metric_df(
+        frame = self.hook.metrics.get_df(
             self.metric,
-            self.repositories,
-            self.since,
-            self.until,
-            self.group_by,
-            self.bots,
-            self.incidents,
+            repositories=self.repositories,
+            since=self.since,
+            until=self.until,
+            group_by=self.group_by,
+            bots=self.bots,
+            incidents=self.incidents,
             on_repository_error=self.on_repository_error,
             **self._options(),
         )
@@ -109,7 +110,7 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
                     instance.xcom_push(key=key, value=value)
             self.log.info("Computed %s rows of %s.", f"{len(frame):,}", self.metric)
             return frame
-        self.hook.write_frame(frame, str(self.output_path))
+        self.hook.files.write_frame(frame, str(self.output_path))
         self.log.info("Wrote %s rows of %s to %s.", f"{len(frame):,}", self.metric, self.output_path)
         return {
             "path": self.output_path,
@@ -119,7 +120,7 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
             **missing,
         }
 
-    def _options(self) -> dict[str, bool]:
+    def _options(self) -> dict[str, Any]:
         return {
             "with_commits": self.with_commits,
             "with_diffstat": self.with_diffstat,

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_bitbucket.hooks.frames import interval
 from airflow_provider_bitbucket.operators.frames import BitbucketFrameOperator
-from airflow_provider_bitbucket.parameters import name, normalize, required_location, required_number
+from airflow_provider_bitbucket.parameters import interval, name, normalize, required_location, required_number
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -71,10 +70,10 @@ class BitbucketReportOperator(BitbucketFrameOperator):
         path = self.check_output(output_format="HTML")
         period = self._period(context)
         bots = tuple(self.bots or ())
-        names = self.hook.repository_names(self.repositories)
-        frames = self.hook.get_metric_dfs(report.asked(period, bots), names, on_repository_error=self.on_repository_error)
+        names = self.hook.datasets.repository_names(self.repositories)
+        frames = self.hook.metrics.get_dfs(report.asked(period, bots), names, on_repository_error=self.on_repository_error)
         written = report.write(frames, period, names, self.hook.get_conn().web_url, self.title)
-        self.hook.write_text(report.page(written), path)
+        self.hook.files.write_text(report.page(written), path)
         if self.do_xcom_push and "ti" in context:
             context["ti"].xcom_push(key=EMAIL_XCOM, value=report.email(written, path))
         self.log.info("Wrote the report of %s to %s.", period.words, self.output_path)

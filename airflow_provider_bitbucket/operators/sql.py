@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.hooks.sql import check_mode
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
-from airflow_provider_bitbucket.parameters import Templated, normalize, required_name
+from airflow_provider_bitbucket.parameters import Templated, normalize, one_of, required_name
+from airflow_provider_bitbucket.parameters.choices import WriteMode
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -53,25 +53,24 @@ class BitbucketToSqlOperator(BitbucketExtractOperator):
         "table": required_name,
     }
 
-    def __init__(self, *, sql_conn_id: str, table: str, mode: str = "upsert", **kwargs: Any) -> None:
+    def __init__(self, *, sql_conn_id: str, table: str, mode: WriteMode = "upsert", **kwargs: Any) -> None:
         if "output_path" in kwargs:
             raise ValueError("output_path belongs to BitbucketExtractOperator; this one writes to a table")
         if mode == "replace":  # what is there now, and not what happened in the data interval
             kwargs = {"since": None, "until": None, **kwargs}
         super().__init__(**kwargs)
-        check_mode(mode)
         if mode == "replace" and self.incremental:
             raise ValueError("incremental reads only what changed, and mode 'replace' keeps nothing but what is read")
         self.sql_conn_id = sql_conn_id
         self.table = table
-        self.mode = mode
+        self.mode: WriteMode = one_of("mode", mode, WriteMode)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read and write."""
         normalize(self, self.parameter_kinds)
         watermarks = self._watermarks(context)
         reading = self._reading(context, watermarks)
-        written = self.hook.save_sql(reading, self.table, self.sql_conn_id, self.mode)
+        written = self.hook.tables.write_dataset(reading, self.table, self.sql_conn_id, self.mode)
         self.log.info("Wrote %s rows of %s to table %s.", f"{written['rows']:,}", self.dataset, self.table)
         self._published(context, reading, watermarks, written["rows"])
         return written
@@ -87,6 +86,6 @@ class BitbucketToSqlOperator(BitbucketExtractOperator):
 
     def _watermarks(self, context: Context) -> Watermarks | None:
         watermarks = super()._watermarks(context)
-        if watermarks and not self.hook.has_sql_table(self.table, self.sql_conn_id):
+        if watermarks and not self.hook.tables.exists(self.table, self.sql_conn_id):
             watermarks.start_anew()
         return watermarks

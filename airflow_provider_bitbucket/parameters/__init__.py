@@ -21,13 +21,15 @@ from airflow_provider_bitbucket.parameters.texts import (
     text,
     variables,
 )
-from airflow_provider_bitbucket.parameters.times import timestamp
+from airflow_provider_bitbucket.parameters.times import Timestamp, interval, timestamp
 
 __all__ = [
     "Kind",
     "Templated",
+    "Timestamp",
     "check_serializable",
     "flag",
+    "interval",
     "is_blank",
     "is_template",
     "literal",

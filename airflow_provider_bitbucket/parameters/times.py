@@ -8,6 +8,9 @@ from typing import Any
 
 from airflow_provider_bitbucket.parameters.literals import is_blank, refused
 
+#: A point in time as people write it; None: not given.
+Timestamp = datetime | str | None
+
 _EXAMPLE = "an ISO 8601 timestamp such as '2026-11-02T00:00:00+00:00'"
 _BASIC_DATE = len("20261102")
 
@@ -29,6 +32,19 @@ def timestamp(parameter: str, value: Any) -> datetime | None:
     except (ValueError, OverflowError, TypeError):  # TypeError: datetime methods of NaT
         raise refused(parameter, value, _EXAMPLE) from None
     return found
+
+
+def interval(since: Any, until: Any) -> tuple[datetime | None, datetime | None]:
+    """Return the interval ``[since, until)`` between two parameters, each as :func:`timestamp` reads it.
+
+    :param since: inclusive start; blank: from the beginning
+    :param until: exclusive end; blank: until now
+    :raises ValueError: one is not a timestamp, or ``until`` is before ``since``
+    """
+    begin, end = timestamp("since", since), timestamp("until", until)
+    if begin and end and end < begin:
+        raise ValueError(f"until ({until}) is before since ({since})")
+    return begin, end
 
 
 def _read(value: Any) -> datetime:

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from airflow_provider_bitbucket.client import BitbucketNotFoundError
-from airflow_provider_bitbucket.datasets.intervals import interval
 from airflow_provider_bitbucket.extraction.dataset import Dataset
+from airflow_provider_bitbucket.parameters import interval
 from airflow_provider_bitbucket.sinks.parquet import write_parquet
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pytest_plugin import NOW
@@ -157,7 +157,7 @@ def test_what_is_no_moment_is_refused_with_its_name(value: Any):
 
 
 def test_an_interval_the_wrong_way_round_is_refused():
-    with pytest.raises(ValueError, match=r"until .* lies before since"):
+    with pytest.raises(ValueError, match=r"until .* is before since"):
         interval("2026-11-02", "2026-11-01")
 
 

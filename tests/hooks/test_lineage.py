@@ -92,7 +92,7 @@ def test_a_metric_tells_all_that_it_is_made_of(bitbucket: BitbucketEmulator, run
 
 
 def test_a_task_that_calls_the_hook_tells_it_too(bitbucket: BitbucketEmulator, told: Any):
-    BitbucketHook().get_members_df()
+    BitbucketHook().datasets.get_df("members")
     assert {uri.rpartition("/")[2] for uri in told()[0]} == {"members"}
 
 

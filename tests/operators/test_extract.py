@@ -50,7 +50,7 @@ def test_the_next_task_gets_the_data_frame_with_its_dtypes(bitbucket: BitbucketE
 
         take(BitbucketExtractOperator(task_id="extract", with_activity=True).output)
     assert str(run_dag(dag).state) == "success"
-    pd.testing.assert_frame_equal(got[0], BitbucketHook().get_pull_requests_df(with_activity=True))
+    pd.testing.assert_frame_equal(got[0], BitbucketHook().datasets.get_df("pull_requests", with_activity=True))
     assert sorted(got[0]["first_review_on"]) == [after(2), after(50)]
 
 

@@ -58,7 +58,7 @@ def test_the_next_task_gets_the_metric_with_its_dtypes(demo: BitbucketEmulator, 
 
         take(BitbucketMetricsOperator(task_id="metric", metric="cycle_time", repositories="api", **WEEKS).output)
     assert str(run_dag(dag).state) == "success"
-    pd.testing.assert_frame_equal(got[0], BitbucketHook().get_metric_df("cycle_time", "api", **WEEKS))
+    pd.testing.assert_frame_equal(got[0], BitbucketHook().metrics.get_df("cycle_time", repositories="api", **WEEKS))
     assert got[0]["merged"].sum() > 10
 
 
@@ -102,7 +102,7 @@ def test_every_metric_has_rows_in_the_dtypes_of_none(demo: BitbucketEmulator, me
     assert len(frame), "the demo has something of everything"
     asked = Question(METRICS[metric].by or (), until=NOW)
     empty = METRICS[metric].compute(
-        {read.dataset: BitbucketHook().empty_df(read.dataset) for read in METRICS[metric].reads}, asked
+        {read.dataset: BitbucketHook().datasets.empty_df(read.dataset) for read in METRICS[metric].reads}, asked
     )
     assert list(frame.columns) == list(empty.columns)
     known = {name: dtype for name, dtype in empty.dtypes.items() if dtype != "category"}
@@ -113,7 +113,8 @@ def test_every_metric_has_rows_in_the_dtypes_of_none(demo: BitbucketEmulator, me
 
 def test_cycle_time_is_that_of_the_functions(demo: BitbucketEmulator):
     frame = execute("cycle_time", repositories="api", group_by="repository", bots="Robin Reviewer")
-    times = pull_request_times(BitbucketHook().get_pull_requests_df("api", with_activity=True, bots="Robin Reviewer"))
+    rows = BitbucketHook().datasets.get_df("pull_requests", repositories="api", with_activity=True, bots="Robin Reviewer")
+    times = pull_request_times(rows)
     pd.testing.assert_frame_equal(frame, summarize(times[~times["author_is_bot"]], by=["repository"]))
 
 
@@ -270,10 +271,10 @@ def test_incidents_that_did_not_come_are_no_reason_to_show_a_proxy(bitbucket: Bi
 def test_several_metrics_at_once_take_incidents_too(bitbucket: BitbucketEmulator):
     deploy(bitbucket, 3600)
     incidents = pd.DataFrame([outage(0.5, 0.9, "acme/api")])
-    frames = BitbucketHook().get_metric_dfs({"real": ("dora", Question(incidents=incidents)), "proxy": ("dora", Question())})
+    frames = BitbucketHook().metrics.get_dfs({"real": ("dora", Question(incidents=incidents)), "proxy": ("dora", Question())})
     assert {name: frame["failures"].tolist() for name, frame in frames.items()} == {"real": [1], "proxy": [0]}
     with pytest.raises(ValueError, match="'throughput' has no incidents"):
-        BitbucketHook().get_metric_dfs({"one": ("throughput", Question(incidents=incidents))})
+        BitbucketHook().metrics.get_dfs({"one": ("throughput", Question(incidents=incidents))})
 
 
 @pytest.mark.parametrize("metric", METRICS)

@@ -42,9 +42,9 @@ def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None
 def test_a_metric_leaves_out_a_repository_of_which_one_dataset_cannot_be_read(demo: BitbucketEmulator, tmp_path: Path):
     hook, asked = BitbucketHook(), {"since": SINCE, "until": NOW, "group_by": "repository"}
     with pytest.raises(BitbucketError, match="400"):
-        hook.get_metric_df("dora", ["api", "web"], **asked)
-    frame = hook.get_metric_df("dora", ["api", "web"], **asked, on_repository_error="skip")
-    pd.testing.assert_frame_equal(frame, hook.get_metric_df("dora", ["api"], **asked))
+        hook.metrics.get_df("dora", repositories=["api", "web"], **asked)
+    frame = hook.metrics.get_df("dora", repositories=["api", "web"], **asked, on_repository_error="skip")
+    pd.testing.assert_frame_equal(frame, hook.metrics.get_df("dora", repositories=["api"], **asked))
     (skipped,) = frame.attrs["skipped"]
     assert (skipped["repository"], skipped["dataset"], "400" in skipped["error"]) == ("acme/web", "deployments", True)
     done: Any = BitbucketMetricsOperator(
@@ -61,7 +61,7 @@ def test_a_metric_leaves_out_a_repository_of_which_one_dataset_cannot_be_read(de
 
 def test_a_metric_of_nothing_that_can_be_read_is_an_error(demo: BitbucketEmulator):
     with pytest.raises(BitbucketError, match="400"):
-        BitbucketHook().get_metric_df("dora", ["web"], since=SINCE, on_repository_error="skip")
+        BitbucketHook().metrics.get_df("dora", repositories=["web"], since=SINCE, on_repository_error="skip")
 
 
 def test_the_next_task_learns_what_is_missing(demo: BitbucketEmulator, run_task: Callable[..., Any]):
@@ -101,7 +101,7 @@ def test_incomplete_records_are_named_with_a_metric(bitbucket: BitbucketEmulator
     for _ in range(2):
         open_pull_request(bitbucket, (1, "approve", REVIEWER), (2, "merge", REVIEWER))
     bitbucket.fault("server_error", status=404, count=None, path="/1/diffstat")
-    frame = BitbucketHook().get_metric_df("cycle_time", "api", group_by="repository", with_diffstat=True)
+    frame = BitbucketHook().metrics.get_df("cycle_time", repositories="api", group_by="repository", with_diffstat=True)
     assert [(one["record"], one["missing"]) for one in frame.attrs["incomplete"]] == [("pull request 1", "diffstat")]
 
 
@@ -109,9 +109,9 @@ def test_names_that_match_nothing_are_a_warning(bitbucket: BitbucketEmulator, ca
     open_pull_request(bitbucket)
     caplog.set_level(logging.WARNING)
     incidents = [{"repository": name, "created_on": NOW, "resolved_on": None} for name in ("api", "apu")]
-    BitbucketHook().get_metric_df("dora", "api", incidents=incidents)
+    BitbucketHook().metrics.get_df("dora", repositories="api", incidents=incidents)
     assert "Incidents of repositories that were not read do not count: acme/apu" in caplog.text
-    BitbucketHook().get_metric_df("throughput", "api", bots=["renovte"])
+    BitbucketHook().metrics.get_df("throughput", repositories="api", bots=["renovte"])
     assert "pull_requests: bots that match no account that was read: renovte" in caplog.text
     assert BitbucketListRepositoriesOperator(task_id="list", project="NONE").execute({}) == []
     assert "No repository matches project 'NONE'." in caplog.text

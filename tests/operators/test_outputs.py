@@ -26,13 +26,19 @@ from tests.stories import asked, open_pull_request
 Run = Callable[..., Any]
 Write = Callable[[str], Any]
 
+
+def write_pull_requests(path: str, **options: Any) -> None:
+    hook = BitbucketHook()
+    hook.files.write_dataset(hook.datasets.read("pull_requests", repositories="api"), path, **options)
+
+
 WRITERS: dict[str, Write] = {
     "extract": lambda path: BitbucketExtractOperator(task_id="write", output_path=path).execute({}),
     "partitioned extract": lambda path: BitbucketExtractOperator(task_id="write", output_path=path, partitioned=True).execute({}),
     "metrics": lambda path: BitbucketMetricsOperator(task_id="write", metric="dora", output_path=path).execute({}),
     "report": lambda path: BitbucketReportOperator(task_id="write", output_path=path).execute({"data_interval_end": NOW}),
-    "hook": lambda path: BitbucketHook().write_parquet("pull_requests", path),
-    "partitioned hook": lambda path: BitbucketHook().write_parquet("pull_requests", path, partitioned=True),
+    "hook": lambda path: write_pull_requests(path),
+    "partitioned hook": lambda path: write_pull_requests(path, partitioned=True),
 }
 
 

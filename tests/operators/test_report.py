@@ -69,13 +69,13 @@ def test_a_run_writes_the_page_and_tells_its_headline_and_the_email(demo: Bitbuc
         "until": UNTIL.isoformat(),
     }
     period = {"since": SINCE, "until": UNTIL, "group_by": []}
-    cycle_time = BitbucketHook().get_metric_df("cycle_time", **period).iloc[0]
+    cycle_time = BitbucketHook().metrics.get_df("cycle_time", **period).iloc[0]
     headline = done.value["headline"]
     assert headline["merged"]["value"] == cycle_time["merged"] > 100
     assert headline["cycle_time"]["value"] == pytest.approx(cycle_time["total_median_seconds"])
     assert (
         headline["pipeline_success"]["value"]
-        == BitbucketHook().get_metric_df("pipeline_health", **period).iloc[0]["success_rate"]
+        == BitbucketHook().metrics.get_df("pipeline_health", **period).iloc[0]["success_rate"]
     )
     page = (tmp_path / "new" / "report.html").read_text()
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["report.html"]
@@ -95,7 +95,7 @@ def test_what_several_metrics_are_made_of_is_read_once(demo: BitbucketEmulator, 
     assert {name: times for name, times in counts.items() if "activity" not in name} == lists
     timelines = {name: times for name, times in counts.items() if "activity" in name}
     demo.reset_requests()
-    BitbucketHook().get_metric_df("cycle_time", "api", "2026-09-07")
+    BitbucketHook().metrics.get_df("cycle_time", repositories="api", since="2026-09-07")
     assert timelines == {name: times for name, times in requested(demo).items() if "activity" in name}
 
 
@@ -113,9 +113,9 @@ def test_metrics_together_are_those_alone(demo: BitbucketEmulator, seed: int):
     for place, name in enumerate([*CHEAP, "flakiness", "pipeline_health", "dora", "repository_health", "throughput"]):
         since, until = UNTIL - timedelta(days=chance.choice(DAYS)), UNTIL - timedelta(days=chance.choice([0, 0.5]))
         wanted[f"{name} {place}"] = name, Question(METRICS[name].by or (), since, until, chance.choice(people))
-    together = hook.get_metric_dfs(wanted, "api")
+    together = hook.metrics.get_dfs(wanted, "api")
     for place, (name, question) in wanted.items():
-        alone = hook.get_metric_df(name, "api", question.since, question.until, None, question.bots)
+        alone = hook.metrics.get_df(name, repositories="api", since=question.since, until=question.until, bots=question.bots)
         pd.testing.assert_frame_equal(together[place], alone)
 
 
@@ -125,11 +125,11 @@ def test_test_health_of_two_periods_is_that_of_each_alone(bitbucket: BitbucketEm
     waits = {"name": "Build", "seconds": 5 * 86400}
     run_pipelines(bitbucket, {"steps": [waits, {"name": "Test", "seconds": 60, "test_cases": [case]}]}, seconds=7 * 86400)
     periods = {name: (NOW + timedelta(days=days), NOW + timedelta(days=days + 7)) for name, days in (("one", 4), ("two", -3))}
-    together = BitbucketHook().get_metric_dfs(
+    together = BitbucketHook().metrics.get_dfs(
         {name: ("test_health", Question(("repository",), *period)) for name, period in periods.items()}
     )
-    for name, period in periods.items():
-        alone = BitbucketHook().get_metric_df("test_health", None, *period, group_by="repository")
+    for name, (since, until) in periods.items():
+        alone = BitbucketHook().metrics.get_df("test_health", since=since, until=until, group_by="repository")
         pd.testing.assert_frame_equal(together[name], alone)
 
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from airflow.providers.common.compat.sdk import Asset
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
-from airflow_provider_bitbucket.hooks.sql import sql_engine
+from airflow_provider_bitbucket.hooks.tables import sql_engine
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
 from airflow_provider_bitbucket.operators.sql import BitbucketToSqlOperator
 from airflow_provider_bitbucket.operators.watermarks import Watermarks

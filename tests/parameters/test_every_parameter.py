@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 import pandas as pd
@@ -75,28 +76,28 @@ def test_a_field_takes_a_shape_or_names_itself_and_the_value(cls: type[Any], val
 @pytest.mark.parametrize(
     ("method", "arguments"),
     [
-        ("get_df", {"dataset": "pull_requests", "repositories": 1.1}),
-        ("get_df", {"dataset": "pull_requests", "repositories": "api", "bots": [1.1]}),
-        ("get_df", {"dataset": "pull_requests", "repositories": "api", "since": pd.NaT}),
-        ("get_df", {"dataset": "pull_requests", "repositories": "api", "until": 1762041600000}),
-        ("get_df", {"dataset": "pull_requests", "repositories": "api", "with_commits": "maybe"}),
-        ("get_df", {"dataset": "pull_requests", "repositories": "api", "workers": 0}),
-        ("get_metric_df", {"metric": "throughput", "repositories": "api", "group_by": 1.1}),
-        ("get_metric_df", {"metric": "throughput", "repositories": "api", "bots": {"a": 1}}),
-        ("get_metric_df", {"metric": "dora", "repositories": "api", "incidents": ""}),
-        ("repository_names", {"repositories": ["api", None]}),
+        ("datasets.get_df", {"dataset": "pull_requests", "repositories": 1.1}),
+        ("datasets.get_df", {"dataset": "pull_requests", "repositories": "api", "bots": [1.1]}),
+        ("datasets.get_df", {"dataset": "pull_requests", "repositories": "api", "since": pd.NaT}),
+        ("datasets.get_df", {"dataset": "pull_requests", "repositories": "api", "until": 1762041600000}),
+        ("datasets.get_df", {"dataset": "pull_requests", "repositories": "api", "with_commits": "maybe"}),
+        ("datasets.get_df", {"dataset": "pull_requests", "repositories": "api", "workers": 0}),
+        ("metrics.get_df", {"metric": "throughput", "repositories": "api", "group_by": 1.1}),
+        ("metrics.get_df", {"metric": "throughput", "repositories": "api", "bots": {"a": 1}}),
+        ("metrics.get_df", {"metric": "dora", "repositories": "api", "incidents": ""}),
+        ("datasets.repository_names", {"repositories": ["api", None]}),
         ("list_repositories", {"project": 1.1}),
         ("list_repositories", {"updated_since": pd.NaT}),
         ("full_name", {"repository": 1.1}),
-        ("has_sql_table", {"table": 1.1, "sql_conn_id": "x"}),
-        ("has_sql_table", {"table": "x", "sql_conn_id": None}),
-        ("write_text", {"text": "x", "path": ""}),
+        ("tables.exists", {"table": 1.1, "sql_conn_id": "x"}),
+        ("tables.exists", {"table": "x", "sql_conn_id": None}),
+        ("files.write_text", {"text": "x", "path": ""}),
     ],
 )
 def test_a_method_of_the_hook_refuses_what_has_no_clear_meaning(method: str, arguments: dict[str, Any]) -> None:
-    wrong = list(arguments)[-1] if method != "has_sql_table" or arguments["sql_conn_id"] is None else "table"
+    wrong = list(arguments)[-1] if method != "tables.exists" or arguments["sql_conn_id"] is None else "table"
     with pytest.raises(ValueError, match=f"{wrong} .*expected"):
-        getattr(BitbucketHook("no_connection_is_needed"), method)(**arguments)
+        attrgetter(method)(BitbucketHook("no_connection_is_needed"))(**arguments)
 
 
 def test_a_flag_that_is_text_is_understood_when_the_dag_is_parsed() -> None:

@@ -1,4 +1,4 @@
-"""Datasets in SQL tables: ``hook.write_sql`` on SQLite and on a real PostgreSQL."""
+"""Datasets in SQL tables: ``hook.tables`` on SQLite and on a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from airflow_provider_bitbucket.datasets import DATASETS
 from airflow_provider_bitbucket.datasets.schema import Schema
 from airflow_provider_bitbucket.extraction.dataset import Dataset
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
-from airflow_provider_bitbucket.hooks.sql import sql_engine
+from airflow_provider_bitbucket.hooks.tables import sql_engine
 from airflow_provider_bitbucket.sinks.sql import SqlTable
 from airflow_provider_bitbucket.testing import connection_json
 from bitbucket_cloud_emulator import BitbucketEmulator
@@ -90,7 +90,8 @@ def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None
 
 
 def load(database: Database, dataset: str = "pull_requests", **parameters: Any) -> dict[str, Any]:
-    return BitbucketHook().write_sql(dataset, parameters.pop("table", database.table), "warehouse", **parameters)
+    hook, table, mode = BitbucketHook(), parameters.pop("table", database.table), parameters.pop("mode", "upsert")
+    return hook.tables.write_dataset(hook.datasets.read(dataset, **parameters), table, "warehouse", mode)
 
 
 @pytest.fixture(scope="module")
@@ -312,7 +313,7 @@ def test_replacing_the_list_of_a_workspace_removes_the_repositories_that_are_gon
 
 
 def test_replace_with_an_interval_is_refused_before_any_request(bitbucket: BitbucketEmulator, sqlite: Database):
-    with pytest.raises(ValueError, match="mode 'replace' keeps only what is read"):
+    with pytest.raises(ValueError, match="mode 'replace' keeps only the rows that are read"):
         load(sqlite, mode="replace", since=after(0))
     assert asked(bitbucket) == {}
 
@@ -397,8 +398,8 @@ def test_half_a_character_in_a_title_is_a_question_mark_and_stops_nothing(
     change(bitbucket, 1, title="Add \ud83d search 🔎")
     titles = ["Add ? search 🔎", "Add search"]
     hook = BitbucketHook()
-    assert sorted(hook.get_pull_requests_df("api")["title"]) == titles
-    hook.write_parquet("pull_requests", f"file://{tmp_path}/prs.parquet")
+    assert sorted(hook.datasets.get_df("pull_requests", repositories="api")["title"]) == titles
+    hook.files.write_dataset(hook.datasets.read("pull_requests"), f"file://{tmp_path}/prs.parquet")
     assert sorted(pd.read_parquet(tmp_path / "prs.parquet")["title"]) == titles
     load(database)
     assert sorted(row["title"] for row in database.rows()) == titles
@@ -416,22 +417,26 @@ def test_a_database_without_an_upsert_of_its_own_gets_the_same_rows(sqlite: Data
     assert sorted((row["hash"], row["message"]) for row in sqlite.rows("commits")) == [("0", "changed"), ("1", None), ("2", None)]
 
 
-def test_a_connection_of_a_type_that_nobody_knows_names_the_package(bitbucket: BitbucketEmulator, connect: Callable[..., None]):
+def write(hook: BitbucketHook, sql_conn_id: str) -> None:
+    hook.tables.write_dataset(hook.datasets.read("pull_requests"), "prs", sql_conn_id)
+
+
+def test_a_connection_of_an_unknown_type_names_the_package(bitbucket: BitbucketEmulator, connect: Callable[..., None]):
     connect('{"conn_type": "exasol", "host": "h"}', "warehouse")
     with pytest.raises(AirflowOptionalProviderFeatureException, match="type 'exasol', for which a package is missing"):
-        BitbucketHook().write_sql("pull_requests", "prs", "warehouse")
+        write(BitbucketHook(), "warehouse")
 
 
 def test_a_connection_to_no_database_is_refused(bitbucket: BitbucketEmulator):
-    with pytest.raises(ValueError, match="Connection 'bitbucket_default' is of type 'bitbucket', which is no SQL database"):
-        BitbucketHook().write_sql("pull_requests", "prs", "bitbucket_default")
+    with pytest.raises(ValueError, match="Connection 'bitbucket_default' is of type 'bitbucket', which is not a SQL database"):
+        write(BitbucketHook(), "bitbucket_default")
 
 
 WITHOUT = """
 import sys
 sys.modules["airflow.providers.common.sql.hooks.sql"] = None
 from airflow_provider_bitbucket.operators.sql import BitbucketToSqlOperator
-from airflow_provider_bitbucket.hooks.sql import sql_engine
+from airflow_provider_bitbucket.hooks.tables import sql_engine
 BitbucketToSqlOperator(task_id="load", sql_conn_id="warehouse", table="prs")
 try:
     sql_engine("warehouse")
