@@ -110,7 +110,7 @@ def test_names_that_match_nothing_are_a_warning(bitbucket: BitbucketEmulator, ca
     caplog.set_level(logging.WARNING)
     incidents = [{"repository": name, "created_on": NOW, "resolved_on": None} for name in ("api", "apu")]
     BitbucketHook().metrics.get_df("dora", repositories="api", incidents=incidents)
-    assert "Incidents of repositories that were not read do not count: acme/apu" in caplog.text
+    assert "Ignoring incidents of repositories that were not read: acme/apu" in caplog.text
     BitbucketHook().metrics.get_df("throughput", repositories="api", bots=["renovte"])
     assert "pull_requests: bots that match no account that was read: renovte" in caplog.text
     assert BitbucketListRepositoriesOperator(task_id="list", project="NONE").execute({}) == []
