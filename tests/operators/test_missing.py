@@ -120,5 +120,5 @@ def test_names_that_match_nothing_are_a_warning(bitbucket: BitbucketEmulator, ca
 @pytest.mark.parametrize("operator", [BitbucketMetricsOperator, BitbucketReportOperator])
 def test_an_unknown_policy_is_refused(operator: Any):
     given = {"metric": "dora"} if operator is BitbucketMetricsOperator else {"output_path": "report.html"}
-    with pytest.raises(ValueError, match="on_repository_error is 'ignore'; expected 'fail' or 'skip'"):
+    with pytest.raises(ValueError, match="on_repository_error is 'ignore'; expected one of fail, skip"):
         operator(task_id="any", on_repository_error="ignore", **given)
