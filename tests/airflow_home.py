@@ -1,4 +1,4 @@
-"""A real Airflow inside the test process: its own AIRFLOW_HOME and SQLite, made once, removed at the end.
+"""A real Airflow inside the test process, with a temporary AIRFLOW_HOME and SQLite database.
 
 This is a pytest plugin, because the environment has to be set before anything imports Airflow.
 """
@@ -38,12 +38,12 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True)
 class TaskRun:
-    """What came of one task.
+    """The result of running one task.
 
     :param state: ``success``, ``failed``, ``skipped``, ...
-    :param error: what it failed with
+    :param error: the exception with which it failed
     :param log: everything that was logged while the DAG ran, the trigger's part included
-    :param xcom: its XComs by key; ``return_value`` is what it returned
+    :param xcom: its XComs by key; ``return_value`` is the value that it returned
     """
 
     state: str
@@ -53,18 +53,18 @@ class TaskRun:
 
     @property
     def value(self) -> Any:
-        """What the task returned."""
+        """The value that the task returned."""
         return self.xcom.get("return_value")
 
 
 def pytest_unconfigure() -> None:
-    """Remove the home."""
+    """Remove AIRFLOW_HOME."""
     shutil.rmtree(HOME, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def airflow_home() -> Path:
-    """Airflow's home with a migrated database."""
+    """AIRFLOW_HOME with a migrated database."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.utils.db import initdb
 
@@ -75,7 +75,7 @@ def airflow_home() -> Path:
 
 @pytest.fixture
 def connect(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Define an Airflow connection by the environment: ``connect(connection_json(bitbucket_emulator))``."""
+    """Define an Airflow connection in the environment: ``connect(connection_json(bitbucket_emulator))``."""
 
     def connect(connection: str, conn_id: str = "bitbucket_default") -> None:
         monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", connection)
@@ -101,7 +101,7 @@ def sync_dag(airflow_home: Path) -> Callable[[DAG], None]:
 
 @pytest.fixture
 def run_dag(sync_dag: Callable[[DAG], None]) -> Callable[[DAG], DagRun]:
-    """Run a DAG made in a test the way ``airflow dags test`` does, triggers included, and return its run."""
+    """Run a DAG that a test has defined as ``airflow dags test`` does, including triggers, and return its run."""
 
     def run(dag: DAG) -> DagRun:
         sync_dag(dag)
@@ -112,7 +112,7 @@ def run_dag(sync_dag: Callable[[DAG], None]) -> Callable[[DAG], DagRun]:
 
 @pytest.fixture
 def run_task(run_dag: Callable[[DAG], DagRun], capsys: pytest.CaptureFixture[str]) -> Callable[..., TaskRun]:
-    """Run one task in a DAG of its own: ``run_task(BitbucketPipelineSensor, repository="api", ...)``."""
+    """Run one task in a separate DAG: ``run_task(BitbucketPipelineSensor, repository="api", ...)``."""
     from airflow.models.xcom import XComModel
     from airflow.sdk import DAG
     from airflow.utils.session import create_session

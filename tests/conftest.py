@@ -1,4 +1,4 @@
-"""Fixtures that all tests share, and which tests run in the same process."""
+"""Fixtures that all tests share, and the assignment of tests to processes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ END_TO_END = "tests/end_to_end/"
 
 @pytest.fixture(autouse=True)
 def new_budgets() -> None:
-    """Forget what was used of earlier emulators: sooner or later one listens on the port of another."""
+    """Reset the request budgets, because an emulator may listen on the port of an earlier one."""
     budget._budgets.clear()
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, and all that run a whole Airflow; those take longest and come first."""
+    """Run the tests of a file in one process, and all end-to-end tests in one, which start first because they take longest."""
     items.sort(key=lambda item: not item.nodeid.startswith(END_TO_END))
     for item in items:
         group = END_TO_END if item.nodeid.startswith(END_TO_END) else item.nodeid.partition("::")[0]
@@ -30,9 +30,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Stop a run whose groups have no effect: each process would start an Airflow of its own."""
+    """Fail if groups have no effect, because each process would then start its own Airflow."""
     if getattr(session.config.option, "loadgroup", False) and not all("@" in item.nodeid for item in session.items):
-        raise pytest.UsageError("pytest-xdist does not know the groups of the tests; is this a pytest that it does not support?")
+        raise pytest.UsageError("pytest-xdist does not apply the groups of the tests; it may not support this version of pytest.")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -1,4 +1,4 @@
-"""Check responses of the emulator and requests of the client against Bitbucket's published OpenAPI.
+"""Validation of the emulator's responses and the client's requests against Bitbucket's published OpenAPI.
 
 Without the document the tests that need it are skipped, and the summary of the run says so.
 """
@@ -21,16 +21,16 @@ from jsonschema.exceptions import ValidationError
 from tests.openapi_deviations import DEVIATIONS, PARAMETERS_IN_TEXT, STATUS_DEVIATIONS
 from tests.openapi_document import HOW_TO_PROVIDE_IT, openapi_document
 
-#: The REST introduction documents these for every collection; single operations do not repeat them.
+#: Parameters that the REST introduction documents for every collection; single operations do not repeat them.
 GENERAL_PARAMETERS = {"page", "pagelen", "ctx", "fields", "q", "sort"}
-#: Any request can meet these, whether its operation lists them or not; they all have the error envelope.
+#: Statuses that any request can receive, whether or not its operation lists them; all have the error envelope.
 GENERAL_ERRORS = {400, 401, 403, 404, 405, 409, 410, 429, 500, 502, 503, 504, 555}
 
 _formats = FormatChecker(formats=())
 
 
 @_formats.checks("date-time", raises=ValueError)
-def _is_moment(value: object) -> bool:
+def _is_timestamp(value: object) -> bool:
     return not isinstance(value, str) or datetime.fromisoformat(value).tzinfo is not None
 
 
@@ -86,7 +86,7 @@ class OpenApi:
         return [(_pattern(template), template) for template in templates]
 
     def operation(self, method: str, path: str) -> Operation | None:
-        """Return the operation behind a path as sent (with or without ``/2.0``), None when the specification has none."""
+        """Return the operation of a path (with or without ``/2.0``), None if the specification has none."""
         path = path.removeprefix("/2.0")
         for pattern, template in self._patterns:
             if pattern.fullmatch(path) and (method, template) in self.operations:
@@ -94,14 +94,14 @@ class OpenApi:
         return None
 
     def validate_response(self, method: str, path: str, status: int, body: Any) -> None:
-        """Check an answer.
+        """Validate a response.
 
-        :param body: the parsed JSON; None for an answer without JSON
-        :raises AssertionError: the operation, the status or the body is not in the specification; says all that is wrong
+        :param body: the parsed JSON; None for a response without JSON
+        :raises AssertionError: operation, status or body is not in the specification; the message lists all problems
         """
         operation = self.operation(method, path)
         assert operation, f"{method} {path} is not in the specification"
-        if status == 304:  # documented once for all, in the introduction
+        if status == 304:  # documented in the introduction for all operations
             return
         documented = operation.definition["responses"].get(str(status))
         if documented is None:
@@ -115,10 +115,10 @@ class OpenApi:
         schema = documented.get("content", {}).get("application/json", {}).get("schema")
         if schema is not None and body is not None:
             problems = [one for one in self.problems(body, schema) if not self._tolerated(f"{operation} {status}", one)]
-            assert not problems, f"{operation} answered {status} against its specification:\n  " + "\n  ".join(problems)
+            assert not problems, f"{operation} answered {status} in violation of its specification:\n  " + "\n  ".join(problems)
 
     def validate_request(self, method: str, path: str, query: str = "", body: str | None = None) -> None:
-        """Check a request.
+        """Validate a request.
 
         :param query: the query string as sent
         :param body: the body as sent
@@ -139,10 +139,10 @@ class OpenApi:
         if body and "application/json" in content:
             problems = self.problems(json.loads(body), content["application/json"]["schema"])
             problems = [one for one in problems if not self._tolerated(f"{operation} request", one)]
-            assert not problems, f"{operation}: body against its specification:\n  " + "\n  ".join(problems)
+            assert not problems, f"{operation}: body violates its specification:\n  " + "\n  ".join(problems)
 
     def problems(self, value: Any, schema: dict[str, Any]) -> list[str]:
-        """Return what is wrong with a value, one line each: JSON path with ``*`` for list items, and the complaint."""
+        """Return the problems of a value, one line each: JSON path with ``*`` for list items, and a description."""
         validator = Draft4Validator({**schema, "components": self.document["components"]}, format_checker=_formats)
         return sorted({line for error in validator.iter_errors(value) for line in _lines(error)})
 
@@ -155,7 +155,7 @@ class OpenApi:
 
 
 def _pattern(template: str) -> re.Pattern[str]:
-    """Return what paths of a template look like; some names hold slashes, and some calls end in one."""
+    """Return the regular expression of the paths of a template, whose names may contain slashes and which may end in one."""
     text = re.escape(template).replace(r"\{", "{").replace(r"\}", "}")
     text = re.sub(r"\{(path|name|spec)\}", "(.*)", text)
     return re.compile(re.sub(r"\{[a-z_]+\}", "([^/]+)", text) + "/?")

@@ -1,6 +1,6 @@
-"""Where the live API is known to differ from its published specification, each with the reason.
+"""Known differences between the live API and its published specification, each with a reason.
 
-Everything else that differs is a defect of ours. The contract test fails on an entry that nothing needs any more.
+Any other difference is a defect of the emulator. The contract test fails on an entry that no longer occurs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 class Deviation:
     """A tolerated difference.
 
-    :param problem: regular expression of the whole line that :meth:`tests.openapi.OpenApi.problems` gives
+    :param problem: regular expression of the whole line that :meth:`tests.openapi.OpenApi.problems` returns
     :param reason: how the live API is known to behave
     :param where: regular expression searched in ``METHOD template status`` (``request`` in place of status for requests)
     """
@@ -22,11 +22,11 @@ class Deviation:
     where: str = ""
 
 
-_UNMARKED = "the specification marks nothing as nullable; recorded answers have null here"
-_SERVICE = "the Pipelines service leaves 'type' out of its errors"
+_UNMARKED = "the specification marks no property as nullable; recorded responses have null here"
+_SERVICE = "the errors of the Pipelines service have no 'type'"
 
 DEVIATIONS: tuple[Deviation, ...] = (
-    # What recorded answers have beyond closed lists of properties.
+    # Properties of recorded responses that closed lists of properties do not have.
     Deviation(r"(.*/)?(summary|content|rendered/\w+): has 'type', which is not documented", "texts carry type 'rendered'"),
     Deviation(r"(.*/)?(destination|source|merge)(/|_)commit: has '(links|type)', which is not documented", "recorded 2026-10"),
     Deviation(r"(.*/)?source/branch: has 'links', which is not documented", "recorded 2026-10"),
@@ -60,7 +60,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(r"(.*/)?(message|date|tagger): null", f"{_UNMARKED}: a lightweight tag", where="/refs"),
     Deviation(r"(.*/)?refname: null", _UNMARKED, where="/statuses"),
     Deviation(r"(.*/)?(closed_by|merge_commit): null", f"{_UNMARKED}: not closed, or declined", where="/pullrequests"),
-    Deviation(r"(.*/)?(participated_on|state): null", f"{_UNMARKED}: a reviewer who did nothing yet", where="/pullrequests"),
+    Deviation(r"(.*/)?(participated_on|state): null", f"{_UNMARKED}: a reviewer without a review", where="/pullrequests"),
     Deviation(r"(.*/)?(inline/from|inline/to|resolution): null", _UNMARKED, where="/comments|/activity"),
     Deviation(r"(.*/)?resolved_(by|on): null", _UNMARKED, where="/tasks"),
     Deviation(r"(.*/)?(old|new): null", f"{_UNMARKED}: a file that was added or removed", where="/diffstat"),
@@ -80,7 +80,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
     ),
 )
 
-#: (operation, status it answers) -> (status whose documentation applies or "" for an answer without JSON, reason)
+#: (operation, undocumented status) -> (status whose documentation applies or "" for a response without JSON, reason)
 STATUS_DEVIATIONS: dict[tuple[str, int], tuple[str, str]] = {
     ("POST /repositories/{workspace}/{repo_slug}/commit/{commit}/statuses/build", 200): (
         "201",
@@ -97,7 +97,7 @@ STATUS_DEVIATIONS: dict[tuple[str, int], tuple[str, str]] = {
     ),
 }
 
-#: Routes of the live API that its specification does not have.
+#: Routes of the live API that the specification does not contain, with the reason why the emulator serves them.
 UNDOCUMENTED_ROUTES: dict[str, str] = {
     "GET /snippets": "removed with CHANGE-2770; answers 410",
     "GET /repositories/{workspace}/{repo_slug}/issues": "removed with CHANGE-3071; answers 410",
@@ -107,13 +107,13 @@ UNDOCUMENTED_ROUTES: dict[str, str] = {
 }
 
 _COMMIT_RANGE = {"include", "exclude", "path"}
-#: Parameters that an operation's text or Bitbucket's own links have, but its list of parameters has not.
+#: Parameters that the description of an operation or links of Bitbucket contain, but not its list of parameters.
 PARAMETERS_IN_TEXT: dict[str, set[str]] = {
     "GET /repositories/{workspace}/{repo_slug}/commits": _COMMIT_RANGE,
     "GET /repositories/{workspace}/{repo_slug}/commits/{revision}": _COMMIT_RANGE,
     "POST /repositories/{workspace}/{repo_slug}/commits": _COMMIT_RANGE,
     "POST /repositories/{workspace}/{repo_slug}/commits/{revision}": _COMMIT_RANGE,
-    # In the links of pull requests, and where their diffs redirect to.
+    # In links of pull requests and in the redirects of their diffs.
     "GET /repositories/{workspace}/{repo_slug}/diff/{spec}": {"from_pullrequest_id"},
     "GET /repositories/{workspace}/{repo_slug}/diffstat/{spec}": {"from_pullrequest_id"},
     "GET /repositories/{workspace}/{repo_slug}/patch/{spec}": {"from_pullrequest_id", "topic"},

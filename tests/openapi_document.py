@@ -1,4 +1,4 @@
-"""Where Bitbucket's published OpenAPI document is. It belongs to Atlassian and is not part of this project."""
+"""The location of Bitbucket's published OpenAPI document, which belongs to Atlassian and is not part of this project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL to write to: the one that ``BITBUCKET_TEST_POSTGRES`` names, or one of its own that is thrown away.
+"""A PostgreSQL database for tests: the one that ``BITBUCKET_TEST_POSTGRES`` names, or a temporary one.
 
 ``BITBUCKET_TEST_POSTGRES`` is a URL such as ``postgresql://user:password@host:5432/database``.
 """
@@ -19,7 +19,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
-    """URL of a database in which tests may make tables. Skips where there is no server and none can be started."""
+    """The URL of a database in which tests may create tables. Skips the test if there is no server and none can be started."""
     if url := os.environ.get("BITBUCKET_TEST_POSTGRES"):
         yield url
         return
@@ -50,20 +50,20 @@ def postgres_url() -> Iterator[str]:
 
 
 def _programs() -> Path | None:
-    """Return the folder of the newest server's programs; Debian keeps them off the PATH."""
+    """Return the folder with the programs of the newest server, which Debian does not put on the PATH."""
     found = [shutil.which("pg_ctl"), *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")), reverse=True)]
     folders = (Path(one).resolve().parent for one in found if one)
     return next((folder for folder in folders if (folder / "initdb").exists()), None)
 
 
 def _unprivileged_user() -> str | None:
-    """Return who runs the server where tests run as root, which PostgreSQL refuses."""
+    """Return the user that runs the server if tests run as root, which PostgreSQL refuses; else None."""
     if os.geteuid() != 0:
         return None
     known = {one.pw_name for one in pwd.getpwall()}
-    user = next((name for name in ("postgres", "nobody") if name in known), None)
+    user = next((name for name in ("postgres", "daemon") if name in known), None)
     if user is None:
-        pytest.skip("no PostgreSQL: it does not run as root, and there is no user postgres or nobody")
+        pytest.skip("no PostgreSQL: it does not run as root, and there is no user postgres or daemon")
     return user
 
 

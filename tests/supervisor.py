@@ -1,4 +1,4 @@
-"""The supervisor of a task, at the other end of the task's socket: answers requests when the test lets it."""
+"""A replacement for Airflow's task supervisor, which answers the requests of a task as the test determines."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from airflow.sdk.execution_time import comms, task_runner
 
 @contextmanager
 def supervisor(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> Iterator[None]:
-    """Stand in for the supervisor of this process.
+    """Replace the supervisor of this process.
 
     :param answer: takes a request and returns what is sent back; runs in a thread, and may wait
     """
@@ -28,7 +28,7 @@ def supervisor(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> Iterator[N
         while length := stream.read(4):
             frame = read(stream.read(int.from_bytes(length, "big")))
             response = comms._ResponseFrame(id=frame.id, body=answer(frame.body or {}))
-            with suppress(BrokenPipeError):  # the test is over
+            with suppress(BrokenPipeError):  # the test has ended
                 theirs.sendall(response.as_bytes())
 
     thread = threading.Thread(target=serve)
@@ -45,5 +45,5 @@ def supervisor(answer: Callable[[dict[str, Any]], dict[str, Any]]) -> Iterator[N
 
 
 def task_states(state: str | None) -> dict[str, Any]:
-    """The answer to the question for the state of the task ``task`` in the run ``run``."""
+    """Return the response to a request for the state of the task ``task`` in the run ``run``."""
     return {"type": "TaskStatesResult", "task_states": {"run": {"task": state}}}

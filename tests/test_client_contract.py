@@ -1,4 +1,4 @@
-"""Every request that our client makes is one that Bitbucket's published OpenAPI knows."""
+"""Every request of the client conforms to Bitbucket's published OpenAPI."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _task(client: BitbucketClient) -> int:
     return client.pull_request_tasks.create("api", MERGED, "Add a test")["id"]
 
 
-#: How each public method of each resource is called; what the tour left behind is there to be read.
+#: A call of every public method of every resource; the resources that the tour has created can be read.
 CALLS: dict[str, Callable[[BitbucketClient], object]] = {
     "users.me": lambda client: client.users.me(),
     "users.get": lambda client: client.users.get(client.users.me()["uuid"]),
@@ -181,7 +181,7 @@ CALLS: dict[str, Callable[[BitbucketClient], object]] = {
 
 
 def _failed_run(client: BitbucketClient) -> str:
-    """A pipeline with logs and a test report."""
+    """Return the uuid of a pipeline with logs and a test report."""
     return str(next(client.pipelines.list("api", status="FAILED"))["uuid"])
 
 
@@ -202,7 +202,7 @@ def client(bitbucket: BitbucketEmulator) -> BitbucketClient:
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_what_the_client_asks_is_documented(bitbucket: BitbucketEmulator, client: BitbucketClient, name: str) -> None:
+def test_a_method_sends_documented_requests_only(bitbucket: BitbucketEmulator, client: BitbucketClient, name: str) -> None:
     openapi = OpenApi.load()
     bitbucket.reset_requests()
     CALLS[name](client)
@@ -214,7 +214,7 @@ def test_what_the_client_asks_is_documented(bitbucket: BitbucketEmulator, client
         openapi.validate_request(request["method"], request["path"], request["query"], request["body"])
 
 
-def test_every_method_of_the_client_is_judged(client: BitbucketClient) -> None:
+def test_every_method_of_the_client_is_called(client: BitbucketClient) -> None:
     resources = {name: value for name, value in vars(client).items() if isinstance(value, Resource)}
     methods = {
         f"{resource}.{name}"

@@ -1,4 +1,4 @@
-"""What the pages of the authentication types tell to type is right."""
+"""The commands on the pages about authentication types define working connections."""
 
 from __future__ import annotations
 
@@ -35,32 +35,36 @@ def blocks(auth_type: str) -> list[str]:
 
 
 def exported(auth_type: str) -> dict[str, Any]:
-    """The connections that the page puts into the environment, by id."""
+    """Return the connections that the page defines in the environment, by id."""
     found = {}
     for block in blocks(auth_type):
         for name in re.findall(r"^export AIRFLOW_CONN_(\w+)", block, re.MULTILINE):
             shell = f'{block}\nprintf %s "$AIRFLOW_CONN_{name}"'
-            said = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=True).stdout
-            found[name.lower()] = json.loads(said)
+            text = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=True).stdout
+            found[name.lower()] = json.loads(text)
     return found
 
 
 def added(auth_type: str) -> dict[str, Any]:
-    """The connections that the page adds on the command line, by id, as Airflow's own parser understands it."""
+    """Return the connections that the page adds on the command line, by id, as Airflow's parser reads them."""
     found = {}
     for block in blocks(auth_type):
         if block.startswith("airflow connections add"):
-            given = cli_parser.get_parser().parse_args(shlex.split(block.replace("\\\n", " "))[1:])
-            fields = {"login": given.conn_login, "password": given.conn_password, "extra": json.loads(given.conn_extra)}
-            found[given.conn_id] = {
-                "conn_type": given.conn_type,
+            arguments = cli_parser.get_parser().parse_args(shlex.split(block.replace("\\\n", " "))[1:])
+            fields = {
+                "login": arguments.conn_login,
+                "password": arguments.conn_password,
+                "extra": json.loads(arguments.conn_extra),
+            }
+            found[arguments.conn_id] = {
+                "conn_type": arguments.conn_type,
                 **{name: value for name, value in fields.items() if value},
             }
     return found
 
 
 @pytest.mark.parametrize("auth_type", TYPES)
-def test_environment_and_command_line_say_the_same(auth_type: str) -> None:
+def test_environment_and_command_line_define_the_same_connection(auth_type: str) -> None:
     connections = exported(auth_type)
     assert connections == added(auth_type)
     assert connections["bitbucket_default"]["extra"]["auth_type"] == auth_type
@@ -73,15 +77,15 @@ def test_a_connection_from_the_docs_works(
 ) -> None:
     for name, fields in exported(auth_type).items():
         text = json.dumps({**fields, "host": bitbucket_emulator.api_url})
-        for shown, meant in PLACEHOLDERS.items():
-            text = text.replace(shown, meant)
+        for placeholder, value in PLACEHOLDERS.items():
+            text = text.replace(placeholder, value)
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", text)
-    works, said = BitbucketHook(run_as="anna" if "per_user" in auth_type else None).test_connection()
-    assert works, said
+    works, message = BitbucketHook(run_as="anna" if "per_user" in auth_type else None).test_connection()
+    assert works, message
 
 
 @pytest.mark.parametrize("page", sorted(DOCS.rglob("*.md")), ids=lambda page: str(page.relative_to(DOCS)))
-def test_links_between_pages_lead_somewhere(page: Path) -> None:
+def test_links_lead_to_existing_pages_and_headings(page: Path) -> None:
     for target, anchor in re.findall(r"\]\((?!\w+:)([^)#]*)(?:#([^)]*))?\)", page.read_text()):
         other = page.parent / target if target else page
         assert other.exists(), f"{page.name}: {target}"

@@ -1,4 +1,4 @@
-"""Every promise of docs/security.md names tests that exist."""
+"""Every promise in docs/security.md names the tests that hold it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both distributions have what they need and nothing of each other."""
+"""Both distributions are complete and independent of each other."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def test_the_sdist_has_all_that_its_tests_import() -> None:
+def test_the_sdist_includes_every_package_that_its_tests_import() -> None:
     included = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
     ours = {path.name for path in ROOT.iterdir() if path.is_dir() and any(path.glob("*.py"))}
     imported = {name for path in (ROOT / "tests").rglob("*.py") for name in _top_level_imports(path)}
     assert imported & ours <= set(included)
 
 
-def test_importing_the_pytest_plugin_loads_no_server() -> None:
-    """pytest imports it in every run where the emulator is installed."""
+def test_importing_the_pytest_plugin_imports_no_server() -> None:
+    """pytest imports the plugin in every run if the emulator is installed."""
     code = "import sys, bitbucket_cloud_emulator.pytest_plugin; print({'uvicorn', 'fastapi'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -1,4 +1,4 @@
-"""Every code block of the README runs."""
+"""Every code block of the README works."""
 
 from __future__ import annotations
 
@@ -21,29 +21,31 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", (ROOT / "README.md").read_text(), r
 
 
 def block(language: str, word: str) -> str:
-    """The one block in a language that has a word in it."""
+    """Return the only block in a language that contains a word."""
     found = [text for kind, text in BLOCKS if kind == language and word in text]
     assert len(found) == 1, f"{len(found)} {language} blocks with {word!r}"
     return found[0]
 
 
-def test_no_block_is_left_untested() -> None:
+def test_every_block_has_a_test() -> None:
     assert [kind for kind, _ in BLOCKS] == ["sh", "sh", "sh", "python", "python", "python", "python"]
 
 
 def test_the_make_targets_exist() -> None:
-    """That they work is what CI runs them for."""
+    """CI runs the targets themselves."""
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\S+)", block("sh", "make demo"), re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
-def test_the_package_has_the_name_to_install() -> None:
+def test_the_package_name_is_that_of_the_distribution() -> None:
     name = block("sh", "pip install").split()[-1]
     assert f'name = "{name}"' in (ROOT / "pyproject.toml").read_text()
 
 
-def test_the_environment_variable_is_a_connection(bitbucket_emulator: BitbucketEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_variable_defines_a_connection(
+    bitbucket_emulator: BitbucketEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = block("sh", "AIRFLOW_CONN").replace("you@example.com", "demo@example.com").replace("<API token>", "demo-api-token")
     shell = subprocess.run(
         ["sh", "-c", f'{text}\nprintf %s "$AIRFLOW_CONN_BITBUCKET_DEFAULT"'], capture_output=True, text=True, check=True
@@ -52,24 +54,24 @@ def test_the_environment_variable_is_a_connection(bitbucket_emulator: BitbucketE
     monkeypatch.setenv("AIRFLOW_CONN_BITBUCKET_DEFAULT", json.dumps(connection))
     from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 
-    works, said = BitbucketHook().test_connection()
-    assert works, said
+    works, message = BitbucketHook().test_connection()
+    assert works, message
 
 
 @pytest.mark.airflow
-def test_the_first_dag_runs(
+def test_the_first_dag_succeeds(
     run_dag: Callable[[Any], Any], connect: Callable[..., None], bitbucket_emulator: BitbucketEmulator
 ) -> None:
     bitbucket_emulator.clock(speed=100)
     connect(connection_json(bitbucket_emulator))
     names: dict[str, Any] = {"__name__": "first_dag"}
     source = block("python", "release_and_measure").replace("\nrelease_and_measure()\n", "\nTHE_DAG = release_and_measure()\n")
-    source = source.replace("deferrable=True,", "deferrable=True, poll_interval=1,")  # nobody waits 30 s here
-    exec(compile(source, "README.md", "exec"), names)  # noqa: S102 - it is our own README
+    source = source.replace("deferrable=True,", "deferrable=True, poll_interval=1,")  # shortens the test
+    exec(compile(source, "README.md", "exec"), names)  # noqa: S102 - the README is part of this project
     assert run_dag(names["THE_DAG"]).state == "success"
 
 
-def test_the_client_runs_without_airflow(bitbucket_emulator: BitbucketEmulator, tmp_path: Path) -> None:
+def test_the_client_works_without_airflow(bitbucket_emulator: BitbucketEmulator, tmp_path: Path) -> None:
     source = block("python", "ApiToken").replace("you@example.com", "demo@example.com").replace("<API token>", "demo-api-token")
     source = source.replace('workspace="acme"', f'workspace="acme", base_url="{bitbucket_emulator.api_url}"')
     source += "\nimport sys\nassert not {'airflow', 'pandas'} & set(sys.modules)\n"

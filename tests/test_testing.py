@@ -1,4 +1,4 @@
-"""What the provider offers to tests of DAGs."""
+"""``airflow_provider_bitbucket.testing`` provides connections and fixtures for tests of DAGs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_connection_points_to_the_emulator_with_its_credentials(
     assert (fields.get("login"), fields.get("password")) == credentials
 
 
-def test_an_unknown_auth_type_is_refused_with_the_known_ones() -> None:
+def test_the_error_for_an_unknown_auth_type_names_the_known_ones() -> None:
     with pytest.raises(ValueError, match="expected one of api_token, api_token_per_user, access_token"):
         connection_json(BitbucketEmulator("empty"), "password")
 

@@ -7,7 +7,7 @@ from typing import Any
 from airflow_provider_bitbucket.datasets import build_statuses
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pytest_plugin import NOW
-from tests.stories import AUTHOR, after, asked, client_of, frame_of, open_pull_request, set_status
+from tests.emulator_data import AUTHOR, after, asked, client_of, frame_of, open_pull_request, set_status
 
 
 def read(bitbucket: BitbucketEmulator, **options: Any) -> Any:

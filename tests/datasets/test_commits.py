@@ -10,7 +10,7 @@ from airflow_provider_bitbucket.datasets.commits import SCHEMA
 from airflow_provider_bitbucket.datasets.intervals import passed, within
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.commits.graph import add_commit
-from tests.stories import OPENED, OWNER, after, client_of, frame_of, open_pull_request, requested
+from tests.emulator_data import OPENED, OWNER, after, client_of, frame_of, open_pull_request, requested
 
 PAGE = 100
 

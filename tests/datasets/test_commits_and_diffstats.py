@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from airflow_provider_bitbucket.datasets import diffstats, pull_request_commits
 from bitbucket_cloud_emulator import BitbucketEmulator
-from tests.stories import AUTHOR, OWNER, after, asked, change, frame_of, open_pull_request
+from tests.emulator_data import AUTHOR, OWNER, after, asked, change, frame_of, open_pull_request
 
 
 def test_commits_are_rows_with_whole_hashes_also_after_a_squash(bitbucket_emulator: BitbucketEmulator):

@@ -8,7 +8,7 @@ from typing import Any
 from airflow_provider_bitbucket.datasets.deployments import SCHEMA, SPEC
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pytest_plugin import NOW
-from tests.stories import client_of, deploy, frame_of, requested
+from tests.emulator_data import client_of, deploy, frame_of, requested
 
 
 def by_environment(bitbucket: BitbucketEmulator) -> Any:

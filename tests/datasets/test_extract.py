@@ -17,7 +17,7 @@ from airflow_provider_bitbucket.parameters import interval
 from airflow_provider_bitbucket.sinks.parquet import write_parquet
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pytest_plugin import NOW
-from tests.stories import REVIEWER, client_of, frame_of, open_pull_request
+from tests.emulator_data import REVIEWER, client_of, frame_of, open_pull_request
 
 PULL_REQUESTS = Dataset("pull_requests")
 

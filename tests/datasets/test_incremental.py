@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from airflow_provider_bitbucket.extraction.dataset import Dataset
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pytest_plugin import NOW
-from tests.stories import asked, client_of, run_pipelines
+from tests.emulator_data import asked, client_of, run_pipelines
 
 COUNT = 120  # three pages
 

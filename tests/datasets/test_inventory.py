@@ -12,7 +12,7 @@ from airflow_provider_bitbucket.extraction.dataset import Dataset
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.commits.graph import add_commit
 from bitbucket_cloud_emulator.pytest_plugin import NOW
-from tests.stories import after, client_of, deploy, frame_of, requested
+from tests.emulator_data import after, client_of, deploy, frame_of, requested
 
 
 @pytest.fixture(scope="module")

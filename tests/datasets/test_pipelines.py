@@ -14,7 +14,7 @@ from airflow_provider_bitbucket.client.pipeline_state import evaluate
 from airflow_provider_bitbucket.datasets import pipeline_steps, pipelines
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pytest_plugin import NOW
-from tests.stories import asked, client_of, frame_of, run_pipelines
+from tests.emulator_data import asked, client_of, frame_of, run_pipelines
 
 CREATED = "2026-10-01T08:00:00.5Z"
 FAILS = {

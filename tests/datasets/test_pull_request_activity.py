@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow_provider_bitbucket.datasets.pull_request_activity import SCHEMA
 from bitbucket_cloud_emulator import BitbucketEmulator
-from tests.stories import AUTHOR, OWNER, REVIEWER, after, asked, client_of, frame_of, open_pull_request
+from tests.emulator_data import AUTHOR, OWNER, REVIEWER, after, asked, client_of, frame_of, open_pull_request
 
 
 def entries(bitbucket: BitbucketEmulator, **options: Any) -> Any:

@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_bitbucket.client import NO_RETRIES, BitbucketServerError
 from airflow_provider_bitbucket.datasets.pull_requests import SCHEMA, SPEC, read
 from bitbucket_cloud_emulator import BitbucketEmulator
-from tests.stories import AUTHOR, BOT, OWNER, REVIEWER, after, asked, change, client_of, frame_of, open_pull_request, row_of
+from tests.emulator_data import AUTHOR, BOT, OWNER, REVIEWER, after, asked, change, client_of, frame_of, open_pull_request, row_of
 
 EVIDENCE = SCHEMA.names[SCHEMA.names.index("commits") :]
 

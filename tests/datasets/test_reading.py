@@ -22,8 +22,8 @@ from airflow_provider_bitbucket.extraction.dataset import Dataset
 from airflow_provider_bitbucket.extraction.extraction import Extraction
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pytest_plugin import NOW
+from tests.emulator_data import client_of
 from tests.operators.waiting import until
-from tests.stories import client_of
 
 NAMES = ["acme/api", "acme/service-2", "acme/service-3"]
 EACH = 60  # two pages

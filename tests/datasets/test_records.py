@@ -17,7 +17,7 @@ from airflow_provider_bitbucket.extraction.extraction import Extraction
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.client.web_server import Answer, WebServer
 from tests.datasets.bitbucket_answers import ANSWERS, client_for, serve, with_rows
-from tests.stories import REVIEWER, client_of, open_pull_request
+from tests.emulator_data import REVIEWER, client_of, open_pull_request
 
 
 def read(bitbucket: BitbucketEmulator, dataset: str = "pull_requests", **options: Any) -> Extraction:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from airflow_provider_bitbucket.datasets import comments, reviews
 from bitbucket_cloud_emulator import BitbucketEmulator
-from tests.stories import AUTHOR, BOT, OWNER, REVIEWER, after, asked, client_of, frame_of, open_pull_request
+from tests.emulator_data import AUTHOR, BOT, OWNER, REVIEWER, after, asked, client_of, frame_of, open_pull_request
 
 HOUR = 3600.0
 

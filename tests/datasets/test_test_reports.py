@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_bitbucket.datasets import test_reports as reports
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pytest_plugin import NOW
-from tests.stories import asked, client_of, frame_of, run_pipelines
+from tests.emulator_data import asked, client_of, frame_of, run_pipelines
 
 ENDS = ("SUCCESSFUL", "SUCCESSFUL", "SUCCESSFUL", "FAILED", "ERROR", "ERROR", "SKIPPED")
 CASES = [{"name": f"tests.test_a.test_{number}", "status": end} for number, end in enumerate(ENDS)]

@@ -11,7 +11,7 @@ import pytest
 
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pytest_plugin import NOW
-from tests.stories import OWNER, REVIEWER, after, asked, frame_of, open_pull_request
+from tests.emulator_data import OWNER, REVIEWER, after, asked, frame_of, open_pull_request
 
 PULL_REQUESTS, ENTRIES_EACH = 120, 12
 

@@ -7,7 +7,6 @@ from urllib.parse import quote
 import pytest
 
 from bitbucket_cloud_emulator import BitbucketEmulator
-from bitbucket_cloud_emulator.app import ROUTERS
 from bitbucket_cloud_emulator.core.http import API as PREFIX
 from tests.emulator.conftest import Call
 from tests.emulator.tour import Tour
@@ -19,9 +18,7 @@ def test_a_trailing_slash_is_accepted_on_every_route(bitbucket_emulator: Bitbuck
     tour = Tour(bitbucket_emulator)
     gets = {one.path: one for one in tour.everything() if one.method == "GET" and one.status == 200}
     paths = [path.removeprefix(PREFIX) for path in gets if path.startswith(PREFIX) and not path.endswith("/")]
-    served = {route.path for router in ROUTERS for route in router.routes if route.path.startswith(PREFIX)}  # type: ignore[attr-defined]  # all are API routes, which have a path
     assert len(paths) > 40
-    assert served
     expected = {path: tour("GET", path, _final_status(tour, path)).status_code for path in paths}
     assert {path: tour("GET", f"{path}/", status).status_code for path, status in expected.items()} == expected
 

@@ -1,4 +1,4 @@
-"""An Airflow with a connection of every auth type and users of its own, and a person at a browser for its logins."""
+"""A real Airflow with a connection of every auth type, several users, and logins of these users through a browser."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from demo.local_airflow import LocalAirflow
 SHARED = ("api_token", "access_token", "oauth_client_credentials")
 PER_USER = ("api_token_per_user", "oauth")
 AUTH_TYPES = (*SHARED, *PER_USER)
-#: Users in Airflow -> the person's nickname at Bitbucket. Nobody has connected nora.
+#: Name of a user in Airflow -> nickname of their account on Bitbucket. nora has not connected an account.
 PEOPLE = {"priya": "priya.raman", "tomas": "tomás.herrera"}
 AIRFLOW_USERS = (*PEOPLE, "nora")
-#: Connections of credentials that may look at pipelines and not start any.
+#: Credentials that may read pipelines but not start any.
 LIMITED_CONSUMER = ("limited-key", "limited-consumer-secret")
 LIMITED_LOGIN, LIMITED_TOKEN, LIMITED_ACCESS_TOKEN = "limited@example.com", "limited-api-token", "limited-access-token"
 READ_ONLY = ["read:repository:bitbucket", "read:pipeline:bitbucket", "read:user:bitbucket"]
 SECURED = "a-secured-variable"
-#: The commands for logins, on Airflow 3.1 too and on 3.2 and newer.
+#: The command for logins: the first one works on every version of Airflow, the second one from 3.2 on.
 COMMAND, AIRFLOW_COMMAND = ("airflow_provider_bitbucket.cli",), ("airflow", "bitbucket")
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def conn_id(auth_type: str, *, limited: bool = False) -> str:
-    """The connection of an auth type."""
+    """Return the connection id of an auth type."""
     return f"{'limited' if limited else 'bitbucket'}_{auth_type}"
 
 
 class Site:
-    """Airflow, Bitbucket, and all that was printed, sent and granted."""
+    """An Airflow and a Bitbucket, with the runs that tests have started, the output of commands, and the granted codes."""
 
     def __init__(self, airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> None:
         self.airflow = airflow
@@ -51,54 +51,54 @@ class Site:
         self.codes: list[str] = []
         self.runs: dict[tuple[str, ...], tuple[str, str]] = {}
 
-    def start(self, what: str, dag: str, auth_type: str, *, limited: bool = False, **conf: Any) -> None:
-        """Trigger a run under a name of ours, in the name of whoever is signed in."""
+    def start(self, name: str, dag: str, auth_type: str, *, limited: bool = False, **conf: Any) -> None:
+        """Trigger a DAG run as the user who is signed in, and record it under ``name``."""
         run = self.airflow.trigger(dag, {"bitbucket_conn_id": conn_id(auth_type, limited=limited), **conf})
-        self.runs[what, auth_type] = dag, run
+        self.runs[name, auth_type] = dag, run
 
-    def outcome(self, what: str, auth_type: str) -> str:
-        """The state in which a run ended."""
-        return self.airflow.wait(*self.runs[what, auth_type], seconds=120)
+    def outcome(self, name: str, auth_type: str) -> str:
+        """Wait until a run has ended and return its state."""
+        return self.airflow.wait(*self.runs[name, auth_type], seconds=120)
 
     def wait_for_all(self) -> None:
-        """Wait until all runs are over."""
-        for what, auth_type in self.runs:
-            self.outcome(what, auth_type)
+        """Wait until all runs have ended."""
+        for name, auth_type in self.runs:
+            self.outcome(name, auth_type)
 
-    def finish(self, what: str, auth_type: str, result: str) -> None:
-        """End the pipeline of a run now."""
-        number = self.xcom(what, auth_type, "build_number")
+    def finish(self, name: str, auth_type: str, result: str) -> None:
+        """Complete the pipeline of a run with a result."""
+        number = self.xcom(name, auth_type, "build_number")
         self.bitbucket.control("POST", f"pipelines/acme/api/{number}/finish", {"result": result})
 
     def refreshes(self, nickname: str) -> int:
-        """How often somebody's login through the well-known consumer was renewed."""
-        own = [one for one in self.bitbucket.logins() if (one["user"], one["consumer"]) == (nickname, "demo-key")]
-        return sum(int(one["refreshes"]) for one in own)
+        """Return how often a user's login through the default consumer was renewed."""
+        logins = [one for one in self.bitbucket.logins() if (one["user"], one["consumer"]) == (nickname, "demo-key")]
+        return sum(int(one["refreshes"]) for one in logins)
 
-    def trigger_log(self, what: str, auth_type: str, task: str = "run", attempt: int = 1) -> str:
-        """What the triggerer wrote for a task of a run; empty when it did not wait there."""
-        dag, run = self.runs[what, auth_type]
+    def trigger_log(self, name: str, auth_type: str, task: str = "run", attempt: int = 1) -> str:
+        """Return the log of the triggerer for a task of a run; empty if the task was not deferred."""
+        dag, run = self.runs[name, auth_type]
         folder = self.airflow.home / "logs" / f"dag_id={dag}" / f"run_id={run}" / f"task_id={task}"
         return "".join(path.read_text() for path in folder.glob(f"attempt={attempt}.log.trigger.*"))
 
-    def state(self, what: str, auth_type: str, task: str = "run") -> str | None:
-        """The state of a task of a run."""
-        return next((one["state"] for one in self.airflow.tasks(*self.runs[what, auth_type]) if one["task_id"] == task), None)
+    def state(self, name: str, auth_type: str, task: str = "run") -> str | None:
+        """Return the state of a task of a run."""
+        return next((one["state"] for one in self.airflow.tasks(*self.runs[name, auth_type]) if one["task_id"] == task), None)
 
-    def log(self, what: str, auth_type: str, task: str = "run", attempt: int = 1) -> str:
-        """The log of a task of a run."""
-        return self.airflow.log(*self.runs[what, auth_type], task, attempt)
+    def log(self, name: str, auth_type: str, task: str = "run", attempt: int = 1) -> str:
+        """Return the log of a task of a run."""
+        return self.airflow.log(*self.runs[name, auth_type], task, attempt)
 
-    def xcom(self, what: str, auth_type: str, key: str, task: str = "run") -> Any:
-        """An XCom of a task of a run."""
-        return self.airflow.xcom(*self.runs[what, auth_type], task, key)
+    def xcom(self, name: str, auth_type: str, key: str, task: str = "run") -> Any:
+        """Return an XCom of a task of a run."""
+        return self.airflow.xcom(*self.runs[name, auth_type], task, key)
 
     def sign_in(self, user: str) -> None:
-        """Go on as a user of Airflow."""
+        """Sign in as a user of Airflow for the following API requests."""
         self.airflow.sign_in(user, f"{user}-airflow-password")
 
     def command(self, *command: str) -> str:
-        """Run a command on Airflow's machine."""
+        """Run a Python module in Airflow's environment and return its output."""
         done = subprocess.run(
             [sys.executable, "-m", *command], env=self.airflow.env, capture_output=True, text=True, check=False, timeout=60
         )
@@ -106,7 +106,7 @@ class Site:
         return self.printed[-1]
 
     def log_in(self, command: tuple[str, ...], connection: str, user: str) -> str:
-        """Log in on the command line, with the person's browser elsewhere, and return what was printed."""
+        """Log in on the command line without a local browser and return the output."""
         arguments = ["login", "--conn-id", connection, "--user", user, "--no-browser"]
         process = subprocess.Popen(
             [sys.executable, "-m", *command, *arguments],
@@ -128,13 +128,13 @@ class Site:
         return self.printed[-1]
 
     def _grant(self, address: str, nickname: str) -> str:
-        """Grant access on Bitbucket's page and return the address that the browser is sent to."""
+        """Grant access on Bitbucket's page and return the address that it redirects to."""
         sent = requests.post(address, data={"decision": "grant", "user": nickname}, allow_redirects=False, timeout=30)
         self.codes += parse_qs(urlsplit(sent.headers["Location"]).query)["code"]
         return sent.headers["Location"]
 
     def secrets(self) -> list[str]:
-        """Everything that must be nowhere, in every form it is sent in; what was revoked and used up included."""
+        """Return all secrets in every form in which they are sent, including revoked and used ones."""
         state = self.bitbucket.state
         pairs = [(one.key, one.secret) for one in state.consumers.values()]
         pairs += [(one.login, one.secret) for one in state.credentials if one.login]
@@ -145,13 +145,13 @@ class Site:
         return sorted(texts | {base64.b64encode(f"{name}:{secret}".encode()).decode() for name, secret in pairs})
 
     def written(self) -> dict[str, bytes]:
-        """Every file below AIRFLOW_HOME: logs of tasks, triggers and components, and the database."""
+        """Return the content of every file below AIRFLOW_HOME: all logs and the database."""
         return {
             str(path.relative_to(self.airflow.home)): path.read_bytes() for path in self.airflow.home.rglob("*") if path.is_file()
         }
 
     def shown(self) -> dict[str, bytes]:
-        """What Airflow's API, and with it the UI, shows of runs, tasks, XComs, variables and connections."""
+        """Return what Airflow's API, and thereby the UI, shows of runs, tasks, XComs, logs, variables and connections."""
         tasks = "/dags/~/dagRuns/~/taskInstances"
         pages = ["/dags/~/dagRuns", tasks, "/variables", "/connections", "/eventLogs", "/importErrors"]
         found = {page: self._all(page) for page in pages}
@@ -174,14 +174,14 @@ class Site:
                 return rows
 
 
-def leaks(secrets: Iterable[str], places: dict[str, bytes]) -> list[tuple[str, str]]:
-    """Return where a secret is found, and which."""
-    return [(place, secret) for place, content in places.items() for secret in secrets if secret.encode() in content]
+def leaks(secrets: Iterable[str], contents: dict[str, bytes]) -> list[tuple[str, str]]:
+    """Return each secret that is found, with the file or API path that contains it."""
+    return [(place, secret) for place, content in contents.items() for secret in secrets if secret.encode() in content]
 
 
 @contextmanager
 def site(bitbucket: BitbucketEmulator, home: Path) -> Iterator[Site]:
-    """Start Airflow with connections of all auth types; those of shared ones and the consumers' by the environment."""
+    """Start Airflow with a connection of every auth type; those of single users are added through the API."""
     bitbucket.consumer(LIMITED_CONSUMER[0], secret=LIMITED_CONSUMER[1], scopes=["account", "pipeline", "repository"])
     bitbucket.consumer(LIMITED_CONSUMER[0], callback_url="http://127.0.0.1:8910/callback")
     bitbucket.credentials("api_token", LIMITED_TOKEN, login=LIMITED_LOGIN, scopes=READ_ONLY)
@@ -206,15 +206,15 @@ def site(bitbucket: BitbucketEmulator, home: Path) -> Iterator[Site]:
         running.sign_in("priya")
         tokens = {conn_id("api_token_per_user", limited=True): {"priya": (LIMITED_LOGIN, LIMITED_TOKEN)}}
         tokens[conn_id("api_token_per_user")] = {user: bitbucket.api_tokens[nickname] for user, nickname in PEOPLE.items()}
-        for shared, own in tokens.items():
-            for user, (login, token) in own.items():
+        for shared, credentials in tokens.items():
+            for user, (login, token) in credentials.items():
                 body = {"connection_id": f"{shared}__{user}", "conn_type": "bitbucket", "login": login, "password": token}
                 airflow.api("POST", "/connections", {**body, "extra": json.dumps({"user": user})})
         yield running
 
 
 def _limited(bitbucket: BitbucketEmulator, auth_type: str) -> str:
-    """A connection whose credentials may not start pipelines."""
+    """Return a connection whose credentials may not start pipelines."""
     fields = json.loads(connection_json(bitbucket, auth_type))
     match auth_type:
         case "api_token":

@@ -1,4 +1,4 @@
-"""A real scheduler, triggerer, DAG processor and API server: what only they can show."""
+"""Behaviour that needs a real scheduler, triggerer, DAG processor and API server."""
 
 from __future__ import annotations
 
@@ -17,32 +17,38 @@ pytestmark = [pytest.mark.airflow, pytest.mark.slow, pytest.mark.timeout(300)]
 
 DAG = "wait_deferred"
 SECURED = "a-secured-variable"
-LOOK = "GET /repositories/{workspace}/{repo_slug}/pipelines/{pipeline_uuid}"
+GET_PIPELINE = "GET /repositories/{workspace}/{repo_slug}/pipelines/{pipeline_uuid}"
 
 
 @pytest.fixture(scope="module")
 def bitbucket() -> Iterator[BitbucketEmulator]:
-    """The demo's Bitbucket, with time that runs."""
+    """An emulator with the demo seed and a running clock."""
     with BitbucketEmulator("demo", speed=5) as emulator:
         yield emulator
 
 
 @pytest.fixture(scope="module")
 def airflow(bitbucket: BitbucketEmulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
-    """A running Airflow, connected."""
+    """A running Airflow with a connection to the emulator."""
     env = {"AIRFLOW_CONN_BITBUCKET_DEFAULT": connection_json(bitbucket), "AIRFLOW_VAR_DEPLOY_PHRASE": SECURED}
     with LocalAirflow(tmp_path_factory.mktemp("airflow"), Path(__file__).parent / "dags", env) as running:
         yield running
 
 
-def state_of(airflow: LocalAirflow, run: str) -> str | None:
-    """The state of the one task of a run."""
-    return next((task["state"] for task in airflow.tasks(DAG, run)), None)
+def state_of(airflow: LocalAirflow, run: str, dag: str = DAG) -> str | None:
+    """Return the state of the only task of a run."""
+    return next((task["state"] for task in airflow.tasks(dag, run)), None)
 
 
-def test_a_deferred_task_outlives_an_outage_of_bitbucket(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> None:
-    bitbucket.script("api", "until-told", steps=[{"name": "Wait", "seconds": 36000}])
-    run = airflow.trigger(DAG, {"custom_pipeline": "until-told"})
+def result_of(bitbucket: BitbucketEmulator, number: int) -> str | None:
+    """Return the result of a pipeline of ``api``, None while it is running."""
+    result: str | None = bitbucket.control("GET", f"pipelines/acme/api/{number}")["result"]
+    return result
+
+
+def test_a_deferred_task_survives_an_outage_of_bitbucket(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> None:
+    bitbucket.script("api", "until-finished", steps=[{"name": "Wait", "seconds": 36000}])
+    run = airflow.trigger(DAG, {"custom_pipeline": "until-finished"})
     wait_until(lambda: state_of(airflow, run) == "deferred", seconds=90, what="the task is deferred")
     number = airflow.xcom(DAG, run, "run", "build_number")
     bitbucket.stop()
@@ -57,7 +63,9 @@ def test_a_deferred_task_outlives_an_outage_of_bitbucket(airflow: LocalAirflow, 
     assert airflow.xcom(DAG, run, "run", "pipeline_url").startswith(f"{bitbucket.url}/acme/api/pipelines/results/")
 
 
-def test_a_failed_pipeline_fails_its_deferred_task_and_shows_why(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> None:
+def test_a_failed_pipeline_fails_its_deferred_task_with_log_and_failed_tests(
+    airflow: LocalAirflow, bitbucket: BitbucketEmulator
+) -> None:
     run = airflow.trigger(DAG, {"custom_pipeline": "broken-migration"})
     assert airflow.wait(DAG, run) == "failed"
     log = airflow.log(DAG, run, "run")
@@ -74,38 +82,29 @@ def test_marking_a_deferred_task_as_failed_stops_its_pipeline_but_a_restart_of_t
     wait_until(lambda: state_of(airflow, run) == "deferred", seconds=90, what="the task is deferred")
     number = airflow.xcom(DAG, run, "run", "build_number")
 
-    def result() -> str | None:
-        shown: str | None = bitbucket.control("GET", f"pipelines/acme/api/{number}")["result"]
-        return shown
-
-    wait_until(lambda: "is running" in airflow.log(DAG, run, "run"), seconds=60, what="the trigger has looked")
+    wait_until(lambda: "is running" in airflow.log(DAG, run, "run"), seconds=60, what="the trigger has polled")
     airflow.kill("triggerer", signal.SIGTERM)
     airflow.start("triggerer")
-    looks = bitbucket.requests()[LOOK]
-    wait_until(lambda: bitbucket.requests()[LOOK] > looks + 1, seconds=90, what="the new triggerer looks")
-    assert result() is None
+    polls = bitbucket.requests()[GET_PIPELINE]
+    wait_until(lambda: bitbucket.requests()[GET_PIPELINE] > polls + 1, seconds=90, what="the new triggerer polls")
+    assert result_of(bitbucket, number) is None
     airflow.api("PATCH", f"/dags/{DAG}/dagRuns/{run}/taskInstances/run", {"new_state": "failed"})
-    wait_until(lambda: result() == "STOPPED", seconds=90, what="the pipeline is stopped")
+    wait_until(lambda: result_of(bitbucket, number) == "STOPPED", seconds=90, what="the pipeline is stopped")
 
 
 def test_marking_a_task_as_failed_in_the_worker_stops_its_pipeline(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> None:
     bitbucket.script("api", "*", steps=[{"name": "Wait", "seconds": 3600}])
     run = airflow.trigger("once_blocking")
-    running = lambda: [task["state"] for task in airflow.tasks("once_blocking", run)] == ["running"]  # noqa: E731 - it is short
-    wait_until(running, seconds=90, what="the task runs")
+    wait_until(lambda: state_of(airflow, run, "once_blocking") == "running", seconds=90, what="the task runs")
     wait_until(lambda: "Pipeline #" in airflow.log("once_blocking", run, "run"), seconds=90, what="the task waits")
     number = airflow.xcom("once_blocking", run, "run", "build_number")
     airflow.api("PATCH", f"/dags/once_blocking/dagRuns/{run}/taskInstances/run", {"new_state": "failed"})
 
-    def result() -> str | None:
-        shown: str | None = bitbucket.control("GET", f"pipelines/acme/api/{number}")["result"]
-        return shown
-
-    wait_until(lambda: result() == "STOPPED", seconds=90, what="the pipeline is stopped")
+    wait_until(lambda: result_of(bitbucket, number) == "STOPPED", seconds=90, what="the pipeline is stopped")
 
 
-def test_no_secret_is_in_anything_airflow_wrote(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> None:
-    """After the runs above: logs of tasks, triggerer and all components, and the database."""
+def test_no_secret_is_in_the_logs_or_the_database_of_airflow(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> None:
+    """All files that the runs of the other tests have written are searched."""
     email, token = bitbucket.api_token
     secrets = [token, base64.b64encode(f"{email}:{token}".encode()).decode(), SECURED]
     searched = [path for path in airflow.home.rglob("*") if path.is_file()]

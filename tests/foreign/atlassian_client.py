@@ -1,4 +1,4 @@
-"""Works on a repository with atlassian-python-api as a user's script would, and prints the results as JSON."""
+"""Use atlassian-python-api on a repository as a script of a user does, and print the results as JSON."""
 
 from __future__ import annotations
 

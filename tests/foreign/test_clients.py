@@ -1,4 +1,4 @@
-"""Other people's clients of Bitbucket work with the emulator: real programs, in processes of their own."""
+"""Clients of other projects work with the emulator, as real programs in separate processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NODE = shutil.which("node") and shutil.which("npm")
 
 
 def run(*command: str) -> dict[str, Any]:
-    """Run a client and return the JSON that it prints last."""
+    """Run a program and return the JSON in the last line of its output."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print the number of inputs."""
+    """Print the number of mutated responses."""
     reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, ())]
     counts = [value for report in reports for name, value in report.user_properties if name == "mutated_responses"]
     if counts:

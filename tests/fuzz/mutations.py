@@ -1,4 +1,4 @@
-"""What can be wrong with a response: one function for each kind, chosen and steered by a seed."""
+"""Mutations of responses: one function for each kind, whose choices are determined by a seed."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Response:
         return replace(self, headers=(*(pair for pair in self.headers if pair[0].lower() != name.lower()), (name, value)))
 
 
-def _places(document: Any) -> list[tuple[Any, Any]]:
+def _containers_and_keys(document: Any) -> list[tuple[Any, Any]]:
     """Return every container of a document with a key or index in it."""
     found: list[tuple[Any, Any]] = []
     pending = [document]
@@ -97,25 +97,25 @@ def _places(document: Any) -> list[tuple[Any, Any]]:
 
 
 def odd_value(response: Response, chance: random.Random) -> Response:
-    """Put an odd value somewhere in the document."""
+    """Replace a value of the document by an odd one."""
     document = response.document
-    if places := _places(document):
-        node, key = chance.choice(places)
+    if positions := _containers_and_keys(document):
+        node, key = chance.choice(positions)
         node[key] = chance.choice(ODD_VALUES)
     return response.with_document(document)
 
 
 def missing_value(response: Response, chance: random.Random) -> Response:
-    """Leave something out of the document."""
+    """Remove a value of the document."""
     document = response.document
-    if places := _places(document):
-        node, key = chance.choice(places)
+    if positions := _containers_and_keys(document):
+        node, key = chance.choice(positions)
         del node[key]
     return response.with_document(document)
 
 
 def odd_row(response: Response, chance: random.Random) -> Response:
-    """Add an odd row to a list, or put one in the place of another."""
+    """Insert an odd row into a list, or replace a row by it."""
     document = response.document
     if not isinstance(document, dict) or not isinstance(document.get("values"), list):
         return odd_value(response, chance)
@@ -125,7 +125,7 @@ def odd_row(response: Response, chance: random.Random) -> Response:
 
 
 def odd_paging(response: Response, chance: random.Random) -> Response:
-    """Change what paging reads: ``next``, ``page``, ``pagelen``, ``size``."""
+    """Replace one of the paging fields ``next``, ``page``, ``pagelen`` and ``size``."""
     document = response.document
     if not isinstance(document, dict):
         return odd_body(response, chance)
@@ -135,12 +135,12 @@ def odd_paging(response: Response, chance: random.Random) -> Response:
 
 
 def odd_body(response: Response, chance: random.Random) -> Response:
-    """Put an odd body in the place of the document."""
+    """Replace the body by an odd one."""
     return replace(response, body=chance.choice(ODD_BODIES))
 
 
 def cut_body(response: Response, chance: random.Random) -> Response:
-    """Leave out the end of the body."""
+    """Remove the end of the body."""
     return replace(response, body=response.body[: chance.randrange(len(response.body) + 1)])
 
 
@@ -153,26 +153,26 @@ def odd_bytes(response: Response, chance: random.Random) -> Response:
 
 
 def odd_status(response: Response, chance: random.Random) -> Response:
-    """Send another status, with the body, without, or with another."""
+    """Replace the status, and with some probability the body."""
     status = chance.choice(STATUSES)
     body = chance.choice((response.body, b"", chance.choice(ODD_BODIES)))
     return replace(response, status=status, body=body)
 
 
 def odd_header(response: Response, chance: random.Random) -> Response:
-    """Set an odd header, now and then on a 429."""
+    """Set an odd header, with some probability on a 429."""
     changed = response.with_header(*chance.choice(ODD_HEADERS))
     return replace(changed, status=429) if chance.random() < 0.3 else changed
 
 
 def redirect(response: Response, chance: random.Random) -> Response:
-    """Redirect, to another host or to itself."""
+    """Redirect to another host, to the same address or to a malformed one."""
     target = chance.choice(("{evil}", "{evil_backslash}", "{self}", "", "http://[", "{evil_user}", "\\\\x", "//"))
     return replace(response, status=chance.choice((301, 302, 303, 307, 308))).with_header("Location", target)
 
 
 def compressed(response: Response, chance: random.Random) -> Response:
-    """Compress the body, soundly or not."""
+    """Compress the body, with some probability incompletely."""
     body = gzip.compress(response.body)
     return replace(response, body=body[: chance.choice((len(body), 15))]).with_header("Content-Encoding", "gzip")
 
@@ -188,10 +188,10 @@ KINDS: dict[str, Callable[[Response, random.Random], Response]] = {
 
 @dataclass(frozen=True)
 class Mutation:
-    """One thing that is wrong with the responses of an example.
+    """The mutation of the responses of one example.
 
     :param kind: name of a function of this module
-    :param seed: steers that function
+    :param seed: determines the choices of that function
     :param request: index of the first request whose response is changed
     :param persistent: every further response to the same request is changed in the same way
     """

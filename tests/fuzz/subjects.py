@@ -1,4 +1,4 @@
-"""What is fuzzed: everything that reads a response of Bitbucket, each with what it must never return."""
+"""The subjects of fuzzing: all code that reads responses of Bitbucket, with the properties of its results."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from airflow_provider_bitbucket.triggers.refs import BitbucketRefTrigger
 from airflow_provider_bitbucket.triggers.waiting import BitbucketWaitTrigger, look
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.client.timing import Time
-from tests.stories import AUTHOR, BOT, REVIEWER, client_of, deploy, open_pull_request, run_pipelines, set_status
+from tests.emulator_data import AUTHOR, BOT, REVIEWER, client_of, deploy, open_pull_request, run_pipelines, set_status
 
 log = logging.getLogger("tests.fuzz")
 
@@ -41,23 +41,23 @@ _POLLS = 3
 
 @dataclass(frozen=True)
 class World:
-    """What the emulator holds and how it is reached.
+    """The contents of the emulator and the address of the mutating server.
 
     :param url: address of the mutating server
     :param pull_request: number of a merged pull request
     :param commit: hash of a commit with build statuses
     :param failed: build number of a failed pipeline
-    :param sound: nothing is wrong with the responses
+    :param unchanged: no response is mutated
     """
 
     url: str
     pull_request: int
     commit: str
     failed: int
-    sound: bool = False
+    unchanged: bool = False
 
     def client(self, auth: Any = None, retries: RetryPolicy | None = None, clock: Clock | None = None) -> BitbucketClient:
-        """Return a client of the mutating server, on time of its own."""
+        """Return a client of the mutating server, by default with its own clock."""
         auth = auth or ApiToken(*BitbucketEmulator.api_token)
         return BitbucketClient(auth, "acme", f"{self.url}/2.0", retries=retries, clock=clock or Time().clock, timeout=(5.0, 5.0))
 
@@ -68,7 +68,7 @@ def emulator() -> BitbucketEmulator:
 
 
 def fill(bitbucket: BitbucketEmulator) -> dict[str, Any]:
-    """Put into the emulator at least one row for every dataset, and return what :class:`World` needs to know of it."""
+    """Create at least one row for every dataset in the emulator, and return the fields of :class:`World` that describe them."""
     merged = open_pull_request(
         bitbucket,
         (1.0, "comment", REVIEWER),
@@ -91,10 +91,10 @@ def fill(bitbucket: BitbucketEmulator) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Subject:
-    """Something that is run with one thing wrong.
+    """An operation that is run with mutated responses.
 
-    :param name: for the report
-    :param run: runs it; what it raises has to be an error that a user can understand
+    :param name: name in the report of the tests
+    :param run: runs the operation and checks its result; may raise a BitbucketError
     """
 
     name: str
@@ -106,7 +106,7 @@ def _dataset(name: str, **options: Any) -> Subject:
         dataset = Dataset(name)
         frame = dataset.frame(dataset.records(world.client(), ["api"], **options))
         _check_rows(dataset, frame)
-        assert len(frame) or not world.sound, f"{name}: fuzzing needs a row"
+        assert len(frame) or not world.unchanged, f"{name}: fuzzing needs a row"
 
     return Subject(f"{name} {' '.join(options)}".strip(), run)
 
@@ -118,20 +118,20 @@ def _check_rows(dataset: Dataset, frame: pd.DataFrame) -> None:
         column.name: column.dtype for column in dataset.schema
     }
     assert not frame[required].isna().any(axis=None), f"{dataset.name}: a row without its key {required}"
-    assert not frame.duplicated(key).any(), f"{dataset.name}: a key comes twice"
+    assert not frame.duplicated(key).any(), f"{dataset.name}: duplicate keys"
 
 
-def _wait(kind: type[BitbucketWaitTrigger], own: Callable[[World], dict[str, Any]]) -> Subject:
+def _wait(kind: type[BitbucketWaitTrigger], options_of: Callable[[World], dict[str, Any]]) -> Subject:
     def run(world: World) -> None:
         common = {"bitbucket_conn_id": "bitbucket_default", "workspace": None, "repository": "acme/api"}
-        trigger = kind(**common, poll_interval=60.0, deadline=time.time() + 3600, **own(world))  # type: ignore[arg-type]  # of each kind
+        trigger = kind(**common, poll_interval=60.0, deadline=time.time() + 3600, **options_of(world))  # type: ignore[arg-type]  # the options of each kind of trigger
         client = world.client(retries=NO_RETRIES)
         fetcher, watch = kind.looker(client, "acme/api"), trigger.watch(log)
         for _ in range(_POLLS):
             if (event := look(fetcher, trigger.subject, watch)) is not None:
                 assert event["status"] in ("succeeded", "failed", "lost", "paused")
                 return
-        assert not world.sound, f"{kind.__name__} does not come to an end"
+        assert not world.unchanged, f"{kind.__name__} does not end"
 
     return Subject(f"wait for {kind.__name__}", run)
 
@@ -171,7 +171,7 @@ def _client_credentials(world: World) -> None:
 
 def _entities(world: World) -> None:
     client = world.client()
-    # An object without anything is an answer to the client; its keys are checked where they are read.
+    # The client accepts an empty object; its keys are checked where they are read.
     assert isinstance(client.pull_requests.get("api", world.pull_request), dict)
     assert isinstance(client.refs.branch("api", "main"), dict)
     list(client.repositories.find(fields="values.slug"))

@@ -1,6 +1,6 @@
-"""No mutated response ends in an error that a user cannot understand, a hang, a row without its key, or a leak.
+"""No mutated response causes an error other than a BitbucketError, a hang, a row without its key, or a leak.
 
-In the suite a fixed set of about a minute; ``make fuzz`` draws new ones, as many as ``FUZZ_EXAMPLES`` for each subject.
+The suite uses a fixed set of mutations for about a minute; ``make fuzz`` draws ``FUZZ_EXAMPLES`` new ones for each subject.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from tests.fuzz.mutations import KINDS, Mutation
 from tests.fuzz.server import EvilHost, MutatingServer
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
-#: A subject with sound responses takes milliseconds.
+#: A subject takes milliseconds with unchanged responses.
 HANGS_AFTER_SECONDS = 30.0
-#: Requests that an example may need more than one with sound responses: retries and pages that are read again.
+#: Additional requests that mutated responses may cause: retries and pages that are read again.
 MORE_REQUESTS = 300
 
 MUTATIONS = st.builds(
@@ -46,7 +46,7 @@ def evil() -> Iterator[EvilHost]:
 
 @pytest.fixture(scope="module")
 def served(evil: EvilHost) -> Iterator[tuple[MutatingServer, subjects.World]]:
-    """The server between client and emulator, and what is in the emulator."""
+    """The server between client and emulator, and the contents of the emulator."""
     with subjects.emulator() as bitbucket:
         known = subjects.fill(bitbucket)
         with MutatingServer(bitbucket.url, evil) as server:
@@ -54,9 +54,9 @@ def served(evil: EvilHost) -> Iterator[tuple[MutatingServer, subjects.World]]:
 
 
 def _run(subject: subjects.Subject, world: subjects.World) -> BaseException | None:
-    """Run a subject in a thread of its own; return what it raised.
+    """Run a subject in a separate thread and return the error that it raised, None if it raised none.
 
-    :raises AssertionError: it hangs
+    :raises AssertionError: it has not ended after HANGS_AFTER_SECONDS
     """
     raised: list[BaseException] = []
 
@@ -76,7 +76,7 @@ def _run(subject: subjects.Subject, world: subjects.World) -> BaseException | No
 
 
 @pytest.mark.parametrize("subject", subjects.SUBJECTS, ids=lambda subject: subject.name)
-def test_no_response_ends_in_an_unclear_error_a_hang_a_row_without_key_or_a_leak(
+def test_no_mutated_response_causes_an_unclear_error_a_hang_a_row_without_key_or_a_leak(
     subject: subjects.Subject,
     served: tuple[MutatingServer, subjects.World],
     evil: EvilHost,
@@ -84,9 +84,9 @@ def test_no_response_ends_in_an_unclear_error_a_hang_a_row_without_key_or_a_leak
 ) -> None:
     server, world = served
     server.begin()
-    if (error := _run(subject, replace(world, sound=True))) is not None:
+    if (error := _run(subject, replace(world, unchanged=True))) is not None:
         raise error
-    sound_requests = server.requests
+    expected_requests = server.requests
     before = server.mutated
 
     @settings(
@@ -105,7 +105,7 @@ def test_no_response_ends_in_an_unclear_error_a_hang_a_row_without_key_or_a_leak
         error = _run(subject, world)
         if error is not None and not isinstance(error, BitbucketError):
             raise error
-        assert server.requests <= sound_requests + MORE_REQUESTS
+        assert server.requests <= expected_requests + MORE_REQUESTS
         assert not evil.leaks
 
     examples()

@@ -16,7 +16,7 @@ from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.hooks.datasets import DatasetName, DatasetOptions
 from airflow_provider_bitbucket.testing import connection_json
 from bitbucket_cloud_emulator import BitbucketEmulator
-from tests.stories import REVIEWER, after, asked, deploy, open_pull_request, run_pipelines, set_status
+from tests.emulator_data import REVIEWER, after, asked, deploy, open_pull_request, run_pipelines, set_status
 
 
 @pytest.fixture

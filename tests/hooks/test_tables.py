@@ -31,7 +31,7 @@ from airflow_provider_bitbucket.sinks.sql import SqlTable
 from airflow_provider_bitbucket.testing import connection_json
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pytest_plugin import NOW
-from tests.stories import REVIEWER, after, asked, change, client_of, open_pull_request
+from tests.emulator_data import REVIEWER, after, asked, change, client_of, open_pull_request
 
 _numbers = itertools.count(1)
 

@@ -14,7 +14,7 @@ from airflow_provider_bitbucket.datasets import commits, deployments
 from airflow_provider_bitbucket.metrics.changes import changes
 from airflow_provider_bitbucket.metrics.deployments import deployment_frequency, deployment_outcomes, summarize
 from bitbucket_cloud_emulator import BitbucketEmulator
-from tests.stories import deploy, frame_of
+from tests.emulator_data import deploy, frame_of
 
 HOUR = 3600.0
 MONDAY = datetime(2026, 10, 5, 8, tzinfo=UTC)

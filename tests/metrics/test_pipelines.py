@@ -14,7 +14,7 @@ from airflow_provider_bitbucket.datasets import pipeline_steps
 from airflow_provider_bitbucket.datasets.pipelines import SCHEMA
 from airflow_provider_bitbucket.metrics.pipelines import flakiness, pipeline_times, summarize, time_to_fix
 from bitbucket_cloud_emulator import BitbucketEmulator
-from tests.stories import frame_of, run_pipelines
+from tests.emulator_data import frame_of, run_pipelines
 
 MORNING = datetime(2026, 10, 1, 8, tzinfo=UTC)  # a Thursday
 ENDS = ("SUCCESSFUL", "FAILED", "ERROR", "STOPPED", "EXPIRED")

@@ -15,7 +15,7 @@ from airflow_provider_bitbucket.datasets.timeline import Entry
 from airflow_provider_bitbucket.metrics.changes import CHANGES, changes
 from airflow_provider_bitbucket.metrics.pull_requests import PARTS, pull_request_times, summarize, throughput
 from bitbucket_cloud_emulator import BitbucketEmulator
-from tests.stories import AUTHOR, OWNER, REVIEWER, deploy, frame_of, open_pull_request
+from tests.emulator_data import AUTHOR, OWNER, REVIEWER, deploy, frame_of, open_pull_request
 
 HOUR = 3600.0
 OPENED = datetime(2026, 10, 1, 8, tzinfo=UTC)  # a Thursday

@@ -14,7 +14,7 @@ from airflow_provider_bitbucket.datasets import branches, commits, pull_requests
 from airflow_provider_bitbucket.metrics.repositories import bus_factor, repository_health, stale_branches, stale_pull_requests
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pytest_plugin import NOW as TODAY
-from tests.stories import frame_of
+from tests.emulator_data import frame_of
 
 DAY = 24 * 3600.0
 NOW = datetime(2026, 11, 2, 8, tzinfo=UTC)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from airflow_provider_bitbucket.datasets.reviews import SCHEMA
 from airflow_provider_bitbucket.metrics.reviews import review_load
 from bitbucket_cloud_emulator import BitbucketEmulator
-from tests.stories import OWNER, REVIEWER, frame_of, open_pull_request
+from tests.emulator_data import OWNER, REVIEWER, frame_of, open_pull_request
 
 HOUR = 3600.0
 MONDAY = datetime(2026, 10, 5, 8, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""What older Airflows must do, and the newest too: install, import, register, show the form, run a DAG."""
+"""The provider can be imported, is registered, shows its form and runs DAGs on every supported version of Airflow."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from airflow_provider_bitbucket.testing import connection_json
 from bitbucket_cloud_emulator import BitbucketEmulator
 
 
-def test_every_module_imports() -> None:
+def test_every_module_can_be_imported() -> None:
     for module in pkgutil.walk_packages(airflow_provider_bitbucket.__path__, "airflow_provider_bitbucket."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
 
 
-def test_airflow_finds_the_provider_and_its_connection_type() -> None:
+def test_the_provider_and_its_connection_type_are_registered() -> None:
     from airflow.providers_manager import ProvidersManager
 
     manager = ProvidersManager()
@@ -44,17 +44,17 @@ print("FORM", json.dumps(meta.model_dump(mode="json")))
 
 
 def test_the_connection_form_has_labelled_fields() -> None:
-    """As the UI asks for it: Airflow 3.1 from the hook's methods, newer ones from the provider info.
+    """The form is requested as by the UI: Airflow 3.1 reads it from methods of the hook, newer versions from the provider info.
 
-    In a process of its own: 3.1 puts stand-ins in place of its form library, which works once and before anything else.
+    A separate process is needed because 3.1 replaces its form library by mocks, which works only once and before other imports.
     """
     done = subprocess.run([sys.executable, "-c", FORM], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     meta = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("FORM")).removeprefix("FORM"))
     assert meta["hook_name"] == "Bitbucket Cloud"
     fields = meta["extra_fields"]
-    own = {"workspace", "auth_type", "default_user", "user", "scopes", "callback_url"}
-    assert set(fields) == own | {"verify", "proxies", "timeout", "rate_limit"}
+    specific = {"workspace", "auth_type", "default_user", "user", "scopes", "callback_url"}
+    assert set(fields) == specific | {"verify", "proxies", "timeout", "rate_limit"}
     enum = ["api_token", "api_token_per_user", "access_token", "oauth_client_credentials", "oauth"]
     assert fields["auth_type"]["schema"]["enum"] == enum
     assert meta["standard_fields"]["host"]["title"] == "API base URL"
@@ -74,7 +74,7 @@ def test_a_dag_starts_a_pipeline_and_waits_for_it(
 
 
 @pytest.mark.airflow
-def test_a_task_gets_the_pull_requests_of_another_as_a_data_frame(
+def test_a_data_frame_of_pull_requests_is_passed_to_the_next_task(
     run_dag: Callable[[Any], Any], connect: Callable[..., None], bitbucket_emulator: BitbucketEmulator, tmp_path: Path
 ) -> None:
     from airflow.sdk import DAG, task
@@ -82,14 +82,14 @@ def test_a_task_gets_the_pull_requests_of_another_as_a_data_frame(
     from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
 
     connect(connection_json(bitbucket_emulator))
-    seen = tmp_path / "columns.txt"
+    received = tmp_path / "columns.txt"
     with DAG("frames", schedule=None) as dag:
         extract = BitbucketExtractOperator(task_id="extract", dataset="pull_requests")
 
         @task
         def columns(frame: Any) -> None:
-            seen.write_text(" ".join(frame.columns))
+            received.write_text(" ".join(frame.columns))
 
         columns(extract.output)
     assert run_dag(dag).state == "success"
-    assert "closed_on" in seen.read_text().split()
+    assert "closed_on" in received.read_text().split()

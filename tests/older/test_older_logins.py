@@ -1,4 +1,4 @@
-"""An OAuth login in a real Airflow of an older version: its triggerer talks to Airflow in a way of its own."""
+"""OAuth logins work in older versions of Airflow, whose triggerer reaches Airflow's API in a different way."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.end_to_end.auth_types import COMMAND, PEOPLE, conn_id, leaks, site
 @pytest.mark.timeout(300)
 def test_an_expired_login_is_renewed_in_a_task_and_in_the_triggerer(tmp_path: Path) -> None:
     with BitbucketEmulator("demo", speed=30) as bitbucket, site(bitbucket, tmp_path / "airflow") as running:
-        bitbucket.script("api", "until-told", steps=[{"name": "Deploy", "seconds": 36000}])
+        bitbucket.script("api", "until-finished", steps=[{"name": "Deploy", "seconds": 36000}])
         running.log_in(COMMAND, conn_id("oauth"), "priya")
         bitbucket.expire_access_tokens()
-        running.start("deferred", "tried_twice", "oauth", custom_pipeline="until-told")
+        running.start("deferred", "tried_twice", "oauth", custom_pipeline="until-finished")
         wait_until(lambda: running.state("deferred", "oauth") == "deferred", seconds=120, what="the task waits in the triggerer")
-        assert running.refreshes(PEOPLE["priya"]) == 1, "by the task"
+        assert running.refreshes(PEOPLE["priya"]) == 1, "renewed by the task"
         bitbucket.expire_access_tokens()
         wait_until(lambda: running.refreshes(PEOPLE["priya"]) == 2, seconds=90, what="the triggerer renews the login")
         running.finish("deferred", "oauth", "SUCCESSFUL")

@@ -18,7 +18,7 @@ from airflow_provider_bitbucket.operators import frames
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
 from airflow_provider_bitbucket.testing import connection_json
 from bitbucket_cloud_emulator import BitbucketEmulator
-from tests.stories import REVIEWER, after, asked, open_pull_request
+from tests.emulator_data import REVIEWER, after, asked, open_pull_request
 
 Run = Callable[..., Any]
 

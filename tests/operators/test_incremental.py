@@ -16,7 +16,7 @@ from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperato
 from airflow_provider_bitbucket.testing import connection_json
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.commits.graph import add_commit
-from tests.stories import client_of, open_pull_request, set_status
+from tests.emulator_data import client_of, open_pull_request, set_status
 
 Run = Callable[[], pd.DataFrame]
 

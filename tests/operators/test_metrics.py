@@ -20,7 +20,7 @@ from airflow_provider_bitbucket.operators.metrics import BitbucketMetricsOperato
 from airflow_provider_bitbucket.testing import connection_json
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pytest_plugin import NOW
-from tests.stories import AUTHOR, OWNER, REVIEWER, after, asked, deploy, open_pull_request, requested, run_pipelines
+from tests.emulator_data import AUTHOR, OWNER, REVIEWER, after, asked, deploy, open_pull_request, requested, run_pipelines
 
 Run = Callable[..., Any]
 WEEKS = {"since": NOW - timedelta(weeks=4), "until": NOW}

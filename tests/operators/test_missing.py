@@ -18,7 +18,7 @@ from airflow_provider_bitbucket.operators.repositories import BitbucketListRepos
 from airflow_provider_bitbucket.testing import connection_json
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pytest_plugin import NOW
-from tests.stories import REVIEWER, open_pull_request
+from tests.emulator_data import REVIEWER, open_pull_request
 
 SINCE = "2026-10-05"
 

@@ -25,7 +25,7 @@ from airflow_provider_bitbucket.operators.report import BitbucketReportOperator
 from airflow_provider_bitbucket.testing import connection_json
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pytest_plugin import NOW
-from tests.stories import OWNER, REVIEWER, after, asked, open_pull_request, requested, run_pipelines
+from tests.emulator_data import OWNER, REVIEWER, after, asked, open_pull_request, requested, run_pipelines
 
 Run = Callable[..., Any]
 EXAMPLES = Path(__file__).resolve().parents[2] / "example_dags"

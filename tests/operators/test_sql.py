@@ -21,7 +21,7 @@ from airflow_provider_bitbucket.operators.sql import BitbucketToSqlOperator
 from airflow_provider_bitbucket.testing import connection_json
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pytest_plugin import NOW
-from tests.stories import REVIEWER, client_of, open_pull_request
+from tests.emulator_data import REVIEWER, client_of, open_pull_request
 
 Run = Callable[..., Any]
 Query = Callable[[str], list[tuple[Any, ...]]]

@@ -20,7 +20,7 @@ from airflow_provider_bitbucket.operators.sql import BitbucketToSqlOperator
 from airflow_provider_bitbucket.operators.watermarks import Watermarks
 from airflow_provider_bitbucket.testing import connection_json
 from bitbucket_cloud_emulator import BitbucketEmulator
-from tests.stories import REVIEWER, open_pull_request
+from tests.emulator_data import REVIEWER, open_pull_request
 
 Run = Callable[..., Any]
 LONG_AGO = datetime.now(UTC) - timedelta(days=3)

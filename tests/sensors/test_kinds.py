@@ -18,8 +18,8 @@ from airflow_provider_bitbucket.sensors.deployments import BitbucketDeploymentSe
 from airflow_provider_bitbucket.sensors.pull_requests import BitbucketPullRequestSensor
 from airflow_provider_bitbucket.sensors.refs import BitbucketRefSensor
 from bitbucket_cloud_emulator import BitbucketEmulator
+from tests.emulator_data import client_of, open_pull_request, run_pipelines, set_status
 from tests.sensors.conftest import Sense
-from tests.stories import client_of, open_pull_request, run_pipelines, set_status
 from tests.triggers.waits import until_asked
 
 both_forms = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferrable"])

@@ -11,8 +11,8 @@ from airflow_provider_bitbucket.sensors.deployments import BitbucketDeploymentSe
 from airflow_provider_bitbucket.sensors.pull_requests import BitbucketPullRequestSensor
 from airflow_provider_bitbucket.sensors.refs import BitbucketRefSensor
 from bitbucket_cloud_emulator import BitbucketEmulator
+from tests.emulator_data import open_pull_request
 from tests.sensors.conftest import Sense
-from tests.stories import open_pull_request
 
 
 @pytest.mark.parametrize(

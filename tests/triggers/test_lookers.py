@@ -19,7 +19,7 @@ from airflow_provider_bitbucket.triggers.pull_requests import BitbucketPullReque
 from airflow_provider_bitbucket.triggers.refs import BitbucketRefTrigger, RefLooker
 from airflow_provider_bitbucket.triggers.waiting import BitbucketWaitTrigger, portions
 from bitbucket_cloud_emulator import BitbucketEmulator
-from tests.stories import client_of, deploy, open_pull_request, requested, set_status
+from tests.emulator_data import client_of, deploy, open_pull_request, requested, set_status
 from tests.triggers.waits import LATER, until
 
 COMMON = {"bitbucket_conn_id": "bitbucket_default", "workspace": None, "repository": "acme/api", "deadline": LATER}

@@ -15,7 +15,7 @@ from airflow_provider_bitbucket.triggers import pipelines, polling
 from airflow_provider_bitbucket.triggers.build_statuses import BitbucketBuildStatusTrigger
 from airflow_provider_bitbucket.triggers.waiting import polling_hook
 from bitbucket_cloud_emulator import BitbucketEmulator
-from tests.stories import client_of
+from tests.emulator_data import client_of
 from tests.triggers.waits import LATER, LIST, ONE, asked, finish, looked, make, start, statuses, until, waiting
 
 STATUSES = "GET /repositories/{workspace}/{repo_slug}/commit/{commit}/statuses"

@@ -1,4 +1,4 @@
-"""DAGs of the end-to-end tests: one pipeline with a secured variable, on any connection, tried once or twice."""
+"""DAGs that start one pipeline with a secured variable through the connection that the run names, in one or two attempts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipel
 
 PARAMS = {"bitbucket_conn_id": "bitbucket_default", "repository": "api", "custom_pipeline": "deploy-staging", "note": ""}
 
-for name, tries in {"tried_once": 1, "tried_twice": 2}.items():
+for name, attempts in {"tried_once": 1, "tried_twice": 2}.items():
     with DAG(name, schedule=None, params=PARAMS) as dag:
         BitbucketTriggerPipelineOperator(
             task_id="run",
@@ -22,10 +22,10 @@ for name, tries in {"tried_once": 1, "tried_twice": 2}.items():
                 {"key": "PASSWORD", "value": "{{ var.value.deploy_phrase }}", "secured": True},
                 {"key": "NOTE", "value": "{{ params.note }}"},
             ],
-            deferrable=tries > 1,
+            deferrable=attempts > 1,
             poll_interval=2,
             timeout=600,
-            retries=tries - 1,
+            retries=attempts - 1,
             retry_delay=timedelta(seconds=1),
         )
     globals()[name] = dag

@@ -1,4 +1,4 @@
-"""DAGs of the end-to-end tests."""
+"""A DAG that starts one pipeline and waits for it in the triggerer."""
 
 from __future__ import annotations
 

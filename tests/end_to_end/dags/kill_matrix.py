@@ -1,4 +1,4 @@
-"""DAGs of the kill matrix: one pipeline, in the repository that the run names."""
+"""DAGs of the kill matrix, which start one pipeline in the repository that the run names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from airflow.sdk import dag
 from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
 
 
-def once(deferrable: bool) -> None:
+def start_pipeline(deferrable: bool) -> None:
     BitbucketTriggerPipelineOperator(
         task_id="run",
         repository="{{ params.repository }}",
@@ -24,12 +24,12 @@ def once(deferrable: bool) -> None:
 
 @dag(schedule=None, params={"repository": "api"})
 def once_blocking() -> None:
-    once(deferrable=False)
+    start_pipeline(deferrable=False)
 
 
 @dag(schedule=None, params={"repository": "api"})
 def once_deferrable() -> None:
-    once(deferrable=True)
+    start_pipeline(deferrable=True)
 
 
 once_blocking()
