@@ -28,7 +28,9 @@ class Api(Protocol):
         *,
         params: Any = None,
         json: Any = None,
+        data: Any = None,
         headers: Mapping[str, str] | None = None,
+        stream: bool = False,
         idempotent: bool | None = None,
         part: slice | None = None,
     ) -> requests.Response:

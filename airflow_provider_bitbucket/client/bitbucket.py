@@ -8,15 +8,21 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_bitbucket.client import paging
+from airflow_provider_bitbucket.client.resources.branch_restrictions import BranchRestrictions
+from airflow_provider_bitbucket.client.resources.branching_model import BranchingModel
 from airflow_provider_bitbucket.client.resources.commits import Commits
+from airflow_provider_bitbucket.client.resources.default_reviewers import DefaultReviewers
 from airflow_provider_bitbucket.client.resources.deployments import Deployments
+from airflow_provider_bitbucket.client.resources.downloads import Downloads
 from airflow_provider_bitbucket.client.resources.environments import Environments
 from airflow_provider_bitbucket.client.resources.pipelines import Pipelines
+from airflow_provider_bitbucket.client.resources.projects import Projects
 from airflow_provider_bitbucket.client.resources.pull_request_comments import PullRequestComments
 from airflow_provider_bitbucket.client.resources.pull_request_tasks import PullRequestTasks
 from airflow_provider_bitbucket.client.resources.pull_requests import PullRequests
 from airflow_provider_bitbucket.client.resources.refs import Refs
 from airflow_provider_bitbucket.client.resources.repositories import Repositories
+from airflow_provider_bitbucket.client.resources.source import Source
 from airflow_provider_bitbucket.client.resources.users import Users
 from airflow_provider_bitbucket.client.resources.workspaces import Workspaces
 from airflow_provider_bitbucket.client.transport.clock import SYSTEM_CLOCK, Clock
@@ -87,6 +93,12 @@ class BitbucketClient:
         self.environments = Environments(self)
         self.commits = Commits(self)
         self.refs = Refs(self)
+        self.source = Source(self)
+        self.downloads = Downloads(self)
+        self.default_reviewers = DefaultReviewers(self)
+        self.branch_restrictions = BranchRestrictions(self)
+        self.branching_model = BranchingModel(self)
+        self.projects = Projects(self)
 
     def with_options(self, *, retries: RetryPolicy | None = None, timeout: tuple[float, float] | None = None) -> Self:
         """Return a client with other options that shares connections, credentials and request budget with this one.

@@ -3,39 +3,94 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, by_next_without_gaps, deduplicate
 from airflow_provider_bitbucket.client.resources.resource import Resource
 from airflow_provider_bitbucket.client.transport.urls import segment
+from airflow_provider_bitbucket.client.types import Branch, Tag
 
 
 class Refs(Resource):
     """Branches and tags of a repository; each has its commit as ``target``."""
 
-    def branches(self, repository: str, *, q: str | None = None) -> Iterator[dict[str, Any]]:
-        """Yield the branches by name. Costs one request for every 100, and two for every time that some were deleted meanwhile.
+    def list(self, repository: str, *, q: str | None = None) -> Iterator[Branch | Tag]:
+        """Yield branches and tags together, by name; ``type`` tells them apart. Costs as :meth:`branches`."""
+        return cast("Iterator[Branch | Tag]", self._list(repository, "", q))
 
-        Those that move over the edge of a page by that are not lost, but come after others.
+    def branches(self, repository: str, *, q: str | None = None) -> Iterator[Branch]:
+        """Yield the branches by name.
+
+        Costs one request for every 100 branches, and two more each time branches are deleted while pages are read. Branches
+        that move over the edge of a page by that are not lost, but are yielded after others.
 
         :param repository: slug, or ``workspace/slug``
         :param q: BBQL condition, such as ``name ~ "release/"``
         """
-        return self._list(repository, "branches", q)
+        return cast("Iterator[Branch]", self._list(repository, "/branches", q))
 
-    def branch(self, repository: str, name: str) -> dict[str, Any]:
-        """Return a branch."""
-        return self._api.get(f"{self._api.repository_path(repository)}/refs/branches/{segment(name)}")
+    def branch(self, repository: str, name: str) -> Branch:
+        """Return a branch.
 
-    def tags(self, repository: str, *, q: str | None = None) -> Iterator[dict[str, Any]]:
-        """Yield the tags by name, likewise."""
-        return self._list(repository, "tags", q)
+        :raises BitbucketNotFoundError: the repository has no such branch
+        """
+        return cast("Branch", self._api.get(self._path(repository, f"/branches/{segment(name)}")))
 
-    def tag(self, repository: str, name: str) -> dict[str, Any]:
-        """Return a tag."""
-        return self._api.get(f"{self._api.repository_path(repository)}/refs/tags/{segment(name)}")
+    def create_branch(self, repository: str, name: str, commit: str) -> Branch:
+        """Create a branch and return it. Costs one request.
 
-    def _list(self, repository: str, kind: str, q: str | None) -> Iterator[dict[str, Any]]:
+        :param repository: slug, or ``workspace/slug``
+        :param name: without ``refs/heads/``
+        :param commit: full hash of its head
+        :raises BitbucketBadRequestError: it exists, or there is no such commit
+        :raises BitbucketAmbiguousError: sent, and the response was lost: it may have been created
+        """
+        body = {"name": name, "target": {"hash": commit}}
+        return cast("Branch", self._api.post(self._path(repository, "/branches"), body))
+
+    def delete_branch(self, repository: str, name: str) -> None:
+        """Delete a branch.
+
+        :raises BitbucketNotFoundError: there is none, or an earlier attempt whose response was lost has deleted it
+        :raises BitbucketBadRequestError: it is the main branch
+        """
+        self._api.delete(self._path(repository, f"/branches/{segment(name)}"))
+
+    def tags(self, repository: str, *, q: str | None = None) -> Iterator[Tag]:
+        """Yield the tags by name. Parameters and costs as for :meth:`branches`."""
+        return cast("Iterator[Tag]", self._list(repository, "/tags", q))
+
+    def tag(self, repository: str, name: str) -> Tag:
+        """Return a tag.
+
+        :raises BitbucketNotFoundError: the repository has no such tag
+        """
+        return cast("Tag", self._api.get(self._path(repository, f"/tags/{segment(name)}")))
+
+    def create_tag(self, repository: str, name: str, commit: str, message: str | None = None) -> Tag:
+        """Create an annotated tag and return it. Costs one request.
+
+        :param repository: slug, or ``workspace/slug``
+        :param name: without ``refs/tags/``
+        :param commit: full hash
+        :param message: None: Bitbucket writes "Added tag ... for changeset ..."
+        :raises BitbucketBadRequestError: it exists, or there is no such commit
+        :raises BitbucketAmbiguousError: sent, and the response was lost: it may have been created
+        """
+        body = {"name": name, "target": {"hash": commit}, **({"message": message} if message else {})}
+        return cast("Tag", self._api.post(self._path(repository, "/tags"), body))
+
+    def delete_tag(self, repository: str, name: str) -> None:
+        """Delete a tag.
+
+        :raises BitbucketNotFoundError: there is none, or an earlier attempt whose response was lost has deleted it
+        """
+        self._api.delete(self._path(repository, f"/tags/{segment(name)}"))
+
+    def _path(self, repository: str, below: str) -> str:
+        return f"{self._api.repository_path(repository)}/refs{below}"
+
+    def _list(self, repository: str, below: str, q: str | None) -> Iterator[dict[str, Any]]:
         params = {"pagelen": LARGEST_PAGE, "sort": "name", **({"q": q} if q else {})}
-        rows = by_next_without_gaps(self._api.get_page, f"{self._api.repository_path(repository)}/refs/{kind}", params)
-        return deduplicate(rows, set(), identity=lambda row: row.get("name"))
+        rows = by_next_without_gaps(self._api.get_page, self._path(repository, below), params)
+        return deduplicate(rows, set(), identity=lambda row: (row.get("type"), row["name"]) if row.get("name") else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
+from airflow_provider_bitbucket.client.types.common import HtmlLinks
 from airflow_provider_bitbucket.client.types.repositories import Commit
 
 BuildState = Literal["FAILED", "INPROGRESS", "STOPPED", "SUCCESSFUL"]
@@ -11,13 +12,19 @@ FileStatus = Literal["added", "removed", "modified", "renamed"]
 
 
 class CommitFile(TypedDict, total=False):
-    """A file at a commit."""
+    """A file or directory at a commit; ``type`` is ``commit_file`` or ``commit_directory``.
+
+    The document has ``attributes`` as a text; responses have a list (its own description, and recorded 2026-05).
+    """
 
     type: str
     path: str
     escaped_path: str
-    attributes: str
+    attributes: list[str]
     commit: Commit
+    size: int  # recorded
+    mimetype: str | None  # recorded
+    links: HtmlLinks  # recorded
 
 
 class FileChange(TypedDict, total=False):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from airflow_provider_bitbucket.client.types.accounts import Account, Author
 from airflow_provider_bitbucket.client.types.common import HtmlLinks
 from airflow_provider_bitbucket.client.types.workspaces import Project
+
+ForkPolicy = Literal["allow_forks", "no_public_forks", "no_forks"]
+BranchKind = Literal["feature", "bugfix", "release", "hotfix"]
 
 
 class Commit(TypedDict, total=False):
@@ -51,6 +54,7 @@ class Repository(TypedDict, total=False):
     full_name: str
     slug: str  # recorded
     is_private: bool
+    fork_policy: ForkPolicy
     description: str
     language: str
     size: int
@@ -61,3 +65,89 @@ class Repository(TypedDict, total=False):
     owner: Account | None
     parent: Repository | None
     links: HtmlLinks
+
+
+class DefaultReviewer(TypedDict, total=False):
+    """A default reviewer and where it is set: in the repository or in its project."""
+
+    type: str
+    reviewer_type: str
+    user: Account
+
+
+class Group(TypedDict, total=False):
+    """A group of a workspace."""
+
+    type: str
+    slug: str
+    name: str
+    full_slug: str
+
+
+class BranchRestriction(TypedDict, total=False):
+    """A rule for the branches of a repository."""
+
+    type: str
+    id: int
+    kind: str
+    branch_match_kind: Literal["branching_model", "glob"]
+    branch_type: str
+    pattern: str
+    value: int | None
+    users: list[Account]
+    groups: list[Group]
+
+
+class ModelBranch(TypedDict, total=False):
+    """The development or production branch of a branching model; ``name`` is null where the main branch is used."""
+
+    name: str | None
+    use_mainbranch: bool
+    branch: Branch
+    enabled: bool
+    is_valid: bool
+
+
+class BranchType(TypedDict, total=False):
+    """A kind of branch and the prefix of its names; ``enabled`` is only in settings."""
+
+    kind: BranchKind
+    prefix: str
+    enabled: bool
+
+
+class EffectiveBranchingModel(TypedDict, total=False):
+    """The branches and the enabled prefixes of a branching model; ``production`` is absent where it is disabled."""
+
+    type: str
+    development: ModelBranch
+    production: ModelBranch
+    branch_types: list[BranchType]
+
+
+class BranchingModelSettings(TypedDict, total=False):
+    """All settings of a branching model."""
+
+    type: str
+    development: ModelBranch
+    production: ModelBranch
+    branch_types: list[BranchType]
+
+
+class Download(TypedDict, total=False):
+    """A file that is kept beside a repository."""
+
+    type: str
+    name: str
+    size: int
+    downloads: int
+    created_on: str
+    user: Account | None
+    links: HtmlLinks
+
+
+class Inheritance(TypedDict, total=False):
+    """Which settings a repository has of its own instead of its project's."""
+
+    type: str
+    override_settings: dict[str, bool]

@@ -14,6 +14,8 @@ class Project(TypedDict, total=False):
     uuid: str
     key: str
     name: str
+    description: str
+    is_private: bool
 
 
 class Workspace(TypedDict, total=False):
