@@ -65,6 +65,12 @@ DEVIATIONS: tuple[Deviation, ...] = (
     Deviation(r"(.*/)?resolved_(by|on): null", _UNMARKED, where="/tasks"),
     Deviation(r"(.*/)?(old|new): null", f"{_UNMARKED}: a file that was added or removed", where="/diffstat"),
     Deviation(r"(.*/)?(author|user|creator): null", f"{_UNMARKED}: a deleted account, or a pipeline of a schedule"),
+    Deviation(r"(development|production)/name: null", f"{_UNMARKED}: the main branch", where="/branching-model/settings"),
+    Deviation(
+        r"values/\*/attributes: \[.*\] is not .*",
+        "a list of attributes, as the operation's text says and as seen on the live API, 2026-05",
+        where="/filehistory/",
+    ),
     # The Pipelines service.
     Deviation(r": 'type' is a required property", _SERVICE, where=r"/(pipelines|deployments|environments).* 4\d\d$"),
     Deviation(
@@ -74,6 +80,11 @@ DEVIATIONS: tuple[Deviation, ...] = (
     ),
     Deviation(
         r"(variables/\*)?: 'type' is a required property", "the documented examples leave it out", where="/pipelines request$"
+    ),
+    Deviation(
+        r"(.*/)?(\w+/?(\*)?)?: 'type' is a required property",
+        "the documented examples leave it out",
+        where=r"/(\{repo_slug\}|forks|projects(/\{project_key\})?|branch-restrictions(/\{id\})?|settings|refs/tags) request$",
     ),
     Deviation(
         r"(values/\*/)?environment: 'type' is a required property", "lists and records have the uuid only", where="/deployments"

@@ -13,12 +13,14 @@ import pytest
 from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
 from airflow_provider_bitbucket.client.pipeline_target import PipelineTarget
 from airflow_provider_bitbucket.client.resources.resource import Resource
+from airflow_provider_bitbucket.client.resources.source import FileContent
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pytest_plugin import NOW
 from tests.emulator.tour import Tour
 from tests.openapi import OpenApi
 
 MERGED, DECLINED = 1, 3
+RESTRICTION = {"kind": "force", "branch_match_kind": "glob", "pattern": "main"}
 
 _branches = itertools.count(1)
 
@@ -58,6 +60,57 @@ CALLS: dict[str, Callable[[BitbucketClient], object]] = {
         *client.repositories.list(q='name ~ "a"', sort="-updated_on", fields="values.slug,next")
     ],
     "repositories.get": lambda client: client.repositories.get("api"),
+    "repositories.create": lambda client: client.repositories.create("fresh", project={"key": "ACME"}),
+    "repositories.update": lambda client: client.repositories.update("api", description="The API"),
+    "repositories.fork": lambda client: client.repositories.fork("api", name="fork", workspace="acme"),
+    "repositories.forks": lambda client: [*client.repositories.forks("api")],
+    "repositories.watchers": lambda client: [*client.repositories.watchers("api")],
+    "repositories.inheritance": lambda client: client.repositories.inheritance("api"),
+    "repositories.set_inheritance": lambda client: client.repositories.set_inheritance("api", branching_model=True),
+    "repositories.delete": lambda client: client.repositories.delete(str(client.repositories.create("gone")["slug"])),
+    "projects.create": lambda client: client.projects.create("DATA", "Data", is_private=True),
+    "projects.list": lambda client: [*client.projects.list()],
+    "projects.get": lambda client: client.projects.get("OPS"),
+    "projects.update": lambda client: client.projects.update("OPS", description="Operations"),
+    "projects.delete": lambda client: client.projects.delete(str(client.projects.create("GONE", "Gone")["key"])),
+    "projects.add_default_reviewer": lambda client: client.projects.add_default_reviewer("OPS", _member(client)),
+    "projects.default_reviewers": lambda client: [*client.projects.default_reviewers("OPS")],
+    "projects.default_reviewer": lambda client: client.projects.default_reviewer("OPS", _project_reviewer(client)),
+    "projects.remove_default_reviewer": lambda client: client.projects.remove_default_reviewer("OPS", _project_reviewer(client)),
+    "projects.branching_model": lambda client: client.projects.branching_model("OPS"),
+    "projects.branching_model_settings": lambda client: client.projects.branching_model_settings("OPS"),
+    "projects.update_branching_model": lambda client: client.projects.update_branching_model(
+        "OPS", {"production": {"name": "live", "enabled": True}}
+    ),
+    "default_reviewers.add": lambda client: client.default_reviewers.add("api", _member(client)),
+    "default_reviewers.list": lambda client: [*client.default_reviewers.list("api")],
+    "default_reviewers.effective": lambda client: [*client.default_reviewers.effective("api")],
+    "default_reviewers.get": lambda client: client.default_reviewers.get("api", _reviewer(client)),
+    "default_reviewers.remove": lambda client: client.default_reviewers.remove("api", _reviewer(client)),
+    "branch_restrictions.ensure": lambda client: client.branch_restrictions.ensure("api", RESTRICTION),
+    "branch_restrictions.list": lambda client: [*client.branch_restrictions.list("api", kind="force", pattern="main")],
+    "branch_restrictions.create": lambda client: client.branch_restrictions.create("api", {**RESTRICTION, "pattern": "live"}),
+    "branch_restrictions.get": lambda client: client.branch_restrictions.get("api", _restriction(client)),
+    "branch_restrictions.update": lambda client: client.branch_restrictions.update("api", _restriction(client), RESTRICTION),
+    "branch_restrictions.delete": lambda client: client.branch_restrictions.delete("api", _restriction(client)),
+    "branching_model.get": lambda client: client.branching_model.get("api"),
+    "branching_model.effective": lambda client: client.branching_model.effective("api"),
+    "branching_model.settings": lambda client: client.branching_model.settings("api"),
+    "branching_model.update": lambda client: client.branching_model.update("api", {"development": {"use_mainbranch": True}}),
+    "branching_model.ensure": lambda client: client.branching_model.ensure(
+        "api", {"branch_types": [{"kind": "bugfix", "enabled": True, "prefix": "fix/"}]}
+    ),
+    "downloads.upload": lambda client: client.downloads.upload("api", {"report.csv": b"a,b\n"}),
+    "downloads.list": lambda client: [*client.downloads.list("api")],
+    "downloads.read": lambda client: [*client.downloads.read("api", _download(client))],
+    "downloads.delete": lambda client: client.downloads.delete("api", _download(client)),
+    "source.read": lambda client: client.source.read("api", "README.md"),
+    "source.meta": lambda client: client.source.meta("api", "README.md", "feature/one"),
+    "source.list": lambda client: [*client.source.list("api", depth=2, q="size > 1")],
+    "source.history": lambda client: [*client.source.history("api", "README.md", "v1.1", follow_renames=False)],
+    "source.commit": lambda client: client.source.commit(
+        "api", {"f.sh": FileContent(b"true\n", "executable")}, message="Add f", branch="files", deleted=["README.md"]
+    ),
     "pull_requests.list": lambda client: [
         *client.pull_requests.list("api"),
         *client.pull_requests.list("api", states=["OPEN"], updated_since=datetime(2026, 1, 1, tzinfo=UTC)),
@@ -173,11 +226,46 @@ CALLS: dict[str, Callable[[BitbucketClient], object]] = {
     "commits.get": lambda client: client.commits.get("api", "main"),
     "commits.list": lambda client: [*client.commits.list("api", include=["main"], exclude=["v1.1"])],
     "commits.statuses": lambda client: [*client.commits.statuses("api", "main")],
+    "refs.list": lambda client: [*client.refs.list("api")],
+    "refs.create_branch": lambda client: client.refs.create_branch("api", "made", _head(client)),
+    "refs.delete_branch": lambda client: client.refs.delete_branch(
+        "api", str(client.refs.create_branch("api", "gone", _head(client))["name"])
+    ),
+    "refs.create_tag": lambda client: client.refs.create_tag("api", "made", _head(client), "Made"),
+    "refs.delete_tag": lambda client: client.refs.delete_tag(
+        "api", str(client.refs.create_tag("api", "gone", _head(client))["name"])
+    ),
     "refs.branches": lambda client: [*client.refs.branches("api", q='name ~ "feature"')],
     "refs.branch": lambda client: client.refs.branch("api", "feature/one"),
     "refs.tags": lambda client: [*client.refs.tags("api")],
     "refs.tag": lambda client: client.refs.tag("api", "v1.1"),
 }
+
+
+def _member(client: BitbucketClient) -> str:
+    """An account that is not the caller's."""
+    return str([*client.workspaces.members()][1]["user"]["uuid"])
+
+
+def _head(client: BitbucketClient) -> str:
+    return str(client.refs.branch("api", "main")["target"]["hash"])
+
+
+def _restriction(client: BitbucketClient) -> int:
+    return int(client.branch_restrictions.ensure("api", RESTRICTION)["id"])
+
+
+def _reviewer(client: BitbucketClient) -> str:
+    return str(client.default_reviewers.add("api", _member(client))["uuid"])
+
+
+def _project_reviewer(client: BitbucketClient) -> str:
+    return str(client.projects.add_default_reviewer("OPS", _member(client))["uuid"])
+
+
+def _download(client: BitbucketClient) -> str:
+    client.downloads.upload("api", {"report.csv": b"a,b\n"})
+    return "report.csv"
 
 
 def _failed_run(client: BitbucketClient) -> str:

@@ -21,6 +21,7 @@ from bitbucket_cloud_emulator.core.middleware import Middleware, Traffic
 from bitbucket_cloud_emulator.core.store import State
 from bitbucket_cloud_emulator.deployments import routes as deployments
 from bitbucket_cloud_emulator.git import routes as git
+from bitbucket_cloud_emulator.downloads import routes as downloads
 from bitbucket_cloud_emulator.oauth import consent as oauth_consent
 from bitbucket_cloud_emulator.oauth import control as oauth_control
 from bitbucket_cloud_emulator.oauth import routes as oauth
@@ -35,6 +36,7 @@ from bitbucket_cloud_emulator.pull_requests import diffs as pull_request_diffs
 from bitbucket_cloud_emulator.pull_requests import routes as pull_requests
 from bitbucket_cloud_emulator.pull_requests import writes as pull_request_writes
 from bitbucket_cloud_emulator.refs import routes as refs
+from bitbucket_cloud_emulator.repositories import branch_restrictions, branching_model, forks
 from bitbucket_cloud_emulator.repositories import control as repositories_control
 from bitbucket_cloud_emulator.repositories import routes as repositories
 from bitbucket_cloud_emulator.source import routes as source
@@ -72,6 +74,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     commit_statuses.router,
     commits.router,
     source.router,
+    source.history_router,
+    downloads.router,
+    downloads.storage_router,
+    forks.router,
+    branch_restrictions.router,
+    branching_model.router,
     repositories.router,
     git.router,
     web.router,

@@ -52,10 +52,10 @@ async def account(request: Request, name: str) -> Response:
 async def project(request: Request, workspace: str, key: str) -> Response:
     """A project with its repositories."""
     found = current_state(request).workspaces.get(workspace)
-    if found is None or key not in found.projects():
+    if found is None or key not in found.projects:
         raise ApiError(404, "Page not found", style="html")
-    repositories = [one for one in found.repositories.values() if one.project["key"] == key]
-    return _repositories(found.projects()[key]["name"], repositories)
+    repositories = [one for one in found.repositories.values() if one.project.key == key]
+    return _repositories(found.projects[key].name, repositories)
 
 
 @router.get("/{workspace}/{repo_slug}")

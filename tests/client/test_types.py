@@ -15,14 +15,20 @@ SCHEMAS = {
     "Account": "user",
     "Author": "author",
     "Branch": "branch",
+    "BranchRestriction": "branchrestriction",
+    "BranchingModelSettings": "branching_model_settings",
     "BuildStatus": "commitstatus",
     "Comment": "pullrequest_comment",
     "Commit": "commit",
     "CommitFile": "commit_file",
+    "DefaultReviewer": "default_reviewer_and_type",
     "Deployment": "deployment",
+    "EffectiveBranchingModel": "effective_repo_branching_model",
     "Endpoint": "pullrequest_endpoint",
     "Environment": "deployment_environment",
     "FileChange": "diffstat",
+    "Group": "group",
+    "Inheritance": "repository_inheritance_state",
     "Membership": "workspace_membership",
     "Participant": "participant",
     "Pipeline": "pipeline",
@@ -37,8 +43,8 @@ SCHEMAS = {
     "Task": "pullrequest_comment_task",
     "Workspace": "workspace",
 }
-#: Types that the document does not describe: parts of other types, and the timeline.
-UNDOCUMENTED = {"ActivityEntry", "HtmlLinks", "Inline", "Link", "MergeStatus", "Text"}
+#: Types that the document does not describe: parts of other types, the timeline and downloads.
+UNDOCUMENTED = {"ActivityEntry", "BranchType", "Download", "HtmlLinks", "Inline", "Link", "MergeStatus", "ModelBranch", "Text"}
 #: Types of what is written; ``tests/test_client_contract.py`` checks the bodies.
 WRITTEN = {"MergeFields", "PullRequestFields"}
 PYTHON_TYPES = {"string": str, "integer": int, "boolean": bool}

@@ -68,7 +68,7 @@ def _links(value: Any) -> Iterator[str]:
 def test_the_lists_that_a_repository_links_to_are_served(call: Call, resource: str) -> None:
     answer = call(f"{API}/{resource}")
     assert answer.status_code == 200
-    assert answer.json()["values"] == []
+    assert isinstance(answer.json()["values"], list)
 
 
 def test_a_commit_can_be_approved_and_the_approval_withdrawn(call: Call) -> None:

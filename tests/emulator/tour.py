@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from bitbucket_cloud_emulator import BitbucketEmulator
+from bitbucket_cloud_emulator.refs.models import Tag
 
 API = "/repositories/acme/api"
 
@@ -90,18 +91,93 @@ class Tour:
         self("GET", "/repositories/acme", params={"q": 'name ~ "a"', "sort": "-updated_on", "role": "member"})
         self("GET", "/repositories/acme", 400, params={"page": "0"})
         self("GET", API)
-        for linked in ("forks", "watchers", "downloads", "hooks"):
-            self("GET", f"{API}/{linked}")
+        self("GET", f"{API}/hooks")
         self("GET", "/repositories/acme/nothing", 404)
         made = {"scm": "git", "is_private": True, "project": {"key": projects["values"][0]["key"]}}
         self("POST", "/repositories/acme/fresh", json=made)
         self("POST", "/repositories/acme/fresh", 400, json=made)
+        self("POST", "/repositories/acme/No Slug", 400, json=made)
+        self("POST", "/repositories/acme/lost", 400, json={**made, "project": {"key": "NONE"}})
         self("GET", "/repositories/acme/fresh/refs/branches")
         self("PUT", "/repositories/acme/fresh", json={"description": "Fresh"})
         self("PUT", "/repositories/acme/fresh", json={"name": "stale"})
         self("GET", "/repositories/acme/fresh", 301)
         self("DELETE", "/repositories/acme/stale", 204)
         self("GET", "/repositories/acme/stale", 404)
+
+        self.forks()
+        self.downloads()
+        self.projects()
+        self.branch_restrictions()
+        self.branching_models()
+
+    def forks(self) -> None:
+        self("POST", f"{API}/forks", 400, json={"workspace": {"slug": "acme"}})
+        self("POST", f"{API}/forks", 400, json={"name": "api-open", "is_private": False})
+        self("POST", f"{API}/forks", 201, json={"name": "api-fork", "workspace": {"slug": "acme"}})
+        self("GET", f"{API}/forks")
+        self("GET", f"{API}/watchers")
+        self("DELETE", "/repositories/acme/api-fork", 204)
+
+    def downloads(self) -> None:
+        downloads = f"{API}/downloads"
+        self("POST", downloads, 406, json={"files": "a.txt"})
+        self("POST", downloads, 400, files={"other": ("a.txt", b"a")})
+        self("POST", downloads, 201, files={"files": ("a b.txt", b"a")})
+        self("GET", downloads)
+        self("GET", f"{downloads}/a%20b.txt", 302)
+        self("GET", f"{downloads}/none.txt", 404)
+        self("DELETE", f"{downloads}/a%20b.txt", 204)
+        self("DELETE", f"{downloads}/a%20b.txt", 404)
+
+    def projects(self) -> None:
+        projects = "/workspaces/acme/projects"
+        self("POST", projects, 201, json={"key": "OPS", "name": "Operations", "is_private": True})
+        self("POST", projects, 400, json={"key": "OPS", "name": "Operations"})
+        self("PUT", f"{projects}/NEW", 201, json={"name": "New"})
+        self("PUT", f"{projects}/NEW", json={"key": "OLD", "description": "Not so new"})
+        self("DELETE", f"{projects}/OLD", 204)
+        self("DELETE", f"{projects}/ACME", 403)
+        account = self.value("GET", "/workspaces/acme/members")["values"][1]["user"]["uuid"]
+        reviewer = f"{projects}/OPS/default-reviewers/{quote(account)}"
+        self("GET", reviewer, 404)
+        self("PUT", reviewer)
+        self("GET", reviewer)
+        self("GET", f"{projects}/OPS/default-reviewers")
+        self("DELETE", reviewer, 204)
+        model = f"{projects}/OPS/branching-model"
+        self("GET", model)
+        self("GET", f"{model}/settings")
+        self("PUT", f"{model}/settings", json={"production": {"name": "live", "enabled": True}})
+        self("GET", model)
+
+    def branch_restrictions(self) -> None:
+        restrictions = f"{API}/branch-restrictions"
+        rule = {"kind": "require_approvals_to_merge", "branch_match_kind": "glob", "pattern": "main", "value": 2}
+        one = self.value("POST", restrictions, 201, json=rule)["id"]
+        self("POST", restrictions, 400, json=rule)
+        self("POST", restrictions, 400, json={**rule, "kind": "push"})
+        account = self.value("GET", "/user")["uuid"]
+        push = {"kind": "push", "branch_match_kind": "branching_model", "branch_type": "production", "pattern": ""}
+        self("POST", restrictions, 201, json={**push, "users": [{"type": "user", "uuid": account}], "groups": []})
+        self("GET", restrictions, params={"kind": "push"})
+        self("GET", f"{restrictions}/{one}")
+        self("PUT", f"{restrictions}/{one}", json={**rule, "value": 1})
+        self("DELETE", f"{restrictions}/{one}", 204)
+        self("GET", f"{restrictions}/{one}", 404)
+
+    def branching_models(self) -> None:
+        model = f"{API}/branching-model"
+        self("GET", model)
+        self("GET", f"{API}/effective-branching-model")
+        self("GET", f"{model}/settings")
+        self("PUT", f"{model}/settings", 400, json={"development": {"name": "none"}})
+        kinds = [{"kind": "feature", "prefix": "feat/"}, {"kind": "hotfix", "enabled": False}]
+        self("PUT", f"{model}/settings", json={"production": {"name": "main", "enabled": True}, "branch_types": kinds})
+        self("GET", model)
+        self("GET", f"{API}/effective-branching-model")
+        self("GET", f"{API}/override-settings")
+        self("PUT", f"{API}/override-settings", 204, json={"override_settings": {"branching_model": False}})
 
     def refs(self) -> None:
         head = self.value("GET", f"{API}/refs/branches/main")["target"]["hash"]
@@ -119,6 +195,10 @@ class Tour:
         self("POST", f"{API}/refs/tags", 201, json={"name": "v1.0", "target": target})
         self("POST", f"{API}/refs/tags", 201, json={"name": "v1.1", "target": target, "message": "Release 1.1"})
         self("POST", f"{API}/refs/tags", 400, json={"name": "v1.1", "target": target})
+        self("POST", f"{API}/refs/tags", 400, json={"name": "lost", "target": {"hash": "f" * 40}})
+        self("POST", f"{API}/refs/branches", 400, json={"name": "no name", "target": target})
+        repository = next(self.bitbucket.state.repositories())
+        repository.tags["light"] = Tag("light", head)  # git can push tags without a message, the API cannot create them
         self("GET", f"{API}/refs/tags", params={"sort": "-target.date"})
         self("GET", f"{API}/refs/tags/v1.1")
         self("GET", f"{API}/refs/tags/none", 404)
@@ -146,12 +226,18 @@ class Tour:
         self("GET", f"{API}/src/main/", params={"pagelen": 1})
         self("GET", f"{API}/src/main/README.md")
         self("GET", f"{API}/src/main/README.md", params={"format": "meta"})
+        self("GET", f"{API}/src/main/src", params={"format": "meta"})
+        self("GET", f"{API}/src/main/", params={"max_depth": 2})
+        self("GET", f"{API}/filehistory/main/README.md")
+        self("GET", f"{API}/filehistory/main/nothing.txt", 404)
         self("GET", f"{API}/src/main/nothing.txt", 404)
         self("GET", f"{API}/src/none/README.md", 404)
         head = self.value("GET", f"{API}/refs/branches/main")["target"]["hash"]
         self("POST", f"{API}/src", 201, data={"message": "Urlencoded", "branch": "feature/one", "a/b.txt": "text\n"})
         self("POST", f"{API}/src", 201, data={"branch": "feature/one"}, files={"c.bin": ("c.bin", b"\x00\x01")})
         self("POST", f"{API}/src", 201, data={"branch": "feature/one", "files": "a/b.txt"})
+        self("POST", f"{API}/src", 400, json={"message": "No form"})
+        self("POST", f"{API}/src", 400, data={"branch": "feature/one", "../up.txt": "text"})
         self("POST", f"{API}/src", 409, data={"branch": "feature/one", "parents": head, "d.txt": "late"})
         self("POST", f"{API}/src", 400, data={"branch": "feature/one", "parents": "f" * 40, "d.txt": "lost"})
         spec = f"{API}/diffstat/feature%2Fone..main"

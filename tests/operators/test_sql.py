@@ -7,6 +7,7 @@ import runpy
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -161,11 +162,11 @@ def workspace(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None
     """Repositories api, Web-Shop, web-admin (in project OPS) and quoted."""
     connect(connection_json(bitbucket_emulator))
     client = client_of(bitbucket_emulator)
-    for slug, body in {"Web-Shop": {}, "web-admin": {}, "quoted": {"name": 'a "b\\'}}.items():
+    for slug, body in {"web-shop": {"name": "Web-Shop"}, "web-admin": {}, "quoted": {"name": 'a "b\\'}}.items():
         bitbucket_emulator.clock(advance=3600)
         client.request("POST", f"/repositories/acme/{slug}", json=body)
     made = {one.slug: one for one in bitbucket_emulator.state.repositories()}["web-admin"]
-    made.project = {**made.project, "key": "OPS", "name": "Operations"}
+    made.project = replace(made.project, key="OPS", name="Operations")
     return bitbucket_emulator
 
 

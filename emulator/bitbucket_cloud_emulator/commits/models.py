@@ -20,6 +20,7 @@ class Commit:
     date: datetime
     message: str
     files: dict[str, bytes] = field(default_factory=dict)
+    attributes: dict[str, str] = field(default_factory=dict)  # path -> executable or link, of the files that have one
     participants: dict[str, Participant] = field(default_factory=dict)  # by user uuid: its approvals
 
 

@@ -34,6 +34,9 @@ class Settings:
     approvals_move_updated_on: bool = True  # not recorded: whether approving moves a pull request's updated_on
     commit_links_app: bool = True  # commit/{c}/pullrequests needs an app to be installed, or answers 404
     sorted_states_fail: bool = False  # sort with several states: a lasting 500, as seen on large repositories
+    unchanged_commit_fails: bool = False  # not recorded: a commit of files as they are is made, or refused
+    delete_of_missing_file_fails: bool = False  # not recorded: a deleted path that does not exist is ignored, or refused
+    free_plan: bool = False  # downloads answer 402 on the Free plan
     access_token_seconds: int = 7200
     oauth_scope_key: str = "scope"  # "scope" since 2026-05-04, "scopes" before
     rotate_refresh_tokens: bool = True  # since 2026-05-04 each refresh gives a new refresh token and kills the old one

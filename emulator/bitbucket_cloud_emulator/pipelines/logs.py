@@ -37,15 +37,16 @@ def log_bytes(repository: Repository, pipeline: PipelineView, view: StepView, no
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def storage_url(request: Request, *parts: str) -> str:
-    """Return a pre-signed address of a log in the storage, which is another host than the API's.
+def storage_url(request: Request, *parts: str, kind: str = "log") -> str:
+    """Return a pre-signed address in the storage, which is another host than the API's.
 
     :param request: the call of the API; its ``127.0.0.1`` becomes ``localhost`` and the other way round
-    :param parts: what names the log: uuids of repository, pipeline and step
+    :param parts: identify the file: of a log the uuids of repository, pipeline and step
+    :param kind: ``log`` or ``download``
     """
     hosts = {"127.0.0.1": "localhost", "localhost": "127.0.0.1"}
     url, here = request.url, str(request.url.hostname)
-    path = "/".join((STORAGE, *(braces(part) for part in parts), "log"))
+    path = "/".join((STORAGE, *(braces(part) for part in parts), kind))
     query = urlencode(
         {
             "X-Amz-Algorithm": "AWS4-HMAC-SHA256",

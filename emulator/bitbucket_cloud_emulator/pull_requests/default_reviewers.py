@@ -11,7 +11,7 @@ from bitbucket_cloud_emulator.core.errors import ApiError, json_response
 from bitbucket_cloud_emulator.core.paging import page
 from bitbucket_cloud_emulator.pull_requests.target import REPOSITORY, InRepository, deleted, in_repository
 from bitbucket_cloud_emulator.users.models import User
-from bitbucket_cloud_emulator.users.views import account_json
+from bitbucket_cloud_emulator.users.views import account_json, default_reviewer_json
 
 router = APIRouter(prefix=REPOSITORY)
 
@@ -28,12 +28,10 @@ async def default_reviewers(here: Reading) -> Response:
 
 @router.get("/effective-default-reviewers")
 async def effective_default_reviewers(here: Reading) -> Response:
-    """The accounts and where they come from; here always from the repository, never from its project."""
-    return page(
-        here.request,
-        here.repository.default_reviewers,
-        lambda user: {"type": "default_reviewer", "reviewer_type": "repository", "user": account_json(user, here.base)},
-    )
+    """The accounts of the repository and of its project, and where they come from."""
+    own, inherited = here.repository.default_reviewers, here.repository.project.default_reviewers
+    found = [("repository", user) for user in own] + [("project", user) for user in inherited if user not in own]
+    return page(here.request, found, lambda one: default_reviewer_json(*one, here.base))
 
 
 @router.get(_ONE)

@@ -23,6 +23,6 @@ class NewBranch(Body):
 
 
 class NewTag(NewBranch):
-    """A tag; with a message it is an annotated one."""
+    """A tag with the message of its annotation."""
 
     message: str | None = None

@@ -19,6 +19,7 @@ from bitbucket_cloud_emulator.refs.models import Tag
 from bitbucket_cloud_emulator.refs.views import branch_json, tag_json
 from bitbucket_cloud_emulator.repositories.models import Repository
 from bitbucket_cloud_emulator.repositories.service import find_repository
+from bitbucket_cloud_emulator.source.request import check_ref_name
 from bitbucket_cloud_emulator.users.models import Credential
 
 router = APIRouter(prefix=f"{API}/repositories/{{workspace}}/{{repo_slug}}/refs")
@@ -71,9 +72,10 @@ async def tag(request: Request, workspace: str, repo_slug: str, name: str) -> Re
 async def create_branch(request: Request, workspace: str, repo_slug: str) -> Response:
     """Create a branch on a commit."""
     repository, body = find_repository(request, workspace, repo_slug), await read_body(request, NewBranch)
+    check_ref_name(body.name)
     if body.name in repository.branches:
         raise ApiError(400, f'Branch "{body.name}" already exists.', data={"key": "BRANCH_ALREADY_EXISTS"})
-    repository.branches[body.name] = resolve(repository, body.target.hash).hash
+    repository.branches[body.name] = _target(repository, body.target.hash)
     return json_response(branch_json(repository, body.name, origin(request)), 201)
 
 
@@ -84,13 +86,14 @@ async def create_tag(
     repo_slug: str,
     credential: Annotated[Credential, Depends(requires("read:repository", "write:repository"))],
 ) -> Response:
-    """Create a tag on a commit; with a message it is an annotated one."""
+    """Create an annotated tag on a commit; it always has a message."""
     repository, body = find_repository(request, workspace, repo_slug), await read_body(request, NewTag)
+    check_ref_name(body.name)
     if body.name in repository.tags:
         raise ApiError(400, f'tag "{body.name}" already exists')
-    made = Tag(body.name, resolve(repository, body.target.hash).hash)
-    if body.message:
-        made.message, made.date, made.tagger = body.message, current_state(request).clock.now(), credential.user
+    target = _target(repository, body.target.hash)
+    message = body.message or f"Added tag {body.name} for changeset {target[:12]}"
+    made = Tag(body.name, target, message, current_state(request).clock.now(), credential.user)
     repository.tags[made.name] = made
     return json_response(tag_json(repository, made, origin(request)), 201)
 
@@ -113,6 +116,19 @@ async def delete_tag(request: Request, workspace: str, repo_slug: str, name: str
     if repository.tags.pop(name, None) is None:
         raise ApiError(404, f"Tag {name!r} not found", data={"shas": [name]})
     return Response(status_code=204, media_type="text/html")
+
+
+def _target(repository: Repository, name: str) -> str:
+    """Return the full hash that a new ref points to.
+
+    :raises ApiError: 400, it is unknown or ambiguous
+    """
+    if re.fullmatch(r"[0-9a-f]{4,39}", name) and sum(full.startswith(name) for full in repository.commits) > 1:
+        raise ApiError(400, f"target: {name} is ambiguous", fields={"target": [f"{name} is ambiguous"]})
+    try:
+        return resolve(repository, name).hash
+    except ApiError:
+        raise ApiError(400, f"target: Commit not found: {name}", fields={"target": [f"Commit not found: {name}"]}) from None
 
 
 def _page(request: Request, repository: Repository, items: Sequence[str | Tag]) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -20,4 +20,5 @@ class RepositoryBody(Body):
     description: str | None = None
     language: str | None = None
     is_private: bool = True
+    fork_policy: Literal["allow_forks", "no_public_forks", "no_forks"] = "no_public_forks"
     project: _Project = Field(default_factory=lambda: _Project(key="PROJ"))

@@ -8,11 +8,12 @@ from typing import Any
 
 from bitbucket_cloud_emulator.commits.models import BuildStatus, Commit
 from bitbucket_cloud_emulator.deployments.models import Deployment, Environment
+from bitbucket_cloud_emulator.downloads.models import Download
 from bitbucket_cloud_emulator.pipelines.models import Pipeline, PipelineScript
 from bitbucket_cloud_emulator.pull_requests.models import PullRequest
 from bitbucket_cloud_emulator.refs.models import Tag
 from bitbucket_cloud_emulator.users.models import User
-from bitbucket_cloud_emulator.workspaces.models import Workspace
+from bitbucket_cloud_emulator.workspaces.models import BranchingModel, Project, Workspace
 
 
 @dataclass(eq=False)
@@ -21,12 +22,14 @@ class Repository:
     slug: str
     name: str
     uuid: str
-    project: dict[str, str]  # key, name, uuid
+    project: Project
     created_on: datetime
     updated_on: datetime
     description: str = ""
     language: str = "python"
     is_private: bool = True
+    fork_policy: str = "no_public_forks"
+    parent: Repository | None = None  # what it is a fork of
     size: int = 0
     mainbranch: str | None = "main"
     commits: dict[str, Commit] = field(default_factory=dict)  # by full hash
@@ -36,6 +39,12 @@ class Repository:
     pull_requests: dict[int, PullRequest] = field(default_factory=dict)
     feed_version: int = 0  # counts changes of the timelines, so that the feed of them all is sorted once
     default_reviewers: list[User] = field(default_factory=list)
+    branch_restrictions: dict[int, dict[str, Any]] = field(default_factory=dict)  # by id, as they are answered without links
+    branching_model: BranchingModel = field(default_factory=BranchingModel)
+    overrides: dict[str, bool] = field(  # what it has of its own instead of its project's
+        default_factory=lambda: {"default_merge_strategy": False, "branching_model": False}
+    )
+    downloads: dict[str, Download] = field(default_factory=dict)  # by file name
     merge_strategies: tuple[str, ...] = ("merge_commit", "squash", "fast_forward")  # allowed; the first is the default
     pipelines_enabled: bool | None = True  # None: never configured
     pipelines: list[Pipeline] = field(default_factory=list)  # by build number, oldest first

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -14,7 +13,15 @@ from bitbucket_cloud_emulator.core.http import API, current_state, origin, requi
 from bitbucket_cloud_emulator.core.paging import page
 from bitbucket_cloud_emulator.repositories.bodies import RepositoryBody
 from bitbucket_cloud_emulator.repositories.models import Repository
-from bitbucket_cloud_emulator.repositories.service import NAME_TAKEN, find_repository, rename
+from bitbucket_cloud_emulator.repositories.service import (
+    NAME_TAKEN,
+    apply_changes,
+    check_slug,
+    chosen_project,
+    find_repository,
+    rename,
+    slug_of,
+)
 from bitbucket_cloud_emulator.repositories.views import full_json
 from bitbucket_cloud_emulator.users.models import Credential
 from bitbucket_cloud_emulator.workspaces.models import Workspace
@@ -49,12 +56,9 @@ async def repository(request: Request, workspace: str, repo_slug: str) -> Respon
     return json_response(full_json(find_repository(request, workspace, repo_slug), origin(request)))
 
 
-@router.get("/repositories/{workspace}/{repo_slug}/forks", dependencies=READ)
-@router.get("/repositories/{workspace}/{repo_slug}/watchers", dependencies=READ)
-@router.get("/repositories/{workspace}/{repo_slug}/downloads", dependencies=READ)
 @router.get("/repositories/{workspace}/{repo_slug}/hooks", dependencies=READ_HOOKS)
 async def linked_lists(request: Request, workspace: str, repo_slug: str) -> Response:
-    """Lists that a repository links to; empty, because their items cannot be created."""
+    """A list that a repository links to; empty, because its items cannot be created."""
     find_repository(request, workspace, repo_slug)
     return page(request, [], dict)
 
@@ -77,14 +81,13 @@ async def update(request: Request, workspace: str, repo_slug: str) -> Response:
     if found is None:
         return json_response(full_json(await _create(request, owner, repo_slug), base), 201)
     body = await read_body(request, RepositoryBody)
-    project = _project(owner, body, found)
-    if "name" in body.model_fields_set:
-        slug = re.sub(r"[^a-z0-9._-]+", "-", body.name.lower())
-        if slug != found.slug:
-            rename(found, slug)
+    now = current_state(request).clock.now()
+    project = chosen_project(owner, body, now, found)
+    if "name" in body.model_fields_set and (slug := slug_of(body.name)) != found.slug:
+        rename(found, slug)
     found.project = project
-    _change(found, body)
-    found.updated_on = current_state(request).clock.now()
+    apply_changes(found, body)
+    found.updated_on = now
     location = {"Location": f"{base}{API}/repositories/{found.full_name}"}
     return json_response(full_json(found, base), headers=location)
 
@@ -97,30 +100,12 @@ async def delete(request: Request, workspace: str, repo_slug: str) -> Response:
     return Response(status_code=204, media_type="text/html")
 
 
-async def _create(request: Request, owner: Workspace, name: str) -> Repository:
+async def _create(request: Request, owner: Workspace, slug: str) -> Repository:
+    check_slug(slug)
     body, state = await read_body(request, RepositoryBody), current_state(request)
-    now, project = state.clock.now(), _project(owner, body)
-    made = Repository(owner, name.lower(), name, state.uuid(), project, now, now, mainbranch=None, pipelines_enabled=None)
+    now = state.clock.now()
+    project = chosen_project(owner, body, now)
+    made = Repository(owner, slug, slug, state.uuid(), project, now, now, mainbranch=None, pipelines_enabled=None)
     owner.repositories[made.slug] = made
-    _change(made, body)
+    apply_changes(made, body)
     return made
-
-
-def _project(workspace: Workspace, body: RepositoryBody, current: Repository | None = None) -> dict[str, str]:
-    """Return the requested project; by default the current one, or the workspace's oldest."""
-    known = workspace.projects()
-    if "project" not in body.model_fields_set:
-        if current:
-            return current.project
-        if known:
-            return next(iter(known.values()))
-    key = body.project.key
-    if known and key not in known:
-        raise ApiError(400, f"project: Project {key} not found", fields={"project": [f"Project {key} not found"]})
-    return known.get(key, {"key": key, "name": key, "uuid": workspace.uuid})
-
-
-def _change(repository: Repository, body: RepositoryBody) -> None:
-    for name, value in body.sent().items():
-        if name != "project":
-            setattr(repository, name, value)

@@ -1,6 +1,9 @@
-"""Find and rename repositories."""
+"""Find, rename and change repositories."""
 
 from __future__ import annotations
+
+import re
+from datetime import datetime
 
 from fastapi import Request
 from starlette.datastructures import URL
@@ -9,8 +12,10 @@ from bitbucket_cloud_emulator.core import auth
 from bitbucket_cloud_emulator.core.errors import ApiError, Moved
 from bitbucket_cloud_emulator.core.http import current_state, origin
 from bitbucket_cloud_emulator.core.store import State
+from bitbucket_cloud_emulator.repositories.bodies import RepositoryBody
 from bitbucket_cloud_emulator.repositories.models import Repository
 from bitbucket_cloud_emulator.users.models import Credential
+from bitbucket_cloud_emulator.workspaces.models import Project, Workspace
 
 
 def find_repository(request: Request, workspace: str, slug: str, *, html_404: bool = False) -> Repository:
@@ -46,6 +51,48 @@ def rename(repository: Repository, slug: str) -> None:
     workspace.moved.pop(slug, None)
     workspace.repositories[slug] = workspace.repositories.pop(repository.slug)
     repository.slug = slug
+
+
+def slug_of(name: str) -> str:
+    """Return the slug that Bitbucket makes of a name."""
+    return re.sub(r"[^a-z0-9._-]+", "-", name.lower())
+
+
+def check_slug(slug: str) -> None:
+    """Refuse a slug that Bitbucket does not accept in an address.
+
+    :raises ApiError: 400
+    """
+    if slug != slug_of(slug):
+        raise ApiError(
+            400,
+            "Invalid slug. Slugs must be lowercase, alphanumerical, and may also contain underscores, dashes, or dots.",
+        )
+
+
+def chosen_project(workspace: Workspace, body: RepositoryBody, now: datetime, current: Repository | None = None) -> Project:
+    """Return the requested project; by default the current one, or the workspace's oldest.
+
+    :raises ApiError: 400, there is no such project
+    """
+    if "project" not in body.model_fields_set:
+        if current:
+            return current.project
+        if workspace.projects:
+            return next(iter(workspace.projects.values()))
+        return workspace.projects.setdefault("PROJ", Project("PROJ", "Untitled project", workspace.uuid, now, now))
+    key = body.project.key
+    for project in workspace.projects.values():
+        if key in (project.key, project.uuid):
+            return project
+    raise ApiError(400, f"project: Project {key} not found", fields={"project": [f"Project {key} not found"]})
+
+
+def apply_changes(repository: Repository, body: RepositoryBody) -> None:
+    """Give a repository the fields of a body, but its project."""
+    for name in ("name", "description", "language", "is_private", "fork_policy"):
+        if name in (sent := body.sent()):
+            setattr(repository, name, sent[name])
 
 
 NAME_TAKEN = {"name": ["You already have a repository with this name."]}

@@ -12,7 +12,7 @@ from bitbucket_cloud_emulator.core.store import State
 from bitbucket_cloud_emulator.oauth.models import Consumer
 from bitbucket_cloud_emulator.repositories.models import Repository
 from bitbucket_cloud_emulator.users.models import Credential, User
-from bitbucket_cloud_emulator.workspaces.models import Workspace
+from bitbucket_cloud_emulator.workspaces.models import Project, Workspace
 
 #: Scopes of the OAuth consumer, by their legacy names.
 CONSUMER_SCOPES = frozenset({"account", "team", "repository:write", "pullrequest:write", "pipeline:write", "webhook"})
@@ -77,7 +77,7 @@ def join(state: State, workspace: Workspace, users: Sequence[User]) -> None:
 
 def add_repository(state: State, workspace: Workspace, slug: str, *, since: datetime, by: User, commits: int = 3) -> Repository:
     """Add a repository with a main branch of a few commits and a ``bitbucket-pipelines.yml``."""
-    project = {"key": "ACME", "name": "Acme", "uuid": workspace.uuid}
+    project = workspace.projects.setdefault("ACME", Project("ACME", "Acme", workspace.uuid, since, since))
     repository = Repository(workspace, slug, slug, state.uuid(), project, since, since)
     files = {"README.md": f"# {slug}\n".encode(), "bitbucket-pipelines.yml": PIPELINES_YAML}
     parents: tuple[str, ...] = ()

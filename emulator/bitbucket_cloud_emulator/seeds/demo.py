@@ -20,7 +20,7 @@ from bitbucket_cloud_emulator.seeds.demo_pipelines import RELEASES, Builds, nigh
 from bitbucket_cloud_emulator.seeds.demo_pull_requests import hotfixes, pull_request
 from bitbucket_cloud_emulator.seeds.demo_story import WEEKS, Story
 from bitbucket_cloud_emulator.users.models import User
-from bitbucket_cloud_emulator.workspaces.models import Workspace
+from bitbucket_cloud_emulator.workspaces.models import Project, Workspace
 
 #: slug -> name, language, description, how many pull requests.
 REPOSITORIES: dict[str, tuple[str, str, str, int]] = {
@@ -67,7 +67,7 @@ def plant_company(state: State) -> tuple[Workspace, list[User], User]:
 def _create(state: State, workspace: Workspace, slug: str, owner: User) -> Repository:
     name, language, description, _ = REPOSITORIES[slug]
     since = state.clock.start - timedelta(days=700)
-    project = {"key": "ACME", "name": "Acme", "uuid": workspace.uuid}
+    project = workspace.projects.setdefault("ACME", Project("ACME", "Acme", workspace.uuid, since, since))
     repository = Repository(workspace, slug, name, state.uuid(), project, since, since, description, language)
     repository.pipelines_enabled = slug in DEFINITIONS
     workspace.repositories[slug] = repository

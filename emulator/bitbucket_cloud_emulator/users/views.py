@@ -58,3 +58,11 @@ def participant_json(participant: Participant, base: str) -> dict[str, Any]:
         "state": participant.state,
         "participated_on": iso_main(participant.participated_on) if participant.participated_on else None,
     }
+
+
+def default_reviewer_json(origin: str, user: User, base: str) -> dict[str, Any]:
+    """A default reviewer.
+
+    :param origin: where it is set: ``repository`` or ``project``
+    """
+    return {"type": "default_reviewer_and_type", "reviewer_type": origin, "user": account_json(user, base)}

@@ -1,4 +1,4 @@
-"""Workspaces."""
+"""Workspaces, their projects, and branching models."""
 
 from __future__ import annotations
 
@@ -8,6 +8,33 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bitbucket_cloud_emulator.repositories.models import Repository
+    from bitbucket_cloud_emulator.users.models import User
+
+
+@dataclass(eq=False)
+class BranchingModel:
+    """Settings of a branching model. A branch without a name is the main branch."""
+
+    development: str | None = None
+    production: str | None = None
+    production_enabled: bool = False
+    prefixes: dict[str, str] = field(  # kind -> prefix, in Bitbucket's order
+        default_factory=lambda: {kind: f"{kind}/" for kind in ("bugfix", "feature", "release", "hotfix")}
+    )
+    disabled: set[str] = field(default_factory=set)  # kinds
+
+
+@dataclass(eq=False)
+class Project:
+    key: str
+    name: str
+    uuid: str
+    created_on: datetime
+    updated_on: datetime
+    description: str = ""
+    is_private: bool = True
+    default_reviewers: list[User] = field(default_factory=list)
+    branching_model: BranchingModel = field(default_factory=BranchingModel)
 
 
 @dataclass(eq=False)
@@ -19,7 +46,4 @@ class Workspace:
     members: dict[str, str] = field(default_factory=dict)  # user uuid -> owner | collaborator | member
     repositories: dict[str, Repository] = field(default_factory=dict)
     moved: dict[str, str] = field(default_factory=dict)  # old slug -> new slug: answered 301
-
-    def projects(self) -> dict[str, dict[str, str]]:
-        """The projects that its repositories are in, by key."""
-        return {one.project["key"]: one.project for one in self.repositories.values()}
+    projects: dict[str, Project] = field(default_factory=dict)  # by key, oldest first

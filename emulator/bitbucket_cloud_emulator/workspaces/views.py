@@ -8,7 +8,7 @@ from bitbucket_cloud_emulator.core.http import API
 from bitbucket_cloud_emulator.core.wire import braces
 from bitbucket_cloud_emulator.users.models import User
 from bitbucket_cloud_emulator.users.views import account_json
-from bitbucket_cloud_emulator.workspaces.models import Workspace
+from bitbucket_cloud_emulator.workspaces.models import Project, Workspace
 
 
 def membership_json(workspace: Workspace, user: User, base: str) -> dict[str, Any]:
@@ -50,16 +50,16 @@ def owner_json(workspace: Workspace, base: str) -> dict[str, Any]:
     }
 
 
-def project_json(workspace: Workspace, project: dict[str, str], base: str) -> dict[str, Any]:
+def project_json(workspace: Workspace, project: Project, base: str) -> dict[str, Any]:
     """A project as part of another object."""
-    page = f"{base}/{workspace.slug}/workspace/projects/{project['key']}"
+    page = f"{base}/{workspace.slug}/workspace/projects/{project.key}"
     return {
         "type": "project",
-        "key": project["key"],
-        "uuid": project["uuid"],
-        "name": project["name"],
+        "key": project.key,
+        "uuid": project.uuid,
+        "name": project.name,
         "links": {
-            "self": {"href": f"{base}{API}/workspaces/{workspace.slug}/projects/{project['key']}"},
+            "self": {"href": f"{base}{API}/workspaces/{workspace.slug}/projects/{project.key}"},
             "html": {"href": page},
             "avatar": {"href": f"{page}/avatar/32"},
         },
