@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_bitbucket.client.paging import LARGEST_PAGE
+from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, own_id
 
 if TYPE_CHECKING:
     import requests
@@ -58,6 +58,8 @@ class Api(Protocol):
         *,
         pagelen: int = LARGEST_PAGE,
         count_pages: bool = False,
+        shrinking: bool = False,
+        identity: Callable[[dict[str, Any]], Hashable | None] = own_id,
     ) -> Iterator[dict[str, Any]]:
         """Yield the values of a list, requesting its pages as they are needed."""
 

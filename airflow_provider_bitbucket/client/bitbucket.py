@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -237,6 +237,8 @@ class BitbucketClient:
         *,
         pagelen: int = paging.LARGEST_PAGE,
         count_pages: bool = False,
+        shrinking: bool = False,
+        identity: Callable[[dict[str, Any]], Hashable | None] = paging.own_id,
     ) -> Iterator[dict[str, Any]]:
         """Yield the values of a list, page by page, as they are asked for; what moves on to the next page meanwhile, once.
 
@@ -244,14 +246,20 @@ class BitbucketClient:
         :param params: query parameters; a ``fields`` parameter gets what paging needs added
         :param pagelen: values a page; 100 is the most, 50 for pull requests and their activity
         :param count_pages: count ``page=`` instead of following ``next``, for lists whose ``next`` is broken
+        :param shrinking: read pages again when rows vanish while the list is read, which moves others to earlier pages
+        :param identity: returns what identifies a value, None for one that cannot be identified; default: uuid, hash or id
         :raises BitbucketError: one of its kinds; a ``next`` on another host is refused
         """
         query = {"pagelen": pagelen, **(params or {})}
         if fields := paging.keep_envelope(query.get("fields")):
             query["fields"] = fields
         if count_pages:
-            return paging.deduplicate(paging.by_number(partial(self.get_page, follow_next=False), path, query))
-        return paging.deduplicate(paging.by_next(self.get_page, path, query))
+            rows = paging.by_number(partial(self.get_page, follow_next=False), path, query)
+        elif shrinking:
+            return paging.deduplicate(paging.by_next_without_gaps(self.get_page, path, query), set(), identity)
+        else:
+            rows = paging.by_next(self.get_page, path, query)
+        return paging.deduplicate(rows, identity=identity)
 
     def workspace_slug(self, workspace: str | None = None) -> str:
         """Return a workspace's slug: the one given, else the client's.

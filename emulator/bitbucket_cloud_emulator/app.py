@@ -20,8 +20,8 @@ from bitbucket_cloud_emulator.core.http import API
 from bitbucket_cloud_emulator.core.middleware import Middleware, Traffic
 from bitbucket_cloud_emulator.core.store import State
 from bitbucket_cloud_emulator.deployments import routes as deployments
-from bitbucket_cloud_emulator.git import routes as git
 from bitbucket_cloud_emulator.downloads import routes as downloads
+from bitbucket_cloud_emulator.git import routes as git
 from bitbucket_cloud_emulator.oauth import consent as oauth_consent
 from bitbucket_cloud_emulator.oauth import control as oauth_control
 from bitbucket_cloud_emulator.oauth import routes as oauth

@@ -7,7 +7,6 @@ from typing import cast
 
 from airflow_provider_bitbucket.client import multipart
 from airflow_provider_bitbucket.client.multipart import Part
-from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, by_next, deduplicate
 from airflow_provider_bitbucket.client.resources.resource import Resource
 from airflow_provider_bitbucket.client.transport.urls import segment
 from airflow_provider_bitbucket.client.types import Download
@@ -23,8 +22,7 @@ class Downloads(Resource):
 
         :param repository: slug, or ``workspace/slug``
         """
-        rows = by_next(self._api.get_page, self._path(repository), {"pagelen": LARGEST_PAGE})
-        return cast("Iterator[Download]", deduplicate(rows, identity=lambda row: row.get("name")))
+        return cast("Iterator[Download]", self._api.paginate(self._path(repository), identity=lambda row: row.get("name")))
 
     def read(self, repository: str, name: str) -> Iterator[bytes]:
         """Yield the content of a download in pieces, so that its size does not matter. Costs one request.

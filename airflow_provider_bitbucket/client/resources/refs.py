@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, cast
 
-from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, by_next_without_gaps, deduplicate
 from airflow_provider_bitbucket.client.resources.resource import Resource
 from airflow_provider_bitbucket.client.transport.urls import segment
 from airflow_provider_bitbucket.client.types import Branch, Tag
@@ -15,7 +14,7 @@ class Refs(Resource):
     """Branches and tags of a repository; each has its commit as ``target``."""
 
     def list(self, repository: str, *, q: str | None = None) -> Iterator[Branch | Tag]:
-        """Yield branches and tags together, by name; ``type`` tells them apart. Costs as :meth:`branches`."""
+        """Yield branches and tags together, by name; ``type`` distinguishes them. Costs as :meth:`branches`."""
         return cast("Iterator[Branch | Tag]", self._list(repository, "", q))
 
     def branches(self, repository: str, *, q: str | None = None) -> Iterator[Branch]:
@@ -91,6 +90,9 @@ class Refs(Resource):
         return f"{self._api.repository_path(repository)}/refs{below}"
 
     def _list(self, repository: str, below: str, q: str | None) -> Iterator[dict[str, Any]]:
-        params = {"pagelen": LARGEST_PAGE, "sort": "name", **({"q": q} if q else {})}
-        rows = by_next_without_gaps(self._api.get_page, self._path(repository, below), params)
-        return deduplicate(rows, set(), identity=lambda row: (row.get("type"), row["name"]) if row.get("name") else None)
+        params = {"sort": "name", **({"q": q} if q else {})}
+        return self._api.paginate(self._path(repository, below), params, shrinking=True, identity=_identity)
+
+
+def _identity(row: dict[str, Any]) -> Any:
+    return (row.get("type"), row["name"]) if row.get("name") else None

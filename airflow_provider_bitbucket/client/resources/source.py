@@ -11,7 +11,6 @@ from urllib.parse import quote, urlsplit
 from airflow_provider_bitbucket.client import multipart
 from airflow_provider_bitbucket.client.api import Api
 from airflow_provider_bitbucket.client.multipart import Part
-from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, by_next, deduplicate
 from airflow_provider_bitbucket.client.resources.refs import Refs
 from airflow_provider_bitbucket.client.resources.resource import Resource
 from airflow_provider_bitbucket.client.transport.errors import BitbucketAmbiguousError, BitbucketNotFoundError
@@ -89,8 +88,9 @@ class Source(Resource):
         :raises BitbucketNotFoundError: there is no such directory, ref or repository
         """
         folder = f"{file_path(path)}/" if path.strip("/") else ""
-        params = {"pagelen": LARGEST_PAGE, **({"max_depth": depth} if depth != 1 else {}), **({"q": q} if q else {})}
-        return self._entries(self._path("src", repository, folder, ref), params, _path_of)
+        params = {**({"max_depth": depth} if depth != 1 else {}), **({"q": q} if q else {})}
+        rows = self._api.paginate(self._path("src", repository, folder, ref), params, identity=lambda row: row.get("path"))
+        return cast("Iterator[CommitFile]", rows)
 
     def history(self, repository: str, path: str, ref: str = "HEAD", *, follow_renames: bool = True) -> Iterator[CommitFile]:
         """Yield the versions of a file, newest first, each with its ``commit``. Costs one request for every 100 versions.
@@ -100,8 +100,9 @@ class Source(Resource):
         :param ref: branch, tag or hash to start at
         :param follow_renames: continue with the former path where the file was renamed
         """
-        params = {"pagelen": LARGEST_PAGE, **({} if follow_renames else {"renames": "false"})}
-        return self._entries(self._path("filehistory", repository, file_path(path), ref), params, _version_of)
+        params = None if follow_renames else {"renames": "false"}
+        rows = self._api.paginate(self._path("filehistory", repository, file_path(path), ref), params, identity=_version)
+        return cast("Iterator[CommitFile]", rows)
 
     def commit(
         self,
@@ -147,10 +148,6 @@ class Source(Resource):
             raise BitbucketAmbiguousError("Bitbucket accepted the commit but returned no hash.", status=response.status_code)
         return made
 
-    def _entries(self, address: str, params: Mapping[str, Any], identity: Any) -> Iterator[CommitFile]:
-        rows = deduplicate(by_next(self._api.get_page, address, params), identity=identity)
-        return cast("Iterator[CommitFile]", rows)
-
     def _path(self, operation: str, repository: str, path: str, ref: str) -> str:
         commit = segment(self._commit(repository, ref) if "/" in ref else ref)
         return f"{self._api.repository_path(repository)}/{operation}/{commit}/{quote(path)}"
@@ -178,9 +175,5 @@ def file_path(path: str) -> str:
     return "/".join(parts)
 
 
-def _path_of(row: dict[str, Any]) -> Any:
-    return row.get("path")
-
-
-def _version_of(row: dict[str, Any]) -> Any:
+def _version(row: dict[str, Any]) -> Any:
     return row["commit"]["hash"], row.get("path")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, by_next_without_gaps, deduplicate, own_id
+from airflow_provider_bitbucket.client.paging import own_id
 from airflow_provider_bitbucket.client.resources.resource import Resource
 
 
@@ -18,7 +18,8 @@ class Workspaces(Resource):
 
     def members(self, workspace: str | None = None) -> Iterator[dict[str, Any]]:
         """Yield the memberships of a workspace; each has a ``user``. Costs one request for every 100 members."""
-        rows = by_next_without_gaps(
-            self._api.get_page, f"{self._api.workspace_path(workspace)}/members", {"pagelen": LARGEST_PAGE}
-        )
-        return deduplicate(rows, set(), identity=lambda row: own_id(user) if isinstance(user := row.get("user"), dict) else None)
+        return self._api.paginate(f"{self._api.workspace_path(workspace)}/members", shrinking=True, identity=_user_id)
+
+
+def _user_id(row: dict[str, Any]) -> Any:
+    return own_id(user) if isinstance(user := row.get("user"), dict) else None
