@@ -157,8 +157,8 @@ class OpenApi:
 def _pattern(template: str) -> re.Pattern[str]:
     """Return the regular expression of the paths of a template, whose names may contain slashes and which may end in one."""
     text = re.escape(template).replace(r"\{", "{").replace(r"\}", "}")
-    text = re.sub(r"\{(path|name|spec)\}", "(.*)", text)
-    return re.compile(re.sub(r"\{[a-z_]+\}", "([^/]+)", text) + "/?")
+    text = re.sub(r"\{(path|name|spec|revspec)\}", "(.*)", text)
+    return re.compile(re.sub(r"\{[A-Za-z_]+\}", "([^/]+)", text) + "/?")
 
 
 def _lines(error: ValidationError) -> Iterator[str]:

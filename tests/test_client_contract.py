@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
+from airflow_provider_bitbucket.client import ApiToken, BitbucketClient, types
 from airflow_provider_bitbucket.client.pipeline_target import PipelineTarget
 from airflow_provider_bitbucket.client.resources.resource import Resource
 from airflow_provider_bitbucket.client.resources.source import FileContent
@@ -21,6 +21,8 @@ from tests.openapi import OpenApi
 
 MERGED, DECLINED = 1, 3
 RESTRICTION = {"kind": "force", "branch_match_kind": "glob", "pattern": "main"}
+STATUS: Any = {"state": "FAILED", "url": "https://ci.example.com/1", "name": "CI", "description": "2 of 3"}
+FINDING: types.Annotation = {"annotation_type": "BUG", "summary": "Null id", "path": "README.md", "line": 1, "severity": "HIGH"}
 
 _branches = itertools.count(1)
 
@@ -225,7 +227,6 @@ CALLS: dict[str, Callable[[BitbucketClient], object]] = {
     "environments.get": lambda client: client.environments.get("api", next(iter(client.environments.list("api")))["uuid"]),
     "commits.get": lambda client: client.commits.get("api", "main"),
     "commits.list": lambda client: [*client.commits.list("api", include=["main"], exclude=["v1.1"])],
-    "commits.statuses": lambda client: [*client.commits.statuses("api", "main")],
     "refs.list": lambda client: [*client.refs.list("api")],
     "refs.create_branch": lambda client: client.refs.create_branch("api", "made", _head(client)),
     "refs.delete_branch": lambda client: client.refs.delete_branch(
@@ -235,6 +236,32 @@ CALLS: dict[str, Callable[[BitbucketClient], object]] = {
     "refs.delete_tag": lambda client: client.refs.delete_tag(
         "api", str(client.refs.create_tag("api", "gone", _head(client))["name"])
     ),
+    "commits.approve": lambda client: client.commits.approve("api", "main"),
+    "commits.unapprove": lambda client: [client.commits.approve("api", "main"), client.commits.unapprove("api", "main")],
+    "commits.comments": lambda client: [*client.commits.comments("api", "main")],
+    "commits.comment": lambda client: client.commits.comment("api", "main", _commit_comment(client)),
+    "commits.create_comment": lambda client: client.commits.create_comment(
+        "api", "main", "Why?", inline={"path": "README.md", "to": 1}, parent=_commit_comment(client)
+    ),
+    "commits.update_comment": lambda client: client.commits.update_comment("api", "main", _commit_comment(client), "Why not?"),
+    "commits.delete_comment": lambda client: client.commits.delete_comment("api", "main", _commit_comment(client)),
+    "commits.diffstat": lambda client: [*client.commits.diffstat("api", "feature/one", "main")],
+    "commits.diff": lambda client: client.commits.diff("api", "feature/one", "main"),
+    "commits.patch": lambda client: client.commits.patch("api", "feature/one"),
+    "commits.merge_base": lambda client: client.commits.merge_base("api", "v1.1", "main"),
+    "build_statuses.list": lambda client: [*client.build_statuses.list("api", "main", refname="main")],
+    "build_statuses.get": lambda client: client.build_statuses.get("api", "main", _status(client)),
+    "build_statuses.set": lambda client: _status(client),
+    "build_statuses.update": lambda client: client.build_statuses.update("api", "main", _status(client), **STATUS),
+    "reports.list": lambda client: [*client.reports.list("api", "main")],
+    "reports.get": lambda client: client.reports.get("api", "main", _report(client)),
+    "reports.put": lambda client: _report(client),
+    "reports.delete": lambda client: client.reports.delete("api", "main", _report(client)),
+    "reports.annotations": lambda client: [*client.reports.annotations("api", "main", _annotated(client))],
+    "reports.annotation": lambda client: client.reports.annotation("api", "main", _annotated(client), "1"),
+    "reports.annotate": lambda client: _annotated(client),
+    "reports.put_annotation": lambda client: client.reports.put_annotation("api", "main", _report(client), "1", FINDING),
+    "reports.delete_annotation": lambda client: client.reports.delete_annotation("api", "main", _annotated(client), "1"),
     "refs.branches": lambda client: [*client.refs.branches("api", q='name ~ "feature"')],
     "refs.branch": lambda client: client.refs.branch("api", "feature/one"),
     "refs.tags": lambda client: [*client.refs.tags("api")],
@@ -266,6 +293,36 @@ def _project_reviewer(client: BitbucketClient) -> str:
 def _download(client: BitbucketClient) -> str:
     client.downloads.upload("api", {"report.csv": b"a,b\n"})
     return "report.csv"
+
+
+def _commit_comment(client: BitbucketClient) -> int:
+    return client.commits.create_comment("api", "main", "Why?")["id"]
+
+
+def _status(client: BitbucketClient) -> str:
+    return client.build_statuses.set("api", "main", **STATUS, key="ci", refname="main")["key"]
+
+
+def _report(client: BitbucketClient) -> str:
+    client.reports.put(
+        "api",
+        "main",
+        "orders",
+        {
+            "title": "Orders",
+            "details": "Data tests",
+            "report_type": "TEST",
+            "result": "FAILED",
+            "link": "https://airflow.example.com",
+            "data": [{"title": "Tests", "type": "TEXT", "value": "4 of 5"}],
+        },
+    )
+    return "orders"
+
+
+def _annotated(client: BitbucketClient) -> str:
+    client.reports.annotate("api", "main", _report(client), [{**FINDING, "external_id": "1"}])
+    return "orders"
 
 
 def _failed_run(client: BitbucketClient) -> str:

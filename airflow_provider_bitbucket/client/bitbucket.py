@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from airflow_provider_bitbucket.client import paging
 from airflow_provider_bitbucket.client.resources.branch_restrictions import BranchRestrictions
 from airflow_provider_bitbucket.client.resources.branching_model import BranchingModel
+from airflow_provider_bitbucket.client.resources.build_statuses import BuildStatuses
 from airflow_provider_bitbucket.client.resources.commits import Commits
 from airflow_provider_bitbucket.client.resources.default_reviewers import DefaultReviewers
 from airflow_provider_bitbucket.client.resources.deployments import Deployments
@@ -21,6 +22,7 @@ from airflow_provider_bitbucket.client.resources.pull_request_comments import Pu
 from airflow_provider_bitbucket.client.resources.pull_request_tasks import PullRequestTasks
 from airflow_provider_bitbucket.client.resources.pull_requests import PullRequests
 from airflow_provider_bitbucket.client.resources.refs import Refs
+from airflow_provider_bitbucket.client.resources.reports import Reports
 from airflow_provider_bitbucket.client.resources.repositories import Repositories
 from airflow_provider_bitbucket.client.resources.source import Source
 from airflow_provider_bitbucket.client.resources.users import Users
@@ -92,6 +94,8 @@ class BitbucketClient:
         self.deployments = Deployments(self)
         self.environments = Environments(self)
         self.commits = Commits(self)
+        self.build_statuses = BuildStatuses(self)
+        self.reports = Reports(self)
         self.refs = Refs(self)
         self.source = Source(self)
         self.downloads = Downloads(self)

@@ -64,7 +64,7 @@ class BuildStatusLooker:
     def _ask(self, commit: str) -> Any:
         from airflow_provider_bitbucket.client.transport.malformed import read_or_error
 
-        rows = self._singles.ask(commit, lambda: [*self._client.commits.statuses(self._repository, commit)])
+        rows = self._singles.ask(commit, lambda: [*self._client.build_statuses.list(self._repository, commit)])
         if isinstance(rows, Exception):
             return rows
         return read_or_error(lambda: self._latest(commit, rows), f"the build statuses of {commit} in {self._repository}")

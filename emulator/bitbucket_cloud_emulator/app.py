@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from bitbucket_cloud_emulator import web
+from bitbucket_cloud_emulator.commits import comments as commit_comments
 from bitbucket_cloud_emulator.commits import routes as commits
 from bitbucket_cloud_emulator.commits import statuses as commit_statuses
 from bitbucket_cloud_emulator.core import control, removed
@@ -36,6 +37,7 @@ from bitbucket_cloud_emulator.pull_requests import diffs as pull_request_diffs
 from bitbucket_cloud_emulator.pull_requests import routes as pull_requests
 from bitbucket_cloud_emulator.pull_requests import writes as pull_request_writes
 from bitbucket_cloud_emulator.refs import routes as refs
+from bitbucket_cloud_emulator.reports import routes as reports
 from bitbucket_cloud_emulator.repositories import branch_restrictions, branching_model, forks
 from bitbucket_cloud_emulator.repositories import control as repositories_control
 from bitbucket_cloud_emulator.repositories import routes as repositories
@@ -72,6 +74,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     default_reviewers.router,
     refs.router,
     commit_statuses.router,
+    commit_comments.router,
+    reports.router,
     commits.router,
     source.router,
     source.history_router,

@@ -120,7 +120,7 @@ def test_commits(demo: BitbucketClient, bitbucket_demo: BitbucketEmulator) -> No
     head = commits[0]["hash"]
     assert demo.commits.get("api", head[:12])["hash"] == head == demo.refs.branch("api", "main")["target"]["hash"]
     assert [*demo.commits.list("api", include="main", exclude=head)] == []
-    assert {row["type"] for row in demo.commits.statuses("api", head)} <= {"build"}
+    assert {row["type"] for row in demo.build_statuses.list("api", head)} <= {"build"}
     with pytest.raises(bitbucket.BitbucketNotFoundError, match=r"Commit not found.*none"):
         [*demo.commits.list("api", include="none")]
 
@@ -182,7 +182,7 @@ def test_every_request_of_the_client_conforms_to_the_published_openapi(
     [*client.deployments.list("api")]
     [*client.environments.list("api")]
     [*client.commits.list("api", include="main", exclude="feature/x", path="README.md")]
-    [*client.commits.statuses("api", head)]
+    [*client.build_statuses.list("api", head)]
     [*client.refs.branches("api", q='name = "main"')]
     [*client.refs.tags("api")]
     asked = bitbucket_emulator.control("GET", "requests?recent=1000")["recent"]

@@ -13,6 +13,7 @@ from tests.openapi import OpenApi
 
 SCHEMAS = {
     "Account": "user",
+    "Annotation": "report_annotation",
     "Author": "author",
     "Branch": "branch",
     "BranchRestriction": "branchrestriction",
@@ -20,6 +21,7 @@ SCHEMAS = {
     "BuildStatus": "commitstatus",
     "Comment": "pullrequest_comment",
     "Commit": "commit",
+    "CommitComment": "commit_comment",
     "CommitFile": "commit_file",
     "DefaultReviewer": "default_reviewer_and_type",
     "Deployment": "deployment",
@@ -36,6 +38,8 @@ SCHEMAS = {
     "Project": "project",
     "PullRequest": "pullrequest",
     "Release": "deployment_release",
+    "Report": "report",
+    "ReportData": "report_data",
     "Repository": "repository",
     "Resolution": "comment_resolution",
     "Step": "pipeline_step",

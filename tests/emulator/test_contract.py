@@ -91,5 +91,5 @@ def _undocumented(exchange: Exchange) -> bool:
 
 def _pattern_of(template: str) -> str:
     return re.sub(
-        r"\{(path|name|revision|rest|spec)\}", ".*", re.sub(r"\{(?!path|name|revision|rest|spec)[a-z_]+\}", "[^/]+", template)
+        r"\{(path|name|revision|rest|spec)\}", ".*", re.sub(r"\{(?!path|name|revision|rest|spec)[A-Za-z_]+\}", "[^/]+", template)
     )

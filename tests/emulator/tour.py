@@ -59,6 +59,7 @@ class Tour:
         self.commits()
         self.source()
         self.statuses()
+        self.reports()
         self.pull_requests()
         self.pipelines()
         self.deployments()
@@ -219,7 +220,18 @@ class Tour:
         self("POST", f"{API}/commit/main/approve")
         self("DELETE", f"{API}/commit/main/approve", 204)
         self("DELETE", f"{API}/commit/main/approve", 404)
-        self("GET", f"{API}/commit/main/comments")
+        comments = f"{API}/commit/main/comments"
+        comment = self.value("POST", comments, 201, json={"content": {"raw": "Why?"}, "inline": {"path": "README.md", "to": 1}})[
+            "id"
+        ]
+        self("POST", comments, 201, json={"content": {"raw": "So."}, "parent": {"id": comment}})
+        self("POST", comments, 404, json={"content": {"raw": "So."}, "parent": {"id": 1}})
+        self("POST", comments, 400, json={"content": {"raw": ""}})
+        self("GET", comments)
+        self("GET", f"{comments}/{comment}")
+        self("PUT", f"{comments}/{comment}", 201, json={"content": {"raw": "Why not?"}})
+        self("DELETE", f"{comments}/{comment}", 204)
+        self("GET", f"{comments}/1", 404)
 
     def source(self) -> None:
         self("GET", f"{API}/src", 302)
@@ -244,6 +256,8 @@ class Tour:
         self("GET", spec, params={"topic": "true"})
         self("GET", f"{API}/diff/feature%2Fone..main")
         self("GET", f"{API}/patch/feature%2Fone..main")
+        self("GET", f"{API}/merge-base/v1.1..main")
+        self("GET", f"{API}/merge-base/none..main", 404)
 
     def statuses(self) -> None:
         head = self.value("GET", f"{API}/refs/branches/main")["target"]["hash"]
@@ -257,6 +271,37 @@ class Tour:
         self("GET", f"{build}/none", 404)
         self("PUT", f"{build}/ci", json={**status, "state": "FAILED"})
         self("GET", f"{API}/commit/{head}/statuses", params={"q": 'state = "FAILED"', "sort": "-updated_on", "refname": "main"})
+
+    def reports(self) -> None:
+        reports = f"{API}/commit/{self.value('GET', f'{API}/refs/branches/main')['target']['hash']}/reports"
+        content = {
+            "title": "Orders",
+            "details": "Data tests",
+            "report_type": "TEST",
+            "result": "FAILED",
+            "link": "https://airflow.example.com/1",
+        }
+        figures = [{"title": "Tests", "type": "NUMBER", "value": 4}, {"title": "Time", "type": "DURATION", "value": 4000}]
+        self("PUT", f"{reports}/orders", json=content)
+        self("PUT", f"{reports}/orders", json={**content, "data": figures, "reporter": "dbt"})
+        self("PUT", f"{reports}/orders", 400, json={"title": "Orders"})
+        self("GET", reports)
+        self("GET", f"{reports}/orders")
+        self("GET", f"{reports}/none", 404)
+        annotations = f"{reports}/orders/annotations"
+        finding = {"external_id": "1", "annotation_type": "BUG", "summary": "Null id", "path": "README.md", "line": 1}
+        self("POST", annotations, json=[finding, {**finding, "external_id": "2", "severity": "HIGH", "result": "FAILED"}])
+        self("POST", annotations, 400, json=[finding] * 101)
+        self("POST", annotations, 400, json=[finding, finding])
+        self("POST", annotations, 400, json=[])
+        self("GET", annotations)
+        self("GET", f"{annotations}/1")
+        self("GET", f"{annotations}/none", 404)
+        self("PUT", f"{annotations}/3", json={"annotation_type": "BUG", "summary": "x", "link": "https://airflow.example.com"})
+        self("PUT", f"{annotations}/3", 400, json={"annotation_type": "BUG"})
+        self("DELETE", f"{annotations}/3", 204)
+        self("PUT", f"{reports}/other", json=content)
+        self("DELETE", f"{reports}/other", 204)
 
     def pull_requests(self) -> None:
         pulls = f"{API}/pullrequests"

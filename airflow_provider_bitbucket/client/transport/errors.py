@@ -225,9 +225,11 @@ def _from_json(text: str) -> tuple[str, str | None, _Scopes | None]:
     """Return the words, the key and the scopes of a JSON body; the text as it is when it has none of the known shapes."""
     try:
         body = decode(text.encode("utf-8", "replace"))
-        error = body["error"]
-    except (ValueError, KeyError):
+    except ValueError:
         return text, None, None
+    error = body.get("error")
+    if error is None and isinstance(body.get("message"), str):  # Code Insights: without an envelope
+        error = {**body, "data": body}
     if isinstance(error, str):  # the OAuth endpoint: RFC 6749
         return f"{body.get('error_description') or error} ({error})", None, None
     if not isinstance(error, dict):

@@ -5,7 +5,14 @@ marked "recorded" (2020 to 2026).
 """
 
 from airflow_provider_bitbucket.client.types.accounts import Account, Author
-from airflow_provider_bitbucket.client.types.commits import BuildState, BuildStatus, CommitFile, FileChange, FileStatus
+from airflow_provider_bitbucket.client.types.commits import (
+    BuildState,
+    BuildStatus,
+    CommitComment,
+    CommitFile,
+    FileChange,
+    FileStatus,
+)
 from airflow_provider_bitbucket.client.types.common import HtmlLinks, Link, Text
 from airflow_provider_bitbucket.client.types.deployments import Deployment, Environment, Release
 from airflow_provider_bitbucket.client.types.pipelines import Pipeline, PipelineTarget, Step
@@ -23,6 +30,16 @@ from airflow_provider_bitbucket.client.types.pull_requests import (
     PullRequestState,
     Resolution,
     Task,
+)
+from airflow_provider_bitbucket.client.types.reports import (
+    Annotation,
+    AnnotationResult,
+    AnnotationType,
+    Report,
+    ReportData,
+    ReportResult,
+    ReportType,
+    Severity,
 )
 from airflow_provider_bitbucket.client.types.repositories import (
     Branch,
@@ -46,6 +63,9 @@ from airflow_provider_bitbucket.client.types.workspaces import Membership, Proje
 __all__ = [
     "Account",
     "ActivityEntry",
+    "Annotation",
+    "AnnotationResult",
+    "AnnotationType",
     "Author",
     "Branch",
     "BranchKind",
@@ -56,6 +76,7 @@ __all__ = [
     "BuildStatus",
     "Comment",
     "Commit",
+    "CommitComment",
     "CommitFile",
     "DefaultReviewer",
     "Deployment",
@@ -84,8 +105,13 @@ __all__ = [
     "PullRequestFields",
     "PullRequestState",
     "Release",
+    "Report",
+    "ReportData",
+    "ReportResult",
+    "ReportType",
     "Repository",
     "Resolution",
+    "Severity",
     "Step",
     "Tag",
     "Task",

@@ -1,10 +1,12 @@
-"""Files, diffs and build statuses of commits."""
+"""Files, diffs, build statuses and comments of commits."""
 
 from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-from airflow_provider_bitbucket.client.types.common import HtmlLinks
+from airflow_provider_bitbucket.client.types.accounts import Account
+from airflow_provider_bitbucket.client.types.common import HtmlLinks, Text
+from airflow_provider_bitbucket.client.types.pull_requests import Inline
 from airflow_provider_bitbucket.client.types.repositories import Commit
 
 BuildState = Literal["FAILED", "INPROGRESS", "STOPPED", "SUCCESSFUL"]
@@ -50,3 +52,19 @@ class BuildStatus(TypedDict, total=False):
     refname: str | None
     created_on: str
     updated_on: str
+
+
+class CommitComment(TypedDict, total=False):
+    """A comment on a commit."""
+
+    type: str
+    id: int
+    content: Text
+    user: Account | None
+    created_on: str
+    updated_on: str
+    deleted: bool
+    inline: Inline
+    parent: CommitComment | None
+    commit: Commit
+    links: HtmlLinks

@@ -1,12 +1,25 @@
-"""Commits and build statuses."""
+"""Commits, their comments and build statuses."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from bitbucket_cloud_emulator.pipelines.models import Pipeline
 from bitbucket_cloud_emulator.users.models import Participant, User
+
+
+@dataclass(eq=False)
+class Comment:
+    id: int
+    user: User | None
+    raw: str
+    created_on: datetime
+    updated_on: datetime
+    deleted: bool = False
+    parent: int | None = None
+    inline: dict[str, Any] | None = None
 
 
 @dataclass(eq=False)
@@ -22,6 +35,7 @@ class Commit:
     files: dict[str, bytes] = field(default_factory=dict)
     attributes: dict[str, str] = field(default_factory=dict)  # path -> executable or link, of the files that have one
     participants: dict[str, Participant] = field(default_factory=dict)  # by user uuid: its approvals
+    comments: dict[int, Comment] = field(default_factory=dict)
 
 
 @dataclass(eq=False)

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
-from bitbucket_cloud_emulator.commits.graph import ancestors, newest_first, resolve
+from bitbucket_cloud_emulator.commits.graph import ancestors, divergence, newest_first, resolve
 from bitbucket_cloud_emulator.commits.models import Commit
 from bitbucket_cloud_emulator.commits.views import commit_json
 from bitbucket_cloud_emulator.core.errors import ApiError, json_response
@@ -81,11 +81,17 @@ async def unapprove(
     return Response(status_code=204, media_type="text/html")
 
 
-@router.get("/commit/{commit}/comments", dependencies=READ)
-async def comments(request: Request, workspace: str, repo_slug: str, commit: str) -> Response:
-    """Comments of a commit; none, because they cannot be written."""
-    resolve(find_repository(request, workspace, repo_slug), commit)
-    return page(request, [], dict)
+@router.get("/merge-base/{revspec:path}", dependencies=READ)
+async def merge_base(request: Request, workspace: str, repo_slug: str, revspec: str) -> Response:
+    """The newest common ancestor of ``one..other``."""
+    repository = find_repository(request, workspace, repo_slug)
+    one, dots, other = revspec.partition("..")
+    if not dots:
+        raise ApiError(404, "Commit not found", data={"shas": [revspec]})
+    apart = divergence(repository, resolve(repository, one).hash, resolve(repository, other).hash)
+    if apart.base is None:
+        raise ApiError(404, "No common ancestor")
+    return json_response(commit_json(repository, apart.base, origin(request)))
 
 
 def _reached(repository: Repository, names: Iterable[str]) -> set[str]:

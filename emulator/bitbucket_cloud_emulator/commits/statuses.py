@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -41,6 +42,7 @@ async def set_status(request: Request, workspace: str, repo_slug: str, commit: s
     """Set a build status; a key that exists is overwritten and answered with 200."""
     repository = find_repository(request, workspace, repo_slug)
     body = await _read(request, NewStatus)
+    _check_host(request, body.url)
     full = resolve(repository, commit).hash
     now = current_state(request).clock.now()
     known = repository.statuses.get((full, body.key))
@@ -62,7 +64,9 @@ async def update_status(request: Request, workspace: str, repo_slug: str, commit
     """Change a build status."""
     repository = find_repository(request, workspace, repo_slug)
     known = _known(request, repository, commit, key)
-    _change(known, await _read(request, StatusUpdate), current_state(request).clock.now())
+    body = await _read(request, StatusUpdate)
+    _check_host(request, body.url)
+    _change(known, body, current_state(request).clock.now())
     return json_response(status_json(repository, known, origin(request)))
 
 
@@ -95,6 +99,16 @@ def status_json(repository: Repository, status: BuildStatus, base: str) -> dict[
         "updated_on": iso_main(status.updated_on),
         "links": {"self": {"href": f"{api}/statuses/build/{status.key}"}, "commit": {"href": api}},
     }
+
+
+def _check_host(request: Request, url: str) -> None:
+    """Refuse an address whose host has no dot, where that is switched on.
+
+    :raises ApiError: 400
+    """
+    host = urlsplit(url).hostname
+    if current_state(request).settings.build_urls_need_a_dot and host and "." not in host:
+        raise ApiError(400, "url: Enter a valid URL.", fields={"url": ["Enter a valid URL."]})
 
 
 def _change(status: BuildStatus, body: StatusUpdate, at: datetime) -> None:

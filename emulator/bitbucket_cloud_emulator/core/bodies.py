@@ -36,15 +36,23 @@ def parse_json(content: bytes) -> Any:
         raise ValueError("nested too deeply") from None
 
 
+async def json_value(request: Request) -> Any:
+    """Return the JSON value in a request; an empty body is an empty object.
+
+    :raises ApiError: 400
+    """
+    try:
+        return parse_json(await request.body() or b"{}")
+    except ValueError:
+        raise ApiError(400, "Invalid JSON") from None
+
+
 async def json_object(request: Request) -> dict[str, Any]:
     """Return the JSON object in a request; an empty body is an empty object.
 
     :raises ApiError: 400
     """
-    try:
-        body = parse_json(await request.body() or b"{}")
-    except ValueError:
-        raise ApiError(400, "Invalid JSON") from None
+    body = await json_value(request)
     if not isinstance(body, dict):
         raise ApiError(400, "Invalid JSON: expected an object")
     return body
@@ -78,6 +86,8 @@ def _problem(error: ErrorDetails) -> str:
     match error["type"]:
         case "missing" | "string_too_short":
             return "This field is required."
+        case "value_error":
+            return str(error["ctx"]["error"])
         case "literal_error":
             return f"'{error['input']}' is not a valid choice."
         case "string_too_long":

@@ -1,4 +1,4 @@
-"""Error responses in the four formats that Bitbucket sends."""
+"""Error responses in the six formats that Bitbucket sends."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from fastapi.responses import Response
 class ApiError(Exception):
     """An error response.
 
-    :param style: ``main`` (JSON envelope), ``pipelines`` (no type, generic message), ``text`` or ``html``
+    :param style: ``main`` (JSON envelope), ``pipelines`` (no type, generic message), ``text``, ``html``, or of Code Insights:
+        ``key`` (no envelope) and ``code`` (the same with the status, seen in 2020)
     """
 
     def __init__(
@@ -43,6 +44,10 @@ class ApiError(Exception):
             return Response(self.message, self.status, {**self.headers, "Content-Type": "text/plain"})
         if self.style == "html":
             return Response(_html_page(self.message), self.status, self.headers, "text/html; charset=utf-8")
+        if self.style == "key":
+            return json_response({**(self.data or {}), "message": self.message, "arguments": {}}, self.status, self.headers)
+        if self.style == "code":
+            return json_response({"code": self.status, "message": self.message}, self.status, self.headers)
         error: dict[str, Any] = {"message": self.message}
         for name in ("detail", "fields", "data"):
             if (value := getattr(self, name)) is not None:

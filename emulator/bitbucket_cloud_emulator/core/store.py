@@ -37,6 +37,7 @@ class Settings:
     unchanged_commit_fails: bool = False  # not recorded: a commit of files as they are is made, or refused
     delete_of_missing_file_fails: bool = False  # not recorded: a deleted path that does not exist is ignored, or refused
     free_plan: bool = False  # downloads answer 402 on the Free plan
+    build_urls_need_a_dot: bool = False  # reports of 2018 differ: a build status with http://host:8080/ is refused, or accepted
     access_token_seconds: int = 7200
     oauth_scope_key: str = "scope"  # "scope" since 2026-05-04, "scopes" before
     rotate_refresh_tokens: bool = True  # since 2026-05-04 each refresh gives a new refresh token and kills the old one

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
 
 
 def iso_main(timestamp: datetime) -> str:
@@ -25,6 +27,18 @@ def iso_pipelines(timestamp: datetime) -> str:
 def number(text: str) -> int | None:
     """Return a non-negative decimal integer of at most 18 digits, None for any other text."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else None
+
+
+def absolute_url(text: Any) -> Any:
+    """Return an absolute address as it is; a validator of bodies.
+
+    :raises ValueError: a text that is none
+    """
+    if isinstance(text, str):
+        parts = urlsplit(text)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise ValueError("Enter a valid URL.")
+    return text
 
 
 def braces(uuid: str) -> str:

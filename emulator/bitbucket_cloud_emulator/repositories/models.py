@@ -12,6 +12,7 @@ from bitbucket_cloud_emulator.downloads.models import Download
 from bitbucket_cloud_emulator.pipelines.models import Pipeline, PipelineScript
 from bitbucket_cloud_emulator.pull_requests.models import PullRequest
 from bitbucket_cloud_emulator.refs.models import Tag
+from bitbucket_cloud_emulator.reports.models import Report
 from bitbucket_cloud_emulator.users.models import User
 from bitbucket_cloud_emulator.workspaces.models import BranchingModel, Project, Workspace
 
@@ -36,6 +37,7 @@ class Repository:
     branches: dict[str, str] = field(default_factory=dict)  # name -> full hash
     tags: dict[str, Tag] = field(default_factory=dict)
     statuses: dict[tuple[str, str], BuildStatus] = field(default_factory=dict)  # (hash, key)
+    reports: dict[str, dict[str, Report]] = field(default_factory=dict)  # full hash -> external id -> report
     pull_requests: dict[int, PullRequest] = field(default_factory=dict)
     feed_version: int = 0  # counts changes of the timelines, so that the feed of them all is sorted once
     default_reviewers: list[User] = field(default_factory=list)
