@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import ssl
-import threading
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,8 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.local_server import LocalServer, Request, Response
 
 
 @dataclass(frozen=True)
@@ -39,54 +39,18 @@ class Answer:
         return (self.body if isinstance(self.body, str) else json.dumps(self.body)).encode()
 
 
-@dataclass(frozen=True)
-class Request:
-    """A request that was received.
-
-    :param client_port: the port of the client, which identifies the connection
-    """
-
-    method: str
-    path: str
-    headers: dict[str, str]
-    body: bytes
-    client_port: int
-
-
-class WebServer:
-    """A context manager that listens on a free port.
+class WebServer(LocalServer):
+    """A web server that returns the answers that a test sets, and records the requests.
 
     :param tls: serve HTTPS with this
     :param default: answer to a path that no answer was set for
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None, default: Answer | None = None) -> None:
+        super().__init__(tls)
         self.default = default or Answer("Not Found", 404)
         self.answers: dict[str, deque[Answer]] = {}
         self.asked: list[Request] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self._scheme = "https" if tls else "http"
-        if tls:
-            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-
-    def __enter__(self) -> WebServer:
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    @property
-    def port(self) -> int:
-        """The port it listens on."""
-        return self._server.server_port
-
-    @property
-    def url(self) -> str:
-        """Scheme, host and port."""
-        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     @property
     def api_url(self) -> str:
@@ -97,43 +61,12 @@ class WebServer:
         """Set the answers to a path (without query), one per request; the last one is repeated."""
         self.answers[path] = deque(one if isinstance(one, Answer) else Answer(one) for one in answers)
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True  # which delays each answer on an open connection by 40 ms
-
-            def handle_one_request(self) -> None:
-                try:
-                    super().handle_one_request()
-                except ConnectionError:  # some tests close the connection early
-                    self.close_connection = True
-
-            def answer(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                headers = {name.lower(): value for name, value in self.headers.items()}
-                outer.asked.append(Request(self.command, self.path, headers, body, self.client_address[1]))
-                answers = outer.answers.get(self.path.partition("?")[0], deque([outer.default]))
-                answer = answers.popleft() if len(answers) > 1 else answers[0]
-                self.send_response(answer.status)
-                headers = {
-                    "Content-Type": "application/json",
-                    **answer.headers,
-                    "Content-Length": str(len(answer.content) + answer.cut),
-                }
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(answer.content)
-                self.close_connection = self.close_connection or bool(answer.cut)
-
-            do_GET = do_POST = do_PUT = do_DELETE = answer
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        return Handler
+    def respond(self, request: Request) -> Response:
+        self.asked.append(request)
+        answers = self.answers.get(request.path.partition("?")[0], deque([self.default]))
+        answer = answers.popleft() if len(answers) > 1 else answers[0]
+        headers = {"Content-Type": "application/json", **answer.headers}
+        return Response(answer.status, tuple(headers.items()), answer.content, answer.cut)
 
 
 def self_signed(folder: Path) -> ssl.SSLContext:

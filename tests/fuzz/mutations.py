@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import json
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
+
+from tests.local_server import Response
 
 ODD_VALUES: tuple[Any, ...] = (
     *(None, "", [], {}, 0, -1, True, False, 1e308, 2**70, "²", "\u0000", "\ud800", "null", "x" * 5000, "-5"),
@@ -56,31 +57,6 @@ STATUSES = (
     555,
     599,
 )
-
-
-@dataclass(frozen=True)
-class Response:
-    """A response as it is sent."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-
-    @property
-    def document(self) -> Any:
-        """The JSON document; None if the body is not JSON."""
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
-            return None
-
-    def with_document(self, document: Any) -> Response:
-        """Return the same response with another JSON document."""
-        return replace(self, body=json.dumps(document).encode())
-
-    def with_header(self, name: str, value: str) -> Response:
-        """Return the same response with a header set."""
-        return replace(self, headers=(*(pair for pair in self.headers if pair[0].lower() != name.lower()), (name, value)))
 
 
 def _containers_and_keys(document: Any) -> list[tuple[Any, Any]]:

@@ -2,70 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Self
-from urllib.parse import urlsplit
 
-from tests.fuzz.mutations import Mutation, Response
-
-_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"})
+from tests.fuzz.mutations import Mutation
+from tests.local_server import LocalServer, Request, Response, forward
 
 
-class _Server:
-    """A context manager that listens on a free port and answers by :meth:`respond`."""
-
-    def __init__(self) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def respond(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Response:
-        raise NotImplementedError  # each server answers in its own way
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True  # headers and body are two writes: with it each response would take 40 ms
-
-            def handle_one_request(self) -> None:
-                try:
-                    super().handle_one_request()
-                except ConnectionError:
-                    self.close_connection = True
-
-            def answer(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                response = outer.respond(self.command, self.path, {k.lower(): v for k, v in self.headers.items()}, body)
-                self.send_response(response.status)
-                for name, value in response.headers:
-                    self.send_header(name, value.encode("utf-8").decode("latin-1"))
-                has_body = response.status not in (204, 304) and self.command != "HEAD"
-                self.send_header("Content-Length", str(len(response.body) if has_body else 0))
-                self.end_headers()
-                if has_body:
-                    self.wfile.write(response.body)
-
-            do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = answer
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        return Handler
-
-
-class EvilHost(_Server):
+class EvilHost(LocalServer):
     """Records requests that carry a credential or a body."""
 
     def __init__(self) -> None:
@@ -73,14 +16,14 @@ class EvilHost(_Server):
         self.leaks: list[str] = []
         self.requests = 0
 
-    def respond(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Response:
+    def respond(self, request: Request) -> Response:
         self.requests += 1
-        if body or "authorization" in headers or "cookie" in headers:
-            self.leaks.append(f"{method} {path} {sorted(headers)} {len(body)} bytes")
+        if request.body or "authorization" in request.headers or "cookie" in request.headers:
+            self.leaks.append(f"{request.method} {request.path} {sorted(request.headers)} {len(request.body)} bytes")
         return Response(200, (("Content-Type", "application/json"),), b'{"values": [], "access_token": "evil"}')
 
 
-class MutatingServer(_Server):
+class MutatingServer(LocalServer):
     """Forwards each request to the emulator once, replays the response afterwards, and changes some of them.
 
     :param upstream: address of the emulator
@@ -90,7 +33,7 @@ class MutatingServer(_Server):
     def __init__(self, upstream: str, evil: EvilHost) -> None:
         super().__init__()
         self.mutated = 0
-        self._upstream = urlsplit(upstream)
+        self._upstream = upstream
         self._evil = evil
         self._recorded: dict[tuple[str, str, bytes], Response] = {}
         self._lock = threading.Lock()
@@ -99,17 +42,17 @@ class MutatingServer(_Server):
     def begin(self, mutation: Mutation | None = None) -> None:
         """Begin an example.
 
-        :param mutation: what is wrong in it; None for nothing
+        :param mutation: the mutation of its responses; None for unchanged ones
         """
         with self._lock:
             self.requests, self.applied = 0, 0
             self._mutation, self._changed = mutation, None
 
-    def respond(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Response:
-        key = (method, path, body)
+    def respond(self, request: Request) -> Response:
+        key = (request.method, request.path, request.body)
         with self._lock:
             if key not in self._recorded:
-                self._recorded[key] = self._forward(method, path, headers, body)
+                self._recorded[key] = forward(request, self._upstream)
             response, number = self._recorded[key], self.requests
             self.requests += 1
             if self._mutation is None:
@@ -120,23 +63,7 @@ class MutatingServer(_Server):
             self._changed = key
             self.applied += 1
             self.mutated += 1
-        return self._with_addresses(self._mutation(response), path)
-
-    def _forward(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Response:
-        connection = http.client.HTTPConnection(self._upstream.hostname or "", self._upstream.port, timeout=30)
-        sent = {name: value for name, value in headers.items() if name not in (*_HOP_BY_HOP, "host", "accept-encoding")}
-        connection.request(method, path, body or None, sent)
-        answer = connection.getresponse()
-        kept = tuple((name, value) for name, value in answer.getheaders() if name.lower() not in _HOP_BY_HOP)
-        response = Response(answer.status, kept, answer.read())
-        connection.close()
-        return self._at_home(response)
-
-    def _at_home(self, response: Response) -> Response:
-        """Return a response whose links lead to this server."""
-        theirs, ours = f"{self._upstream.scheme}://{self._upstream.netloc}", self.url
-        headers = tuple((name, value.replace(theirs, ours)) for name, value in response.headers)
-        return Response(response.status, headers, response.body.replace(theirs.encode(), ours.encode()))
+        return self._with_addresses(self._mutation(response), request.path)
 
     def _with_addresses(self, response: Response, path: str) -> Response:
         """Return a mutated response with the addresses that its placeholders stand for."""
