@@ -1,4 +1,4 @@
-"""What tasks of this provider fail with; what Bitbucket itself answers is in :mod:`airflow_provider_bitbucket.client`."""
+"""Errors of tasks and connections; those of requests are in :mod:`airflow_provider_bitbucket.client`."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 
 
 class BitbucketConfigurationError(AirflowException):
-    """An Airflow connection of type ``bitbucket`` lacks a field or has a wrong one; the message names both."""
+    """A field of an Airflow connection of type ``bitbucket`` is missing or wrong; the message names both."""
 
 
 class BitbucketUserError(BitbucketConfigurationError):
-    """A connection has credentials for each user, and there is no user to act for, or the user has none."""
+    """A connection has credentials for each user, and there is no acting user, or the acting user has none."""
 
 
 class BitbucketPipelineFailedError(AirflowException):
-    """The pipeline ended and was not successful; the message names the result, the failed step and shows its log."""
+    """The pipeline completed without success; the message has the result, the failed step and its log."""
 
 
 class BitbucketPipelineTimeoutError(AirflowException):
-    """The pipeline did not end in time; the message says whether it was stopped."""
+    """The pipeline did not complete before the deadline; the message says whether it was stopped."""
 
 
 class BitbucketLostError(AirflowException):
@@ -34,7 +34,7 @@ class BitbucketPipelinePausedError(AirflowException):
 
 
 class BitbucketPipelineNotStoppedError(AirflowException):
-    """Bitbucket took the request to stop a pipeline, and the pipeline is not over nevertheless."""
+    """Bitbucket accepted the request to stop a pipeline, but the pipeline has not completed."""
 
 
 class BitbucketAmbiguousStartError(AirflowFailException):

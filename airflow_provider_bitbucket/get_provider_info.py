@@ -1,7 +1,7 @@
-"""What Airflow's provider discovery reads. Nothing is imported here: discovery runs before Airflow is configured.
+"""The registration that Airflow's provider discovery reads. It imports nothing: discovery runs before Airflow is configured.
 
 The connection form is defined here and nowhere else: Airflow 3.2 and newer read it from here, and the form methods of
-:class:`~airflow_provider_bitbucket.hooks.bitbucket.BitbucketHook`, which Airflow 3.1 asks, are made from it.
+:class:`~airflow_provider_bitbucket.hooks.bitbucket.BitbucketHook`, which Airflow 3.1 calls, are made from it.
 """
 
 from __future__ import annotations
@@ -31,32 +31,31 @@ CONNECTION_TYPE: dict[str, Any] = {
                 "enum": ["api_token", "api_token_per_user", "access_token", "oauth_client_credentials", "oauth"],
             },
             "description": (
-                "api_token: an Atlassian e-mail and an API token, for all. api_token_per_user: each user has a connection "
-                "<this id>__<user>. access_token: of a repository, project or workspace. oauth_client_credentials: key and "
-                "secret of a private OAuth consumer. oauth: the same, and each user logs in (airflow bitbucket login)."
+                "api_token: one Atlassian e-mail and API token for all users. api_token_per_user: a connection "
+                "<this id>__<user> for each user. access_token: of a repository, project or workspace. "
+                "oauth_client_credentials: key and secret of a private OAuth consumer. oauth: the same, and each user logs in "
+                "with: airflow bitbucket login."
             ),
         },
         "default_user": {
             "label": "Default user",
             "schema": {"type": ["string", "null"]},
-            "description": (
-                "api_token_per_user and oauth: in whose name runs act that nobody triggered, by the name in Airflow."
-            ),
+            "description": ("api_token_per_user and oauth: acting user of runs that no user triggered, by name in Airflow."),
         },
         "user": {
             "label": "User",
             "schema": {"type": ["string", "null"]},
-            "description": "Only in a connection <id>__<user> of api_token_per_user: whose it is, by the name in Airflow.",
+            "description": "Only in a connection <id>__<user> of api_token_per_user: its user, by name in Airflow.",
         },
         "scopes": {
             "label": "OAuth scopes",
             "schema": {"type": ["string", "null"]},
-            "description": "oauth: what to ask for, such as 'pipeline:write pullrequest'; empty: all that the consumer has.",
+            "description": "oauth: scopes to request, such as 'pipeline:write pullrequest'; empty: all scopes of the consumer.",
         },
         "callback_url": {
             "label": "OAuth callback URL",
             "schema": {"type": ["string", "null"]},
-            "description": "oauth: where Bitbucket sends who logs in; http://127.0.0.1:8910/callback when empty.",
+            "description": "oauth: address to which Bitbucket sends the browser after a login; empty: http://127.0.0.1:8910/callback.",
         },
         "verify": {
             "label": "TLS verification",
@@ -66,7 +65,7 @@ CONNECTION_TYPE: dict[str, Any] = {
         "proxies": {
             "label": "Proxies",
             "schema": {"type": ["string", "null"]},
-            "description": 'JSON, such as {"https": "http://proxy.example:3128"}; empty: what the environment says.',
+            "description": 'JSON, such as {"https": "http://proxy.example:3128"}; empty: those of the environment.',
         },
         "timeout": {
             "label": "Timeout",
@@ -76,7 +75,7 @@ CONNECTION_TYPE: dict[str, Any] = {
         "rate_limit": {
             "label": "Rate limit",
             "schema": {"type": ["string", "null"]},
-            "description": "Requests an hour that these credentials may make; empty: what Bitbucket allows.",
+            "description": "Requests an hour that these credentials may send; empty: Bitbucket's own limit.",
         },
     },
     "ui-field-behaviour": {

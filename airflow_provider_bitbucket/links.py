@@ -1,4 +1,4 @@
-"""The buttons that lead from a task in Airflow to Bitbucket."""
+"""The buttons that link from a task in Airflow to Bitbucket."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class BitbucketPipelineLink(BaseOperatorLink):
     """Button "Bitbucket pipeline": the page of the pipeline that the task started."""
 
     name = "Bitbucket pipeline"
-    # The button reads the XCom that the operator pushes right after the start, so it works while the task still runs.
+    # The operator pushes this XCom right after the start, so the button works while the task runs.
     xcom_key = PIPELINE_URL_XCOM
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the address from XCom, or nothing when no pipeline was started."""
+        """Return the address of the pipeline, empty if none was started."""
         return XCom.get_value(key=PIPELINE_URL_XCOM, ti_key=ti_key) or ""
 
 
 def push_pipeline(context: Context, outcome: PipelineOutcome) -> None:
-    """Leave the XComs that name a pipeline."""
+    """Push the XComs that identify a pipeline: uuid, build number and address."""
     for key, value in (
         (PIPELINE_UUID_XCOM, outcome.uuid),
         ("build_number", outcome.build_number),

@@ -1,1 +1,1 @@
-"""``airflow bitbucket ...``: log in, see who is connected, check a connection."""
+"""``airflow bitbucket ...``: log in, show connected users, check a connection."""

@@ -1,4 +1,4 @@
-"""The same commands for Airflow 3.1, whose own command line takes none from providers."""
+"""The same commands for Airflow 3.1, whose command line cannot be extended by providers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airflow_provider_bitbucket.cli.definition import COMMANDS
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command.
 
-    :param arguments: of the command line; default: those of this process
+    :param arguments: command line arguments; default: those of this process
     """
     parser = argparse.ArgumentParser("python -m airflow_provider_bitbucket.cli", description=__doc__)
     _add_commands(parser, COMMANDS)

@@ -1,4 +1,4 @@
-"""Where the browser comes back to: one code, on this machine only."""
+"""Receive the authorization code from the browser, on this machine only."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ margin:4rem auto;padding:0 1rem}}</style><h1>{title}</h1><p>{text}</p></html>"""
 
 
 class LoginDeniedError(Exception):
-    """The person, or Bitbucket, said no; the message says why."""
+    """The user or Bitbucket denied access; the message gives the reason."""
 
 
 def code_from(address: str, state: str) -> str:
     """Return the code in the address that Bitbucket sent the browser to.
 
-    :param address: the whole address, or only the code, as somebody copied it
-    :param state: what was sent along with the person
-    :raises LoginDeniedError: access was denied, or this answers another question than ours
+    :param address: the whole address, or only the code, as the user copied it
+    :param state: the random text in the address that the user was sent to
+    :raises LoginDeniedError: access was denied, or the response belongs to another login
     """
     address = address.strip()
     if "?" not in address:
         if not address:
-            raise LoginDeniedError("There is no code in an empty answer.")
+            raise LoginDeniedError("There is no code in an empty text.")
         return address
     try:
         query = {name: values[0] for name, values in parse_qs(Address.parse(address).query or "").items()}
     except (BitbucketError, ValueError) as error:  # ValueError: too many fields
         raise LoginDeniedError(f"The address cannot be read, copy it again: {error}") from None
     if not hmac.compare_digest(query.get("state", "").encode(), state.encode()):
-        raise LoginDeniedError("This answer does not belong to the login that was started here (its state differs).")
+        raise LoginDeniedError("This response does not belong to the login that was started here (its state differs).")
     if "code" not in query:
         raise LoginDeniedError(
             f"Bitbucket gave no access: {query.get('error_description') or query.get('error') or 'no reason'}."
@@ -47,10 +47,10 @@ def code_from(address: str, state: str) -> str:
 
 
 class Listener:
-    """Listens at a callback URL until a browser brings the code, as a context manager.
+    """Context manager that listens at a callback URL until a browser sends the code.
 
     :param callback_url: an address of this machine, such as ``http://127.0.0.1:8910/callback``
-    :param state: what was sent along with the person
+    :param state: the random text in the address that the user was sent to
     :raises OSError: the port is taken
     """
 
@@ -61,7 +61,7 @@ class Listener:
         self._code: str | None = None
         self._denied: LoginDeniedError | None = None
         self._answered = threading.Event()
-        # A thread for each connection, so that one that stays silent, or sends a byte now and then, does not keep others out.
+        # A thread for each connection, so that a silent or slow one does not block others.
         self._server = ThreadingHTTPServer(("127.0.0.1", address.port or 80), self._handler())
         self._server.daemon_threads = True
 
@@ -76,18 +76,18 @@ class Listener:
     def wait(self, seconds: float) -> str:
         """Return the code.
 
-        :param seconds: until the login times out, whatever connects meanwhile
+        :param seconds: longest time to wait, whatever else connects
         :raises LoginDeniedError: access was denied
-        :raises TimeoutError: no browser brought a code in time
+        :raises TimeoutError: no browser sent a code in time
         """
         if not self._answered.wait(seconds):
-            raise TimeoutError(f"No browser came back from Bitbucket within {seconds:.0f} s")
+            raise TimeoutError(f"No browser returned from Bitbucket within {seconds:.0f} s")
         if self._code is None:
             raise self._denied or LoginDeniedError("Bitbucket gave no access.")
         return self._code
 
     def _take(self, target: str) -> tuple[int, str, str]:
-        """Record the answer that a browser brings and return the status, title and text of the page to show."""
+        """Record the response that a browser sends and return the status, title and text of the page to show."""
         try:
             self._code = code_from(f"http://127.0.0.1{target}", self._state)
         except LoginDeniedError as error:

@@ -1,4 +1,4 @@
-"""What the commands do."""
+"""Run the commands."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from airflow_provider_bitbucket.cli.callback import LOOPBACK, Listener, LoginDen
 from airflow_provider_bitbucket.client import AccessToken, BitbucketClient, BitbucketError, BitbucketPermissionError, Login
 from airflow_provider_bitbucket.client.auth.login import WARN_BEFORE_SECONDS
 from airflow_provider_bitbucket.client.transport.addresses import Address
+from airflow_provider_bitbucket.exceptions import BitbucketUserError
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.hooks.check import check_connection
-from airflow_provider_bitbucket.hooks.credentials.acting_user import as_key, given
+from airflow_provider_bitbucket.hooks.credentials.acting_user import as_key, blank_to_none
 from airflow_provider_bitbucket.hooks.credentials.connection import (
-    PER_USER,
     auth_type_of,
     base_url_of,
     client_options_of,
@@ -44,7 +44,7 @@ _LOGIN_SECONDS = 300.0
 
 
 def command(run: Callable[[Namespace], None]) -> Callable[[Namespace], None]:
-    """Run a command with Airflow's connections at hand, and end it with one sentence when it can not be done."""
+    """Return a command that can read Airflow's connections and turns errors into a message and exit code 1."""
 
     @functools.wraps(run)
     def guarded(arguments: Namespace) -> None:
@@ -73,12 +73,12 @@ def login(arguments: Namespace) -> None:
     print("Keeping the login ...", flush=True)
     Logins(arguments.conn_id).keep(Login(user, account, tokens))
     print(f"{user} is connected to {arguments.conn_id} as {account}.\n")
-    print(check_connection(BitbucketHook(arguments.conn_id, run_as=user).get_conn())[1])
+    print(check_connection(BitbucketHook(arguments.conn_id, run_as=user).get_conn()).message)
 
 
 @command
 def logout(arguments: Namespace) -> None:
-    """Forget a user's login."""
+    """Delete a user's login."""
     connection = BitbucketHook.get_connection(arguments.conn_id)
     consumer, user = read_consumer(connection, on_secret=mask_secret), _user(arguments, connection)
     logins = Logins(arguments.conn_id)
@@ -86,8 +86,8 @@ def logout(arguments: Namespace) -> None:
         raise ValueError(f"{user} has no login for {arguments.conn_id}.")
     logins.forget(user)
     print(
-        f"The login of {user} for {arguments.conn_id} is forgotten here. To take the access itself away, {user} has to remove "
-        f"it at Bitbucket: {consumer.site}/account/settings/app-authorizations/"
+        f"The login of {user} for {arguments.conn_id} is deleted here. To revoke the access itself, {user} must remove it at "
+        f"Bitbucket: {consumer.site}/account/settings/app-authorizations/"
     )
 
 
@@ -95,18 +95,20 @@ def logout(arguments: Namespace) -> None:
 def status(arguments: Namespace) -> None:
     """Show the logins of a connection."""
     connection = BitbucketHook.get_connection(arguments.conn_id)
-    read_consumer(connection, on_secret=mask_secret)  # says so when people do not log in to this connection
+    read_consumer(connection, on_secret=mask_secret)  # fails for a connection without logins
     logins = Logins(arguments.conn_id)
     kept = {user: logins.get(user) for user in logins.names()}
     if not kept:
-        print(f"Nobody has logged in to {arguments.conn_id}: airflow bitbucket login --conn-id {arguments.conn_id} --user <name>")
+        print(
+            f"No user has logged in to {arguments.conn_id}: airflow bitbucket login --conn-id {arguments.conn_id} --user <name>"
+        )
         return
     AirflowConsole().print_as([_row(user, login) for user, login in kept.items()], output=arguments.output)
 
 
 @command
 def users(arguments: Namespace) -> None:
-    """Show who has credentials of their own."""
+    """Show the users with credentials of their own."""
     connection = BitbucketHook.get_connection(arguments.conn_id)
     match auth_type_of(connection):
         case "oauth":
@@ -116,30 +118,31 @@ def users(arguments: Namespace) -> None:
             if found:
                 AirflowConsole().print_as(found, output=arguments.output)
             else:
-                print(f"Nobody is connected: no connection {id_for_user(arguments.conn_id, 'name')} says whose it is.")
+                print(f"No user is connected: no connection {arguments.conn_id}__<user> names its user.")
         case shared:
             print(f"{arguments.conn_id} has one credential for all (auth type {shared}).")
 
 
 @command
 def check(arguments: Namespace) -> None:
-    """Show who a connection acts as and what it may do."""
-    connection = BitbucketHook.get_connection(arguments.conn_id)
-    run_as = _user(arguments, connection) if auth_type_of(connection) in PER_USER else arguments.user
-    works, said = check_connection(BitbucketHook(arguments.conn_id, run_as=run_as).get_conn())
-    if not works:
-        raise SystemExit(said)
-    print(said)
+    """Show the account of a connection, its workspace and the available features."""
+    try:
+        result = check_connection(BitbucketHook(arguments.conn_id, run_as=blank_to_none(arguments.user)).get_conn())
+    except BitbucketUserError as error:
+        raise SystemExit(f"{error}\nCheck the credentials of one user: airflow bitbucket check --user <name>") from error
+    if not result.works:
+        raise SystemExit(result.message)
+    print(f"{result.message}\n\n{result.table}")
 
 
 def _user(arguments: Namespace, connection: Connection) -> str:
-    user = given(arguments.user) or given(connection.extra_dejson.get("default_user")) or getpass.getuser()
+    user = blank_to_none(arguments.user) or blank_to_none(connection.extra_dejson.get("default_user")) or getpass.getuser()
     as_key(user)
     return user
 
 
 def _ask_for_code(address: str, callback_url: str, state: str, *, browser: bool) -> str:
-    """Send a person to Bitbucket and return the code they bring back."""
+    """Send the user to Bitbucket and return the code that Bitbucket sends back."""
     if not browser or Address.parse(callback_url).host not in LOOPBACK:
         print(f"Open this address in a browser and grant access:\n\n  {address}\n")
         print(f"Your browser is then sent to {callback_url}?code=..., which may well show an error.")
@@ -159,29 +162,29 @@ def _account(connection: Connection, tokens: OAuthTokens) -> str:
     try:
         account = client.users.me()
     except BitbucketPermissionError:
-        return "(an account that may not be shown: scope 'account' was not granted)"
+        return "(unknown account: scope 'account' was not granted)"
     return str(account.get("display_name") or account.get("nickname") or account["uuid"])
 
 
 def _row(user: str, login: Login | None) -> dict[str, Any]:
     if login is None:
-        return {"user": user, "account": "", "scopes": "", "renewed_on": "", "lapses_on": "gone: log in again"}
+        return {"user": user, "account": "", "scopes": "", "renewed_on": "", "expires_on": "deleted: log in again"}
     late = login.lapses_at - time.time() < WARN_BEFORE_SECONDS
     return {
         "user": user,
         "account": login.account,
         "scopes": " ".join(login.tokens.scopes),
-        "renewed_on": _moment(login.tokens.received_at),
-        "lapses_on": _moment(login.lapses_at) + (" (soon: log in again, or run example_bitbucket_keep_logins)" if late else ""),
+        "renewed_on": _date(login.tokens.received_at),
+        "expires_on": _date(login.lapses_at) + (" (soon: log in again, or run example_bitbucket_keep_logins)" if late else ""),
     }
 
 
-def _moment(seconds: float) -> str:
+def _date(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _connections_of_users(conn_id: str) -> list[dict[str, str]]:
-    """Return the users' own connections in Airflow's database and this environment; other secrets backends can not be listed."""
+    """Return the users' own connections in Airflow's database and this environment; other secrets backends cannot be listed."""
     from airflow.models import Connection as StoredConnection
     from airflow.utils.session import create_session
     from sqlalchemy import select

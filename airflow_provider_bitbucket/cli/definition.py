@@ -1,4 +1,4 @@
-"""Which commands there are. Airflow reads this for every command of its own, so nothing else is imported here."""
+"""The commands. Airflow imports this module for every command of its own, so it imports nothing else."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ def _flag(name: str, explanation: str, **more: Any) -> Arg:
 
 
 _CONN_ID = _flag("--conn-id", "The connection (default: bitbucket_default)", default="bitbucket_default")
-_USER = _flag(
-    "--user", "In whose name, by the name in Airflow (default: the connection's default user, else who is logged in here)"
-)
+_USER = _flag("--user", "The user, by name in Airflow (default: the connection's default user, else the user of this terminal)")
+_CHECKED_USER = _flag("--user", "The user, by name in Airflow (default: the connection's default user)")
 _NO_BROWSER = _flag(
     "--no-browser",
-    "For a machine without a browser: print the address to open elsewhere, and ask for the one you are sent to",
+    "For a machine without a browser: print the address to open elsewhere, and ask for the address you are sent to",
     action="store_true",
 )
 
@@ -44,14 +43,14 @@ COMMANDS: tuple[CLICommand, ...] = (
         _NO_BROWSER,
         description="Connect a user's own Bitbucket account to a connection of auth type oauth.",
     ),
-    _command("logout", "Forget a user's login", _USER),
-    _command("status", "Show the logins of a connection, and when they lapse", ARG_OUTPUT),
-    _command("users", "Show who has credentials of their own for a connection", ARG_OUTPUT),
-    _command("check", "Show who a connection acts as, what it reaches and what it may do", _USER),
+    _command("logout", "Delete a user's login", _USER),
+    _command("status", "Show the logins of a connection, and when they expire", ARG_OUTPUT),
+    _command("users", "Show the users with credentials of their own for a connection", ARG_OUTPUT),
+    _command("check", "Show the account of a connection, its workspace and the available features", _CHECKED_USER),
     GroupCommand("bundle", "DAG bundles on Bitbucket", _BUNDLE_COMMANDS),
 )
 
 
 def get_bitbucket_cli_commands() -> list[CLICommand]:
     """Return the commands, for Airflow 3.2 and newer."""
-    return [GroupCommand("bitbucket", "Log in to Bitbucket Cloud, see who is connected, check a connection", COMMANDS)]
+    return [GroupCommand("bitbucket", "Log in to Bitbucket Cloud, show connected users, check a connection", COMMANDS)]

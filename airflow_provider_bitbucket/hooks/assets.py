@@ -1,4 +1,4 @@
-"""What tasks tell those who wait for the assets that they update."""
+"""Attach details to the asset events of a task, for the DAGs that the assets trigger."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from airflow_provider_bitbucket.extraction.extraction import Extraction
 
 
-def tell_outlets(operator: BaseOperator, context: Context, reading: Extraction, rows: int) -> None:
+def emit_asset_events(operator: BaseOperator, context: Context, extraction: Extraction, rows: int) -> None:
     """Attach ``dataset``, ``rows`` and ``watermark`` to the event of every asset among a task's outlets.
 
-    The watermark is the moment up to which what was published is complete, ISO 8601 in UTC; None when no repository was read.
+    The watermark is the time up to which the published rows are complete, ISO 8601 in UTC; None when no repository was read.
 
-    :param reading: what was read, to its end
-    :param rows: how many rows there were
+    :param extraction: the extraction, read to its end
+    :param rows: number of rows published
     """
-    watermark = min(reading.read_until.values(), default=None)
-    told = watermark.astimezone(UTC).isoformat() if watermark else None
+    watermark = min(extraction.read_until.values(), default=None)
+    text = watermark.astimezone(UTC).isoformat() if watermark else None
     for outlet in operator.outlets:
         if isinstance(outlet, Asset):
-            context["outlet_events"][outlet].extra.update({"dataset": reading.dataset.name, "rows": rows, "watermark": told})
+            context["outlet_events"][outlet].extra.update({"dataset": extraction.dataset.name, "rows": rows, "watermark": text})

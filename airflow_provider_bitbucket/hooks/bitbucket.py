@@ -185,18 +185,26 @@ class BitbucketHook(BaseHook):
         return client
 
     def test_connection(self) -> tuple[bool, str]:
-        """Return whether the connection works, and a description of the account, the workspace and the missing scopes.
+        """Return whether the connection works, and a line with account, workspace and features.
 
-        Costs two or three requests, each tried once. Nothing is raised.
+        Further lines name what is missing. Costs two or three requests, each tried once. Nothing is raised.
         """
-        from airflow_provider_bitbucket.hooks.check import check_connection, check_shared_part
+        from airflow_provider_bitbucket.hooks.check import CheckResult, check_connection, check_shared_part
 
         try:
-            return check_connection(self.get_conn("none").with_options(timeout=(5.0, 15.0)))
+            result = check_connection(self.get_conn("none").with_options(timeout=(5.0, 15.0)))
         except BitbucketUserError as error:
-            return check_shared_part(self._connection, str(error))
+            result = check_shared_part(self._connection, str(error))
         except AirflowException as error:
-            return False, str(error)
+            result = CheckResult(False, str(error))
+        return result.works, self._without_id(result.message)
+
+    def _without_id(self, message: str) -> str:
+        """Return a message without the connection's id: Airflow's test button gives the connection a random one."""
+        text = message.replace(f"Connection {self.bitbucket_conn_id!r}", "This connection")
+        text = text.replace(f"connection {self.bitbucket_conn_id!r}", "this connection")
+        text = text.replace(f"--conn-id {self.bitbucket_conn_id} ", "--conn-id <connection id> ")
+        return text.replace(f"{self.bitbucket_conn_id}__", "<connection id>__")
 
     def renew_logins(self) -> list[dict[str, Any]]:
         """Renew every OAuth login of the connection; a login expires after three months without use.

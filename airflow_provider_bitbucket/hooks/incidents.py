@@ -1,4 +1,4 @@
-"""Incidents as users hand them over: records, a frame, or a file of them."""
+"""Read incidents from records, a frame, or a file of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_incidents(incidents: Any, full_name: Callable[[str], str]) -> pd.DataFr
     :param incidents: records or a frame (see :func:`~airflow_provider_bitbucket.metrics.incidents.incidents_frame`), or any path
         of Airflow's ``ObjectStoragePath`` to a Parquet, CSV or JSON file of them
     :param full_name: makes ``workspace/repository`` of a repository
-    :raises ValueError: they are not what is expected; says what is
+    :raises ValueError: they are malformed; names what is expected
     """
     return incidents_frame(_read(incidents) if isinstance(incidents, str) else incidents, full_name)
 
@@ -34,10 +34,10 @@ def _read(path: str) -> Any:
     if suffix is None:
         raise ValueError(
             f"incidents is {path[:100]!r}; expected the path of a file in {', '.join(SUFFIXES)}, or records or a DataFrame. "
-            "What another task returned is passed as incidents=that_task.output, not as a template"
+            "Pass the return value of another task as incidents=that_task.output, not as a template"
         )
-    place: Any = ObjectStoragePath(path)  # its methods have no types
-    with place.open("rb") as file:
+    source: Any = ObjectStoragePath(path)  # its methods have no types
+    with source.open("rb") as file:
         if suffix == ".parquet":
             return pd.read_parquet(file)
         return pd.read_csv(file, dtype=str) if suffix == ".csv" else json.load(file)

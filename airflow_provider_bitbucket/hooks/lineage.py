@@ -26,7 +26,7 @@ def report_input(hook: Any, web_url: str, dataset: str, names: Iterable[str]) ->
     :param hook: the hook that reads it
     :param web_url: address of the web pages; its host distinguishes Bitbucket from an emulator
     :param dataset: name of the dataset
-    :param names: the repositories (or workspaces) it is read of
+    :param names: the repositories (or workspaces) that it is read from
     """
     for name in names:
         _report(get_hook_lineage_collector().add_input_asset, hook, f"bitbucket://{urlsplit(web_url).netloc}/{name}/{dataset}")
@@ -47,27 +47,27 @@ def report_table(hook: Any, engine: sa.Engine, table: str) -> None:
 
 
 def table_uri(engine: sa.Engine, table: str) -> str:
-    """Return the address of a table as Airflow's providers of databases write it: server, database, schema if there are, table.
+    """Return the URI of a table as Airflow's database providers write it: server, database, schema if any, table.
 
-    :param engine: of the database; knows its default schema once it was connected
+    :param engine: engine of the database; it knows the default schema after its first connection
     :param table: ``table`` or ``schema.table``
     """
     url = engine.url
     schema, _, name = table.rpartition(".")
     schema = schema or engine.dialect.default_schema_name or ""
-    database = (url.database or "").strip("/")  # of SQLite a path
-    parts = [database, schema if schema != database else "", name]  # MySQL calls a database so
+    database = (url.database or "").strip("/")  # a path in SQLite
+    parts = [database, schema if schema != database else "", name]  # in MySQL a schema is a database
     server = (url.host or "") + (f":{url.port}" if url.port else "")
     return f"{url.get_backend_name()}://{server}/{'/'.join(filter(None, parts))}"
 
 
 def sanitize_uri(uri: SplitResult) -> SplitResult:
-    """Check the address of Bitbucket data: ``bitbucket://bitbucket.org/workspace/repository/dataset``.
+    """Return the URI of Bitbucket data, ``bitbucket://bitbucket.org/workspace/repository/dataset``, if it is well-formed.
 
-    :raises ValueError: it is none
+    :raises ValueError: it is malformed
     """
     if not uri.netloc or not uri.path.strip("/"):
-        raise ValueError(f"{uri.geturl()} is no address of Bitbucket data; expected bitbucket://bitbucket.org/workspace/...")
+        raise ValueError(f"{uri.geturl()} is not a URI of Bitbucket data; expected bitbucket://bitbucket.org/workspace/...")
     return uri
 
 
@@ -77,7 +77,7 @@ def create_asset(*, workspace: str, repository: str, dataset: str, host: str = "
 
 
 def convert_asset_to_openlineage(asset: Asset, lineage_context: Any) -> OpenLineageDataset:
-    """Return what OpenLineage calls the data of an asset."""
+    """Return the OpenLineage dataset of an asset."""
     from airflow.providers.common.compat.openlineage.facet import Dataset as OpenLineageDataset
 
     uri = urlsplit(asset.uri)

@@ -1,4 +1,4 @@
-"""What operators and sensors of pipelines share: the name of a pipeline and the hook that explains a failure."""
+"""Shared by operators and sensors of pipelines: the name of a pipeline, and the hook that explains a failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which values of template fields are templates: those of the DAG file, and never what another task returned."""
+"""Render templates of the DAG file, and never values that another task returned."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from airflow.providers.common.compat.sdk import XComArg
 class LiteralMappingMixin:
     """Base of operators and sensors: what arrives by ``expand_kwargs(task.output)`` is taken literally.
 
-    Airflow does so itself for ``expand`` and for parameters that are an ``XComArg``, but renders what another task returned for
-    ``expand_kwargs`` (seen in Airflow 3.3.2, ``ListOfDictsExpandInput.resolve``): whoever words a title there could read
-    connections.
+    Airflow itself does that for ``expand`` and for parameters that are an ``XComArg``, but renders values that another task
+    returned for ``expand_kwargs`` (seen in Airflow 3.3.2, ``ListOfDictsExpandInput.resolve``): a title with a template could then
+    read connections.
     """
 
     def _do_render_template_fields(

@@ -1,7 +1,7 @@
 """Decide whether a killed task still needs its pipeline.
 
 Airflow calls ``on_kill`` when a person ends a task, and also when a worker shuts down, loses the API server or has been replaced
-by a later try. The API server knows the difference.
+by a later attempt. The API server has the state that distinguishes these cases.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from airflow_provider_bitbucket.hooks.start_record import StartRecord
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-# Airflow gives a task that was cleared while it was running to a new try at once; one whose run was deleted does not exist.
+# A task that was cleared while running gets a new attempt at once; one whose run was deleted does not exist.
 _CLEARED = frozenset({"restarting", "removed"})
 _ENDED = frozenset({"success", "failed", "skipped", "upstream_failed"})
 
@@ -35,7 +35,7 @@ class KillDecision:
 def task_state(ti: Any, get_task_states: Callable[..., dict[str, Any]]) -> str | None:
     """Return the current state of a task instance, ``removed`` if it no longer exists; one request to the API server.
 
-    :param ti: task instance, or what the triggerer knows of it
+    :param ti: task instance, or the triggerer's copy of it
     :param get_task_states: Airflow's function of this name
     :raises Exception: Airflow did not answer
     """
@@ -65,7 +65,7 @@ def decide_deferred(ti: Any) -> KillDecision:
 
 
 class TaskAttempt:
-    """The running try of a task, as the API server knows it.
+    """The running attempt of a task, with the state that the API server has for it.
 
     :param context: of the running task
     """
@@ -74,31 +74,31 @@ class TaskAttempt:
         self._context = context
 
     def decide(self) -> KillDecision:
-        """Decide whether a kill of this try stops the pipeline; at most two requests to the API server.
+        """Decide whether a kill of this attempt stops the pipeline; at most two requests to the API server.
 
-        Before Airflow 3.3 a retry does not know which pipeline is its own, so the pipeline is always stopped.
+        Before Airflow 3.3 a retry cannot find the pipeline that an earlier attempt started, so the pipeline is always stopped.
         """
         if self._context.get("task_state_store") is None:
-            return KillDecision(True, "This Airflow does not keep which pipeline a try started.")
+            return KillDecision(True, "This Airflow does not keep which pipeline an attempt started.")
         ti = self._context["ti"]
         try:
             state = task_state(ti, ti.get_task_states)
             if state in _CLEARED:
                 return KillDecision(True, f"Airflow reports the task as {state}.")
             if not self.is_current():
-                return KillDecision(False, "Another try of the task has taken over.")
+                return KillDecision(False, "A later attempt of the task has taken over.")
         except Exception as error:
             return _unanswered(error)
         if state in _ENDED:
             return KillDecision(True, f"Airflow reports the task as {state}.")
         if state != "running":
-            return KillDecision(False, f"Airflow reports the task as {state or 'reset'}: it continues elsewhere.")
+            return KillDecision(False, f"Airflow reports the task as {state or 'reset'}: it runs elsewhere.")
         if ti.max_tries and ti.try_number <= ti.max_tries:
-            return KillDecision(False, "The task is still to run, and its next try continues with the pipeline.")
-        return KillDecision(True, "It was the last try: no other continues with the pipeline.")
+            return KillDecision(False, "The task has retries left, and its next attempt resumes waiting for the pipeline.")
+        return KillDecision(True, "It was the last attempt: no later one resumes waiting for the pipeline.")
 
     def is_current(self) -> bool:
-        """Return whether no later try has taken over; before Airflow 3.3 that is not known, and True.
+        """Return whether no later attempt has taken over; True before Airflow 3.3, which does not report it.
 
         :raises Exception: Airflow did not answer
         """
@@ -108,11 +108,11 @@ class TaskAttempt:
         try:
             return not record.is_kept or record.is_readable()
         except AirflowRuntimeError as error:
-            # The token of a try expires while its machine is suspended.
+            # The token of an attempt expires while its machine is suspended.
             if (error.error.detail or {}).get("status_code") in (401, 403):
                 return False
             raise
 
 
 def _unanswered(error: Exception) -> KillDecision:
-    return KillDecision(False, f"Airflow did not report whether the task is still to run: {error}")
+    return KillDecision(False, f"Airflow did not report the state of the task: {error}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_bitbucket.datasets import ONLY_WHOLE, TooManyRowsError
-from airflow_provider_bitbucket.hooks.assets import tell_outlets
+from airflow_provider_bitbucket.hooks.assets import emit_asset_events
 from airflow_provider_bitbucket.operators.frames import BitbucketFrameOperator
 from airflow_provider_bitbucket.operators.watermarks import Watermarks
 from airflow_provider_bitbucket.parameters import flag, normalize, number, one_of, timestamp
@@ -159,7 +159,7 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
         if watermarks:
             for name, moment in reading.read_until.items():
                 watermarks.move(name, moment)
-        tell_outlets(self, context, reading, rows)
+        emit_asset_events(self, context, reading, rows)
 
     def _frame(self, context: Context) -> pd.DataFrame:
         reading = self._reading(context, None)

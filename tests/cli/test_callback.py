@@ -1,4 +1,4 @@
-"""The address that a browser is sent to after a login, whoever else connects to it."""
+"""The address that a browser is sent to after a login, whatever else connects to it."""
 
 from __future__ import annotations
 

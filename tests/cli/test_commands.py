@@ -1,4 +1,4 @@
-"""``airflow bitbucket ...`` as somebody at a terminal sees it."""
+"""``airflow bitbucket ...`` in a terminal."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_a_login_in_the_browser_connects_the_users_own_account(
     said = cli("login", "--user", "anna")
 
     assert "anna is connected to bitbucket_default as Robin Reviewer." in said
-    assert "start and stop pipelines" in said, "what the scopes are good for"
+    assert "Connected as Robin Reviewer, workspace Acme; all features available." in said
     assert [status for status, _ in browser] == [400, 404, 200], "only our own answer ends the login"
     assert "You can close this window" in browser[-1][1]
     assert BitbucketHook(run_as="anna").get_conn().users.me()["display_name"] == "Robin Reviewer"
@@ -126,8 +126,8 @@ def test_a_login_in_the_browser_connects_the_users_own_account(
     assert login is not None
     assert login.tokens.refresh_token not in said + table
 
-    assert "is forgotten here" in cli("logout", "--user", "anna")
-    assert "Nobody has logged in" in cli("status")
+    assert "is deleted here" in cli("logout", "--user", "anna")
+    assert "No user has logged in" in cli("status")
     with pytest.raises(SystemExit, match="anna has no login"):
         cli("logout", "--user", "anna")
 
@@ -147,7 +147,7 @@ def test_without_a_browser_the_address_or_the_code_is_pasted(
 def test_an_answer_to_another_login_is_refused(
     cli: Cli, consumer: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answer_with(monkeypatch, lambda address: f"{consumer}?code=of-somebody-else&state=another", capsys)
+    answer_with(monkeypatch, lambda address: f"{consumer}?code=of-another-user&state=another", capsys)
     with pytest.raises(SystemExit, match="does not belong to the login that was started here"):
         cli("login", "--user", "bob", "--no-browser")
 
@@ -177,13 +177,13 @@ def test_only_the_scopes_of_the_connection_are_asked_for(
     assert set(login.tokens.scopes) == {"pullrequest", "pipeline"}
 
 
-def test_nobody_can_take_a_name_that_reaches_something_else(cli: Cli, consumer: str) -> None:
+def test_a_user_name_that_could_name_another_variable_is_refused(cli: Cli, consumer: str) -> None:
     for name in ("a__next", "../x", "_", "a b"):
-        with pytest.raises(SystemExit, match="can not have credentials"):
+        with pytest.raises(SystemExit, match="cannot have credentials"):
             cli("login", "--user", name, "--no-browser")
 
 
-def test_a_name_that_is_much_like_another_takes_nothing_from_whose_it_is(cli: Cli, consumer: str) -> None:
+def test_a_similar_name_gets_no_access_to_the_login_of_another_user(cli: Cli, consumer: str) -> None:
     now = time.time()
     tokens = OAuthTokens("access-token", now + 7200, now, (), "refresh-token")
     logins = Logins("bitbucket_default")
@@ -195,18 +195,32 @@ def test_a_name_that_is_much_like_another_takes_nothing_from_whose_it_is(cli: Cl
     assert logins.get("anna") == Login("anna", "Anna", tokens)
 
 
-def test_a_login_that_lapses_soon_is_told(cli: Cli, consumer: str) -> None:
+def test_a_login_that_expires_soon_is_marked(cli: Cli, consumer: str) -> None:
     received = time.time() - 80 * 24 * 3600
     tokens = OAuthTokens("access-token", received + 7200, received, (), "refresh-token")
     Logins("bitbucket_default").keep(Login("anna", "Anna", tokens))
     assert "soon: log in again" in cli("status", "--output", "plain")
 
 
+def test_a_check_without_a_user_never_takes_the_user_of_the_terminal(
+    cli: Cli, connect: Callable[..., None], bitbucket_emulator: BitbucketEmulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    email, token = bitbucket_emulator.api_tokens["robin.reviewer"]
+    own = {"conn_type": "bitbucket", "login": email, "password": token, "extra": {"user": "robin"}}
+    connect(json.dumps(own), "bitbucket_default__robin")
+    connect(connection_json(bitbucket_emulator, "api_token_per_user"))
+    monkeypatch.setenv("LOGNAME", "robin")
+    with pytest.raises(SystemExit, match=r"no user triggered this run(.|\n)*airflow bitbucket check --user <name>"):
+        cli("check")
+    connect(connection_json(bitbucket_emulator, "api_token_per_user", default_user="robin"))
+    assert cli("check").startswith("Connected as Robin Reviewer, workspace Acme; all features available.\n\nGranted scopes: ")
+
+
 def test_users_of_own_api_tokens_are_listed_without_a_secret(
     cli: Cli, connect: Callable[..., None], bitbucket_emulator: BitbucketEmulator
 ) -> None:
     connect(connection_json(bitbucket_emulator, "api_token_per_user"))
-    assert "Nobody is connected" in cli("users")
+    assert "No user is connected" in cli("users")
     email, token = bitbucket_emulator.api_tokens["robin.reviewer"]
     own = {"conn_type": "bitbucket", "login": email, "password": token, "extra": {"user": "robin"}}
     connect(json.dumps(own), "bitbucket_default__robin")
@@ -221,7 +235,7 @@ def test_commands_for_logins_say_so_when_the_connection_has_none(
     cli: Cli, connect: Callable[..., None], bitbucket_emulator: BitbucketEmulator
 ) -> None:
     connect(connection_json(bitbucket_emulator))
-    with pytest.raises(SystemExit, match="people log in where auth_type is 'oauth'; here it is 'api_token'"):
+    with pytest.raises(SystemExit, match="logins need auth_type 'oauth'; it is 'api_token'"):
         cli("login")
     assert "has one credential for all (auth type api_token)" in cli("users")
     assert "Connected as Dana Demo" in cli("check")
@@ -229,7 +243,7 @@ def test_commands_for_logins_say_so_when_the_connection_has_none(
         cli("check", "--conn-id", "nowhere")
 
 
-def test_every_login_is_renewed_and_who_has_to_log_in_again_is_told(consumer: str, bitbucket_emulator: BitbucketEmulator) -> None:
+def test_every_login_is_renewed_and_an_expired_one_is_reported(consumer: str, bitbucket_emulator: BitbucketEmulator) -> None:
     logins = Logins("bitbucket_default")
     for user, person in (("anna", "robin.reviewer"), ("bob", "alex.author")):
         answer, now = bitbucket_emulator.login(person), time.time()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_bitbucket.client.auth.scope_table import markdown, text
+from airflow_provider_bitbucket.client.auth.scope_table import markdown, summary, table
 from airflow_provider_bitbucket.client.transport.scopes import (
     FEATURES,
     Feature,
@@ -101,39 +101,40 @@ class TestTable:
     """The report of scopes for a log, a terminal and the Airflow UI."""
 
     def test_scopes_of_api_tokens_are_reported_in_their_spelling(self) -> None:
-        summary, table = text(["read:pipeline:bitbucket", "read:user:bitbucket"]).split("\n\n")
-        granted, lacking, switched_off = summary.splitlines()
+        scopes = ["read:pipeline:bitbucket", "read:user:bitbucket"]
+        (features, lines), page = summary(scopes), table(scopes)
+        lacking, switched_off = lines
+        granted, _, head, *rows = page.splitlines()
+        assert features == f"2 of {len(FEATURES)} features available"
         assert granted == "Granted scopes: read:pipeline:bitbucket, read:user:bitbucket."
         assert lacking.startswith("Missing scopes: delete:webhook:bitbucket, read:pullrequest:bitbucket, ")
         assert "start and stop pipelines" in switched_off
         assert "read pipelines" not in switched_off
-        head, *rows = table.splitlines()
         assert head == "      feature                        | needs"
         assert "[no]  start and stop pipelines       | read:pipeline:bitbucket, write:pipeline:bitbucket" in rows
         assert "[yes] read pipelines and deployments | read:pipeline:bitbucket" in rows
         assert [row[6:].partition(" | ")[0].strip() for row in rows] == [feature.name for feature in FEATURES]
 
     def test_scopes_of_consumers_are_reported_in_their_spelling(self) -> None:
-        summary, table = text(["pipeline", "pullrequest:write"]).split("\n\n")
-        assert summary.splitlines() == [
-            "Granted scopes: pipeline, pullrequest:write.",
+        granted = ["pipeline", "pullrequest:write"]
+        assert summary(granted)[1] == [
             "Missing scopes: account, pipeline:write, webhook.",
             "This switches off: start and stop pipelines; show the account; list workspaces and members; "
             "manage webhooks; remove webhooks.",
         ]
-        assert "[no]  start and stop pipelines       | pipeline:write" in table.splitlines()
-        assert "[yes] change branches and files      | repository:write" in table.splitlines()
+        page = table(granted).splitlines()
+        assert page[0] == "Granted scopes: pipeline, pullrequest:write."
+        assert "[no]  start and stop pipelines       | pipeline:write" in page
+        assert "[yes] change branches and files      | repository:write" in page
 
     def test_sufficient_scopes_are_reported_as_such(self) -> None:
-        summary, table = text(CONSUMER_SCOPES).split("\n\n")
-        assert summary.splitlines()[1] == "They are enough for everything this provider does."
-        assert all(row.startswith("[yes] ") for row in table.splitlines()[1:])
+        assert summary(CONSUMER_SCOPES) == ("all features available", [])
+        assert all(row.startswith("[yes] ") for row in table(CONSUMER_SCOPES).splitlines()[3:])
 
     def test_missing_scopes_are_reported_in_both_spellings_if_none_is_granted(self) -> None:
-        summary, table = text([]).split("\n\n")
-        assert summary.splitlines()[0] == "Granted scopes: none."
-        assert summary.splitlines()[2] == "This switches off: everything."
-        (row,) = (row for row in table.splitlines() if "start and stop" in row)
+        assert summary([])[1][1] == "This switches off: everything."
+        assert table([]).startswith("Granted scopes: none.\n")
+        (row,) = (row for row in table([]).splitlines() if "start and stop" in row)
         cells = [cell.strip() for cell in row.split(" | ")]
         assert cells == [
             "[no]  start and stop pipelines",
@@ -142,15 +143,10 @@ class TestTable:
         ]
 
     def test_scopes_that_bitbucket_does_not_report_are_not_guessed(self) -> None:
-        summary, table = text(None).split("\n\n")
-        assert summary.startswith("Bitbucket does not report which scopes these credentials have")
-        assert all(row.startswith("[?]   ") for row in table.splitlines()[1:])
-        assert "| pipeline:write " in table
-        assert "write:pipeline:bitbucket" in table
-
-    def test_rows_remain_separable_if_line_breaks_are_lost(self) -> None:
-        flat = " ".join(text(["pipeline"]).split())
-        assert "[yes] read pipelines and deployments | pipeline [no] start and stop pipelines | pipeline:write [no]" in flat
+        assert summary(None) == ("Bitbucket does not report the scopes of these credentials", [])
+        assert all(row.startswith("[?]   ") for row in table(None).splitlines()[1:])
+        assert "| pipeline:write " in table(None)
+        assert "write:pipeline:bitbucket" in table(None)
 
     def test_the_docs_page_is_up_to_date(self) -> None:
         page = Path(__file__).parents[2] / "docs" / "auth" / "scopes.md"

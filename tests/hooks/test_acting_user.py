@@ -1,4 +1,4 @@
-"""In whose name things are done where each user has credentials of their own, and that nobody gets somebody else's."""
+"""The acting user, where each user has credentials of their own; no task acts with the credentials of another user."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROBIN, ALEX = "Robin Reviewer", "Alex Author"
 
 @pytest.fixture
 def own(connect: Connect, bitbucket_emulator: BitbucketEmulator) -> Callable[..., None]:
-    """Give a user a connection with the API token of somebody at Bitbucket: ``own("robin", "robin.reviewer")``."""
+    """Give a user a connection with the API token of an account at Bitbucket: ``own("robin", "robin.reviewer")``."""
     connect(connection_json(bitbucket_emulator, "api_token_per_user"))
 
     def give(key: str, account: str, **fields: Any) -> None:
@@ -56,7 +56,7 @@ def test_each_user_acts_with_their_own_token(own: Callable[..., None]) -> None:
     assert asyncio.run(BitbucketHook(run_as="robin").aget_conn()).users.me()["display_name"] == ROBIN
 
 
-def test_who_has_no_connection_is_told_how_to_add_it_and_never_gets_somebody_elses(
+def test_a_user_without_a_connection_gets_the_command_to_add_it_and_never_the_credentials_of_another(
     own: Callable[..., None], bitbucket_emulator: BitbucketEmulator
 ) -> None:
     own("robin", "robin.reviewer")
@@ -67,18 +67,18 @@ def test_who_has_no_connection_is_told_how_to_add_it_and_never_gets_somebody_els
     assert bitbucket_emulator.requests() == {}
 
 
-def test_a_run_that_nobody_triggered_needs_a_name(
+def test_a_run_that_no_user_triggered_needs_an_acting_user(
     own: Callable[..., None], connect: Connect, bitbucket_emulator: BitbucketEmulator
 ) -> None:
     own("robin", "robin.reviewer")
-    assert "nobody triggered this run by name" in refusal()
+    assert "no user triggered this run" in refusal()
     connect(connection_json(bitbucket_emulator, "api_token_per_user", default_user="robin"))
     assert me() == ROBIN
-    assert "'zoe' has no credentials" in refusal(run_as="zoe"), "the default user is not a substitute for somebody else"
+    assert "'zoe' has no credentials" in refusal(run_as="zoe"), "the default user does not replace another user"
 
 
 @pytest.mark.parametrize("nothing", ["", " ", "None"])
-def test_a_run_as_of_which_nothing_is_left_acts_as_nobody_else(
+def test_a_run_as_that_renders_to_nothing_never_acts_as_another_user(
     own: Callable[..., None], connect: Connect, bitbucket_emulator: BitbucketEmulator, nothing: str
 ) -> None:
     own("robin", "robin.reviewer")
@@ -98,11 +98,11 @@ def test_a_run_as_of_which_nothing_is_left_acts_as_nobody_else(
         {"extra": {"auth_type": "api_token", "workspace": "acme"}},
         {"conn_type": "http"},
     ],
-    ids=["says nothing", "other spelling", "somebody else", "a shared connection", "another service"],
+    ids=["says nothing", "other spelling", "another user", "a shared connection", "another service"],
 )
-def test_a_connection_that_does_not_say_it_is_the_users_is_not_used(own: Callable[..., None], fields: dict[str, Any]) -> None:
+def test_a_connection_that_does_not_name_the_user_is_not_used(own: Callable[..., None], fields: dict[str, Any]) -> None:
     own("robin", "robin.reviewer", **fields)
-    assert "does not say that it belongs to 'robin'" in refusal(run_as="robin")
+    assert "does not belong to 'robin'" in refusal(run_as="robin")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_name_becomes_a_part_of_an_id(user: str, key: str) -> None:
     "user", ["a__b", "_a", "a_", "__", "a/b", "../a", "a b", "a%2fb", "a\nb", "ü", "{{ a }}", "a" * 101, "-", "a;b"]
 )
 def test_a_name_that_could_reach_something_else_is_refused(user: str) -> None:
-    with pytest.raises(BitbucketConfigurationError, match="can not have credentials for Bitbucket"):
+    with pytest.raises(BitbucketConfigurationError, match="cannot have credentials for Bitbucket"):
         as_key(user)
 
 

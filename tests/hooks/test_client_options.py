@@ -60,7 +60,7 @@ def test_a_ca_bundle_is_trusted_and_nothing_else_is(tmp_path: Path, connect: Cal
         works, message = BitbucketHook().test_connection()
 
     assert not works
-    assert "can not be reached" in message
+    assert "cannot be reached" in message
 
 
 def test_parameters_of_the_hook_take_precedence_over_the_connection(connect: Callable[..., None]) -> None:

@@ -59,7 +59,7 @@ def test_every_form_of_a_secret_is_reported_for_masking() -> None:
     assert set(secrets) == {"s3cret-token", base64.b64encode(b"me@example.com:s3cret-token").decode()}
 
 
-def test_access_tokens_and_oauth_consumers_are_told_apart_by_auth_type() -> None:
+def test_the_auth_type_distinguishes_access_tokens_and_oauth_consumers() -> None:
     assert isinstance(read({"auth_type": "access_token"}, password="ATCTT-x").auth, AccessToken)
     consumer = read({"auth_type": "oauth_client_credentials"}, login="key", password="secret").auth
     assert isinstance(consumer, OAuthClientCredentials)
@@ -115,7 +115,7 @@ def test_a_missing_or_wrong_field_is_named(extra: Any, fields: dict[str, str], f
     assert field in message
 
 
-def test_a_token_that_can_be_none_is_told_without_showing_it() -> None:
+def test_an_impossible_token_is_refused_without_showing_it() -> None:
     message = refusal({"auth_type": "access_token"}, password="ATCTT two words")
 
     assert message.startswith("Connection 'bitbucket_default': ")

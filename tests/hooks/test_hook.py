@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -102,30 +103,26 @@ def test_tokens_their_basic_form_and_renewed_oauth_tokens_are_masked(
 
 
 class TestTestConnection:
-    """What the test button answers."""
+    """The response of the test button."""
 
-    def test_it_says_who_which_workspace_and_that_the_scopes_are_enough(
+    def test_the_first_line_has_account_workspace_and_features(
         self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
     ) -> None:
         connect(connection_json(bitbucket_emulator))
         works, message = BitbucketHook().test_connection()
 
         assert works, message
-        assert "Connected as Dana Demo." in message
-        assert "Workspace: Acme." in message
-        assert "write:pipeline:bitbucket" in message
-        assert "enough for everything" in message
+        assert message == "Connected as Dana Demo, workspace Acme; all features available."
 
     @pytest.mark.parametrize("token", ["demo-access-token", "demo-repository-token"])
-    def test_access_tokens_work_although_they_are_nobodys(
+    def test_access_tokens_work_although_they_have_no_account(
         self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None], token: str
     ) -> None:
         connect(connection(bitbucket_emulator, password=token, extra={"workspace": "acme", "auth_type": "access_token"}))
         works, message = BitbucketHook().test_connection()
 
         assert works, message
-        assert "does not tell whose it is" in message
-        assert "cme." in message
+        assert message.startswith("Connected by access_token (Bitbucket does not report the account), workspace ")
 
     def test_missing_scopes_are_named_with_what_they_switch_off(
         self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
@@ -138,12 +135,14 @@ class TestTestConnection:
         works, message = BitbucketHook().test_connection()
 
         assert works, message
-        assert "Granted scopes: read:pipeline:bitbucket, read:repository:bitbucket." in message
+        assert re.match(r"Connected .*, workspace acme; \d+ of \d+ features available\.\n", message), message
         assert "write:pipeline:bitbucket" in line_with("Missing scopes", message)
-        assert line_with("  start and stop pipelines", message).startswith("[no]")
-        assert line_with("] read pipelines and deployments", message).startswith("[yes]")
+        unavailable = line_with("This switches off: ", message)
+        assert "start and stop pipelines" in unavailable
+        assert "read pipelines and deployments" not in unavailable
+        assert len(message.splitlines()) == 3
 
-    def test_scopes_are_told_although_everything_that_was_asked_is_refused(
+    def test_scopes_are_known_although_every_request_is_refused(
         self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
     ) -> None:
         bitbucket_emulator.credentials("api_token", "hooks-only", login="h@x.org", scopes=["read:webhook:bitbucket"])
@@ -151,7 +150,8 @@ class TestTestConnection:
         works, message = BitbucketHook().test_connection()
 
         assert works, message
-        assert "Granted scopes: read:webhook:bitbucket." in message
+        assert "read:webhook:bitbucket" not in line_with("Missing scopes", message)
+        assert "read:pipeline:bitbucket" in line_with("Missing scopes", message)
 
     def test_credentials_for_pipelines_alone_are_not_called_broken(
         self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
@@ -162,10 +162,10 @@ class TestTestConnection:
         works, message = BitbucketHook().test_connection()
 
         assert works, message
-        assert "Workspace: acme; with these scopes it can not be told whether it is there." in message
-        assert line_with("] start and stop pipelines", message).startswith("[yes]")
+        assert "workspace acme (these scopes do not allow to check that it exists)" in message
+        assert "start and stop pipelines" not in line_with("This switches off: ", message)
 
-    def test_a_consumer_is_told_in_the_spelling_of_consumers(
+    def test_scopes_of_a_consumer_have_the_spelling_of_consumers(
         self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
     ) -> None:
         bitbucket_emulator.credentials("workspace_access_token", "few-scopes", workspace="acme", scopes=["account", "pipeline"])
@@ -173,19 +173,19 @@ class TestTestConnection:
         works, message = BitbucketHook().test_connection()
 
         assert works, message
-        assert "Granted scopes: account, pipeline." in message
+        assert "pipeline:write" in line_with("Missing scopes", message)
         assert ":bitbucket" not in message
 
-    def test_scopes_that_are_not_told_are_not_guessed(self, connect: Callable[..., None]) -> None:
+    def test_unreported_scopes_are_not_guessed(self, connect: Callable[..., None]) -> None:
         with WebServer() as server:
             server.answer("/2.0/user", Answer({"display_name": "Dana", "uuid": "{1}"}))
             connect(json.dumps({"conn_type": "bitbucket", "login": "a", "password": "some-token", "host": server.api_url}))
             works, message = BitbucketHook().test_connection()
 
         assert works, message
-        assert "Bitbucket does not report which scopes these credentials have" in message
+        assert "Bitbucket does not report the scopes of these credentials" in message
 
-    def test_a_wrong_workspace_is_told_from_a_wrong_token(
+    def test_a_wrong_workspace_is_not_reported_as_a_wrong_token(
         self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
     ) -> None:
         connect(connection_json(bitbucket_emulator, workspace="acne"))
@@ -194,12 +194,14 @@ class TestTestConnection:
         assert not works
         assert "credentials are good, but workspace 'acne' does not exist or they have no access to it" in message
 
-    def test_no_workspace_is_no_fault_but_said(self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> None:
+    def test_a_missing_workspace_is_reported_and_not_an_error(
+        self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]
+    ) -> None:
         connect(connection_json(bitbucket_emulator, workspace=""))
         works, message = BitbucketHook().test_connection()
 
         assert works
-        assert "No workspace is set" in message
+        assert "no workspace; all features available.\nFill in the workspace" in message
 
     @pytest.mark.parametrize("auth_type", AUTH_TYPES)
     def test_a_bad_token_is_refused_in_plain_words(
@@ -220,7 +222,7 @@ class TestTestConnection:
         works, message = BitbucketHook().test_connection()
 
         assert not works
-        assert message.startswith(f"Bitbucket can not be reached at http://127.0.0.1:{port}/2.0: ")
+        assert message.startswith(f"Bitbucket cannot be reached at http://127.0.0.1:{port}/2.0: ")
 
     def test_a_host_that_is_not_bitbucket_is_recognised(self, web_page: str, connect: Callable[..., None]) -> None:
         connect(json.dumps({"conn_type": "bitbucket", "login": "a", "password": "b", "host": web_page}))
@@ -263,13 +265,13 @@ class TestTestConnection:
         assert "does not exist" not in message
 
     @pytest.mark.parametrize("auth_type", ["oauth", "api_token_per_user"])
-    def test_where_each_user_has_credentials_the_rest_is_tried_and_the_way_on_is_told(
+    def test_where_each_user_has_credentials_the_shared_settings_are_checked(
         self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None], auth_type: str, airflow_home: Path
     ) -> None:
         connect(connection_json(bitbucket_emulator, auth_type, default_user="zoe"))
         works, message = BitbucketHook().test_connection()
         assert works
-        assert "own settings are good; what they reach depends on the user" in message
+        assert "settings of the connection are valid; access depends on the user" in message
         assert {"oauth": "airflow bitbucket login", "api_token_per_user": "airflow connections add"}[auth_type] in message
 
     def test_a_wrong_consumer_secret_is_found_without_a_user(
@@ -281,12 +283,22 @@ class TestTestConnection:
         assert not works
         assert "Check key and secret" in message
 
-    def test_a_wrong_field_is_told_like_everywhere_else(self, connect: Callable[..., None]) -> None:
+    def test_a_wrong_field_is_named(self, connect: Callable[..., None]) -> None:
         connect('{"conn_type": "bitbucket", "extra": {"auth_type": "oauth"}}')
 
         works, message = BitbucketHook().test_connection()
         assert not works
-        assert "needs login (the key of the OAuth consumer)" in message
+        assert message.startswith("This connection: auth type 'oauth' needs login (the key of the OAuth consumer)")
+
+    @pytest.mark.parametrize("auth_type", ["oauth", "api_token_per_user", "access_token"])
+    def test_the_random_id_that_the_test_button_uses_is_not_shown(
+        self, bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None], auth_type: str, airflow_home: Path
+    ) -> None:
+        good = json.loads(connection_json(bitbucket_emulator, auth_type, default_user="zoe"))
+        for extra in ({}, {"verify": "nowhere.pem"}, {"auth_type": "basic"}):
+            connect(json.dumps({**good, "extra": {**good["extra"], **extra}}), "xkqzvw")
+            _, message = BitbucketHook("xkqzvw").test_connection()
+            assert "xkqzvw" not in message
 
 
 @pytest.fixture

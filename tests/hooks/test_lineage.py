@@ -1,4 +1,4 @@
-"""What lineage tools, such as the OpenLineage provider, are told of a task that reads from Bitbucket."""
+"""What lineage tools, such as the OpenLineage provider, are reported of a task that reads from Bitbucket."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class ListeningPlugin(AirflowPlugin):
 
 
 @pytest.fixture
-def told(airflow_home: Path) -> Iterator[Callable[[], tuple[set[str], set[str]]]]:
-    """Airflow with a plugin that listens, as OpenLineage's does: what it is told, inputs and outputs."""
+def reported(airflow_home: Path) -> Iterator[Callable[[], tuple[set[str], set[str]]]]:
+    """Airflow with a plugin that listens, as OpenLineage's does: what it is reported, inputs and outputs."""
     from airflow.sdk import plugins_manager
     from airflow.sdk.lineage import get_hook_lineage_collector
 
@@ -61,39 +61,41 @@ def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None
 
 
 @pytest.mark.parametrize("partitioned", [False, True])
-def test_an_extract_tells_what_it_read_and_the_file_that_stays(
-    bitbucket: BitbucketEmulator, run_task: Run, told: Any, tmp_path: Path, partitioned: bool
+def test_an_extract_reports_its_source_and_its_file(
+    bitbucket: BitbucketEmulator, run_task: Run, reported: Any, tmp_path: Path, partitioned: bool
 ):
     path = f"file://{tmp_path}/commits"
     done = run_task(BitbucketExtractOperator, dataset="commits", repositories="api", output_path=path, partitioned=partitioned)
     assert done.state == "success", done.log
     host = bitbucket.url.removeprefix("http://")
-    assert told() == ({f"bitbucket://{host}/acme/api/commits"}, {path})  # and no file beside it that is gone
+    assert reported() == ({f"bitbucket://{host}/acme/api/commits"}, {path})  # and no file beside it that is gone
 
 
-def test_a_table_is_told_with_its_database(
-    bitbucket: BitbucketEmulator, run_task: Run, told: Any, tmp_path: Path, connect: Callable[..., None]
+def test_a_table_is_reported_with_its_database(
+    bitbucket: BitbucketEmulator, run_task: Run, reported: Any, tmp_path: Path, connect: Callable[..., None]
 ):
     connect(f"sqlite:///{tmp_path}/lake.db", "lake")
     done = run_task(
         BitbucketToSqlOperator, dataset="branches", mode="replace", repositories="api", sql_conn_id="lake", table="refs"
     )
     assert done.state == "success", done.log
-    assert {uri.rpartition("/lake.db/")[2] for uri in told()[1]} == {"main/refs"}
+    assert {uri.rpartition("/lake.db/")[2] for uri in reported()[1]} == {"main/refs"}
 
 
-def test_a_metric_tells_all_that_it_is_made_of(bitbucket: BitbucketEmulator, run_task: Run, told: Any, tmp_path: Path):
+def test_a_metric_reports_all_datasets_it_is_computed_from(
+    bitbucket: BitbucketEmulator, run_task: Run, reported: Any, tmp_path: Path
+):
     path = f"file://{tmp_path}/dora.parquet"
     done = run_task(BitbucketMetricsOperator, metric="dora", repositories="api", output_path=path)
     assert done.state == "success", done.log
-    inputs, outputs = told()
+    inputs, outputs = reported()
     assert {uri.rpartition("/acme/")[2] for uri in inputs} == {"api/deployments", "api/commits"}
     assert outputs == {path}
 
 
-def test_a_task_that_calls_the_hook_tells_it_too(bitbucket: BitbucketEmulator, told: Any):
+def test_a_task_that_calls_the_hook_reports_its_source(bitbucket: BitbucketEmulator, reported: Any):
     BitbucketHook().datasets.get_df("members")
-    assert {uri.rpartition("/")[2] for uri in told()[0]} == {"members"}
+    assert {uri.rpartition("/")[2] for uri in reported()[0]} == {"members"}
 
 
 def test_openlineage_knows_what_a_bitbucket_address_is(airflow_home: Path):

@@ -1,4 +1,4 @@
-"""Who has logged in with a connection, however many do so at once."""
+"""The logins of a connection, also when several users log in at the same time."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def logins(airflow_home: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.
 
 
 @pytest.mark.timeout(120)
-def test_of_several_who_log_in_at_once_everybody_is_kept_alive(logins: Logins) -> None:
+def test_of_several_concurrent_logins_each_is_kept(logins: Logins) -> None:
     at_once(lambda user: Logins(logins.bitbucket_conn_id).keep(login_of(user)))
     assert logins.names() == USERS
     logins.forget("ben")
     assert logins.names() == ["anna", "cleo"]
 
 
-def test_who_logs_in_again_is_named_once_and_who_has_no_login_not_at_all(logins: Logins) -> None:
+def test_a_user_who_logs_in_again_is_listed_once_and_one_without_a_login_not_at_all(logins: Logins) -> None:
     for _ in range(2):
         logins.keep(login_of("anna"))
     assert logins.names() == ["anna"]

@@ -110,7 +110,7 @@ def _frame(client: Any, name: str, since: datetime) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_the_key_of_a_dataset_tells_the_rows_of_the_demo_apart(frames: dict[str, pd.DataFrame], name: str):
+def test_the_key_of_a_dataset_is_unique_in_the_demo(frames: dict[str, pd.DataFrame], name: str):
     frame, key = frames[name], list(Dataset(name).schema.key)
     if name not in ("members", "environments", "repositories"):
         assert len(frame) > 10
@@ -138,7 +138,7 @@ def test_what_is_read_back_from_a_table_is_the_dataset(database: Database, frame
     pd.testing.assert_frame_equal(read.astype("object"), expected.astype("object"), check_dtype=False)
 
 
-def test_moments_have_their_zone_and_numbers_are_numbers_in_postgres(postgres_url: str, connect: Callable[..., None]):
+def test_timestamps_have_a_time_zone_and_numbers_are_numbers_in_postgres(postgres_url: str, connect: Callable[..., None]):
     connect(postgres_url, "warehouse")
     database = Database(sql_engine("warehouse"), "bitbucket_test_types")
     SqlTable(Dataset("pull_requests").schema, database.engine, database.table).prepare()
@@ -466,7 +466,7 @@ def test_an_error_of_the_database_does_not_show_what_rows_hold(bitbucket: Bitbuc
     assert "our secret plan" not in str(caught.value)
 
 
-def test_what_postgres_says_of_a_row_that_a_constraint_refuses_is_not_told(
+def test_the_error_of_a_violated_constraint_does_not_show_the_row(
     bitbucket: BitbucketEmulator, postgres_url: str, connect: Callable[..., None]
 ):
     connect(postgres_url, "warehouse")

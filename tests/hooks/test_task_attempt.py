@@ -85,19 +85,19 @@ def test_a_running_task_leaves_its_pipeline_to_the_next_try_if_there_is_one(in_t
     decision = in_task(lambda context: TaskAttempt(context).decide(), retries=retries)
 
     assert decision.stop is (retries == 0)
-    assert ("last try" in decision.reason) is (retries == 0)
+    assert ("last attempt" in decision.reason) is (retries == 0)
 
 
 @pytest.mark.parametrize("state", ["running", "failed", "success", "up_for_retry", None])
 def test_a_try_that_a_later_one_has_replaced_leaves_the_pipeline_to_it(in_task: InTask, state: str | None) -> None:
-    """Also the last try: a task that lost its scheduler is run again without a retry, as another instance of the same task."""
+    """Also the last attempt: a task that lost its scheduler is run again without a retry, as another instance."""
 
     def replaced(context: Any) -> tuple[bool, KillDecision]:
         with instance(context, id=uuid.uuid4(), state=state):
             attempt = TaskAttempt(context)
             return attempt.is_current(), attempt.decide()
 
-    assert in_task(replaced) == (False, KillDecision(False, "Another try of the task has taken over."))
+    assert in_task(replaced) == (False, KillDecision(False, "A later attempt of the task has taken over."))
 
 
 def test_a_clear_replaces_a_try_at_once_and_stops_its_pipeline(in_task: InTask) -> None:
@@ -143,9 +143,7 @@ def test_a_pipeline_is_left_alone_while_airflow_cannot_be_asked(in_task: InTask,
             decision: KillDecision = ask(context)
         return decision
 
-    assert in_task(asked) == KillDecision(
-        False, "Airflow did not report whether the task is still to run: the API server is away"
-    )
+    assert in_task(asked) == KillDecision(False, "Airflow did not report the state of the task: the API server is away")
 
 
 @pytest.mark.parametrize(("status", "refused"), [(401, True), (403, True), (500, False), (None, False)])

@@ -182,7 +182,7 @@ def test_killing_a_waiting_task_stops_its_pipeline(bitbucket: BitbucketEmulator,
     with meanwhile(bitbucket, lambda seen: asked(bitbucket, LOOK) > 0, kill):
         run = trigger(deferrable=False)
 
-    assert "It was the last try: no other continues with the pipeline. Bitbucket was asked to stop it" in run.log
+    assert "It was the last attempt: no later one resumes waiting for the pipeline. Bitbucket was asked to stop it" in run.log
     assert pipeline(bitbucket)["result"] == "STOPPED"
     assert run.state == "failed"
 

@@ -57,29 +57,36 @@ under the same names.
 """
 
 
-def text(granted: Iterable[str] | None) -> str:
-    """Return what is granted and what is missing, and a table of features, in columns of fixed width.
+def summary(granted: Iterable[str] | None) -> tuple[str, list[str]]:
+    """Return how many features the scopes allow, as the end of a sentence, and lines that name what is missing.
+
+    :param granted: scopes in either spelling, None when Bitbucket did not report them
+    """
+    if granted is None:
+        return "Bitbucket does not report the scopes of these credentials", []
+    granted = frozenset(granted)
+    refused = missing_features(granted)
+    if not refused:
+        return "all features available", []
+    everything = len(refused) == len(FEATURES)
+    needed = {scope for feature in refused for scope in _needed(feature, granted)}
+    return f"{len(FEATURES) - len(refused)} of {len(FEATURES)} features available", [
+        f"Missing scopes: {listed(missing(needed, granted))}.",
+        f"This switches off: {'everything' if everything else '; '.join(feature.name for feature in refused)}.",
+    ]
+
+
+def table(granted: Iterable[str] | None) -> str:
+    """Return the granted scopes and a table of features, in columns of fixed width.
 
     :param granted: scopes in either spelling, None when Bitbucket did not report them; the table then has no verdicts
     """
     if granted is None:
-        summary = [
-            "Bitbucket does not report which scopes these credentials have, so it is not known what is possible with them."
-        ]
-        return "\n".join([*summary, "", *_table(frozenset(), ["?"] * len(FEATURES))])
+        return "\n".join(_table(frozenset(), ["?"] * len(FEATURES)))
     granted = frozenset(granted)
     refused = missing_features(granted)
-    summary = [f"Granted scopes: {listed(granted)}."]
-    if refused:
-        needed = {scope for feature in refused for scope in _needed(feature, granted)}
-        everything = len(refused) == len(FEATURES)
-        summary += [
-            f"Missing scopes: {listed(missing(needed, granted))}.",
-            f"This switches off: {'everything' if everything else '; '.join(feature.name for feature in refused)}.",
-        ]
-    else:
-        summary += ["They are enough for everything this provider does."]
-    return "\n".join([*summary, "", *_table(granted, ["no" if feature in refused else "yes" for feature in FEATURES])])
+    verdicts = ["no" if feature in refused else "yes" for feature in FEATURES]
+    return "\n".join([f"Granted scopes: {listed(granted)}.", "", *_table(granted, verdicts)])
 
 
 def _needed(feature: Feature, granted: frozenset[str]) -> frozenset[str]:
@@ -88,10 +95,7 @@ def _needed(feature: Feature, granted: frozenset[str]) -> frozenset[str]:
 
 
 def _table(granted: frozenset[str], verdicts: list[str]) -> list[str]:
-    """Return lines that begin with a verdict in brackets and end with what is needed.
-
-    The Airflow UI shows them without their line ends and in letters of different widths; the brackets then part the lines.
-    """
+    """Return lines that begin with a verdict in brackets and end with the scopes that the feature needs."""
     if granted:
         rows = [["feature", "needs"], *([one.name, listed(_needed(one, granted))] for one in FEATURES)]
     else:

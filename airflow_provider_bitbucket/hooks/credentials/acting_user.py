@@ -1,4 +1,4 @@
-"""In whose name a task acts, where a connection has credentials for each user."""
+"""The acting user of a task, where a connection has credentials for each user."""
 
 from __future__ import annotations
 
@@ -20,41 +20,41 @@ CONNECTION_KINDS: dict[str, Kind] = {
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
 
 
-def given(run_as: Any) -> str | None:
-    """Return a user name as it was given; None for nothing, and for a template that found nothing."""
-    return None if is_blank(run_as) else str(run_as).strip()
+def blank_to_none(user: Any) -> str | None:
+    """Return a user name without surrounding blanks; None if it is missing, or a template rendered to nothing."""
+    return None if is_blank(user) else str(user).strip()
 
 
 def acting_user(parameter: str, value: Any) -> str | None:
     """Return a user's name, None if it was left out, and an empty text if its template rendered to nothing.
 
-    That is not the same as left out: nobody else's credentials are used then.
+    An empty text is not the same as None: the credentials of another user are not used then.
 
     :raises ValueError: the value is neither text nor an int
     """
     return value if is_blank(value) else required_name(parameter, value)
 
 
-def who_triggered() -> str | None:
-    """Return who started the DAG run that this code runs in; None for a scheduled run, and outside of a task."""
+def triggering_user() -> str | None:
+    """Return the user who triggered the DAG run of the current task; None for a scheduled run, and outside of a task."""
     try:
         dag_run = get_current_context()["dag_run"]
     except (RuntimeError, KeyError):
         return None
-    return given(getattr(dag_run, "triggering_user_name", None))
+    return blank_to_none(getattr(dag_run, "triggering_user_name", None))
 
 
 def as_key(user: str) -> str:
-    """Return a user's name as it stands in the id of a connection and the name of a variable.
+    """Return a user's name in the form used in ids of connections and names of variables.
 
-    Different names can come out alike; what is found under a key says itself whose it is, and that is compared.
+    Different names can have the same key, so the credentials found under a key name their user, which is compared.
 
-    :raises BitbucketConfigurationError: the name has characters with which it could reach something else
+    :raises BitbucketConfigurationError: the name has characters with which it could name another connection or variable
     """
     key = user.lower().replace("@", "-at-")
     if not _NAME.fullmatch(key) or len(key) > 100:
         raise BitbucketConfigurationError(
-            f"User {user!r} can not have credentials for Bitbucket: a name has to consist of letters and digits, with a single "
+            f"User {user!r} cannot have credentials for Bitbucket: a name must consist of letters and digits, with a single "
             "'.', '-', '_' or '@' between them."
         )
     return key

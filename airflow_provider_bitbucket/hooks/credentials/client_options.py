@@ -1,4 +1,4 @@
-"""Read the extra fields of a Connection that say how Bitbucket is reached: from the form as text, from JSON as what they are."""
+"""Read the extra fields of a Connection that configure the client: texts from the form, any type from JSON."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read_client_options(where: str, extra: dict[str, Any]) -> dict[str, Any]:
 
     :param where: the connection, for messages
     :param extra: its extra fields
-    :return: those of ``verify``, ``proxies``, ``timeout`` and ``rate_limit`` that are filled in
+    :return: ``verify``, ``proxies``, ``timeout`` and ``rate_limit``, as far as they are filled in
     :raises BitbucketConfigurationError: names the field that is malformed
     """
     options = {}
@@ -57,7 +57,7 @@ def proxy_passwords(options: dict[str, Any]) -> list[str]:
 
 
 def _from_text(value: Any) -> Any:
-    """Return the JSON value of a text from the form, the text itself if it is none, None if it is blank."""
+    """Return a text from the form as JSON value, the text itself if it is not JSON, None if it is blank."""
     if not isinstance(value, str):
         return value
     text = value.strip()

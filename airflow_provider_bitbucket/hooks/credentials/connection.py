@@ -1,4 +1,4 @@
-"""From the fields of an Airflow Connection to what a client needs. Nothing else reads a Connection's fields."""
+"""Convert the fields of an Airflow Connection to credentials and settings of a client. No other module reads these fields."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 
 from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError, BitbucketUserError
 from airflow_provider_bitbucket.get_provider_info import CONNECTION_TYPE
-from airflow_provider_bitbucket.hooks.credentials.acting_user import as_key, given, who_triggered
+from airflow_provider_bitbucket.hooks.credentials.acting_user import as_key, blank_to_none, triggering_user
 from airflow_provider_bitbucket.hooks.credentials.client_options import proxy_passwords, read_client_options, warn_about
 from airflow_provider_bitbucket.hooks.credentials.logins import Logins
 from airflow_provider_bitbucket.parameters import shown
@@ -29,13 +29,13 @@ DEFAULT_AUTH_TYPE: str = CONNECTION_TYPE["conn-fields"]["auth_type"]["schema"]["
 
 @dataclass(frozen=True)
 class ConnectionSettings:
-    """What a Connection says, checked.
+    """The validated settings of a Connection.
 
-    :param auth: how requests are signed
-    :param workspace: default workspace, None when the connection names none
+    :param auth: signs requests
+    :param workspace: default workspace, None if the connection names none
     :param base_url: API base URL
-    :param user: in whose name requests are made, None where there is one credential for all
-    :param client_options: further parameters of the client that the connection sets
+    :param user: acting user, None where there is one credential for all
+    :param client_options: further parameters of the client
     """
 
     auth: Auth
@@ -52,13 +52,13 @@ def read_connection(
     get_connection: Callable[[str], Connection],
     on_secret: Callable[[str], None],
 ) -> ConnectionSettings:
-    """Check a Connection's fields and turn them into credentials and settings.
+    """Return the validated settings of a Connection.
 
     :param connection: the Airflow connection
-    :param run_as: in whose name; None: who triggered the run, else the connection's default user. What was given and is empty
-        is refused, where each user has credentials of their own
-    :param get_connection: finds the connection of a user
-    :param on_secret: called with every text that must never be seen in a log, renewed tokens included
+    :param run_as: acting user; None: the user who triggered the run, else the connection's default user. An empty text is
+        refused where each user has credentials
+    :param get_connection: returns the connection of a user
+    :param on_secret: called with every text that must not appear in a log, renewed tokens included
     :raises BitbucketConfigurationError: names the connection and the field that is missing or wrong
     """
     where, extra = _where(connection), _extra(connection)
@@ -91,7 +91,7 @@ def read_connection(
 def auth_type_of(connection: Connection) -> str:
     """Return a connection's auth type.
 
-    :raises BitbucketConfigurationError: there is no such type
+    :raises BitbucketConfigurationError: the type is unknown
     """
     auth_type = _text(_extra(connection).get("auth_type")) or DEFAULT_AUTH_TYPE
     if auth_type not in AUTH_TYPES:
@@ -102,7 +102,7 @@ def auth_type_of(connection: Connection) -> str:
 
 
 def read_consumer(connection: Connection, *, on_secret: Callable[[str], None]) -> OAuthConsumer:
-    """Return the OAuth consumer that a connection of auth type ``oauth`` is about, with its tokens from where the API is.
+    """Return the OAuth consumer of a connection of auth type ``oauth``.
 
     :raises BitbucketConfigurationError: the connection is of another auth type, or lacks a field
     """
@@ -110,7 +110,7 @@ def read_consumer(connection: Connection, *, on_secret: Callable[[str], None]) -
 
     where, auth_type = _where(connection), auth_type_of(connection)
     if auth_type != "oauth":
-        raise BitbucketConfigurationError(f"{where}: people log in where auth_type is 'oauth'; here it is {auth_type!r}.")
+        raise BitbucketConfigurationError(f"{where}: logins need auth_type 'oauth'; it is {auth_type!r}.")
     consumer = OAuthConsumer(*_consumer(where, connection, auth_type), on_secret=on_secret)
     options = client_options_of(connection)
     consumer.connect(base_url_of(connection), verify=options.get("verify", True), proxies=options.get("proxies"))
@@ -120,9 +120,9 @@ def read_consumer(connection: Connection, *, on_secret: Callable[[str], None]) -
 
 
 def base_url_of(connection: Connection) -> str:
-    """Return where the API is that a connection is for.
+    """Return the API base URL of a connection.
 
-    :raises BitbucketConfigurationError: host is no URL
+    :raises BitbucketConfigurationError: host is not a URL
     """
     from airflow_provider_bitbucket.client import BASE_URL
 
@@ -130,7 +130,7 @@ def base_url_of(connection: Connection) -> str:
 
 
 def client_options_of(connection: Connection) -> dict[str, Any]:
-    """Return the further parameters of the client that a connection sets: how Bitbucket is reached.
+    """Return the further parameters of the client that a connection sets, such as ``timeout``.
 
     :raises BitbucketConfigurationError: names the field that is malformed
     """
@@ -138,17 +138,17 @@ def client_options_of(connection: Connection) -> dict[str, Any]:
 
 
 def id_for_user(bitbucket_conn_id: str, user: str) -> str:
-    """Return the id of the connection that holds a user's own credentials."""
+    """Return the id of the connection with the credentials of a user."""
     return f"{bitbucket_conn_id}__{as_key(user)}"
 
 
 def user_of(connection: Connection) -> str:
-    """Return whose credentials a connection says it holds; empty when it holds nobody's in particular."""
+    """Return the user that a connection of a user names; empty if it names none."""
     return _text(_extra(connection).get("user")) if connection.conn_type == CONNECTION_TYPE["connection-type"] else ""
 
 
 def _refuse_run_as(where: str, auth_type: str, run_as: str | None) -> None:
-    if asked := given(run_as):
+    if asked := blank_to_none(run_as):
         raise BitbucketConfigurationError(
             f"{where} has one credential for all (auth type {auth_type!r}), so that run_as={asked!r} is not possible. Leave "
             f"run_as out, or use auth type {' or '.join(PER_USER)}."
@@ -156,17 +156,17 @@ def _refuse_run_as(where: str, auth_type: str, run_as: str | None) -> None:
 
 
 def _acting_user(where: str, auth_type: str, extra: dict[str, Any], run_as: str | None) -> str:
-    if run_as is not None and not given(run_as):  # most likely a template that found nothing; it was meant to be somebody
+    if run_as is not None and not blank_to_none(run_as):  # a template that rendered to nothing
         raise BitbucketUserError(
             f"{where}: run_as is {shown(run_as)}; refusing to act as another user. Set run_as to a fixed user name, or leave it "
             "out: then the user who triggered the run, or the connection's default user, acts. Do not take it from "
-            "dag_run.conf or params: everybody who may trigger the DAG could act as any connected user."
+            "dag_run.conf or params: every user who may trigger the DAG could act as any connected user."
         )
-    user = given(run_as) or who_triggered() or given(extra.get("default_user"))
+    user = blank_to_none(run_as) or triggering_user() or blank_to_none(extra.get("default_user"))
     if not user:
         raise BitbucketUserError(
-            f"{where}: each user has credentials of their own (auth type {auth_type!r}), and nobody triggered this run by name. "
-            "Say in whose name with run_as='...', or fill in the connection's default user."
+            f"{where}: each user has credentials of their own (auth type {auth_type!r}), and no user triggered this run. "
+            "Set the acting user with run_as='...', or fill in the connection's default user."
         )
     return user
 
@@ -185,8 +185,8 @@ def _token_of_user(shared: Connection, user: str, get_connection: Callable[[str]
         ) from None
     if user_of(own) != user:
         raise BitbucketUserError(
-            f"Connection {own_id!r} does not say that it belongs to {user!r} (its field user is {user_of(own)!r}), so it is not "
-            f"used. If it is theirs, say so: {add}"
+            f"Connection {own_id!r} does not belong to {user!r} (its field user is {user_of(own)!r}), so it is not "
+            f"used. If it is theirs, set the field: {add}"
         )
     return _api_token(_where(own), own, "api_token_per_user")
 
@@ -255,7 +255,7 @@ def _extra(connection: Connection) -> dict[str, Any]:
 
 
 def _base_url(where: str, connection: Connection) -> str | None:
-    """The API base URL from host, port and schema, as the form, a JSON or a URI fills them.
+    """Return the API base URL from host, port and schema, as the form, JSON or a URI fills them.
 
     The form has the whole URL in ``host``; a URI ``bitbucket://login:token@127.0.0.1:8070/http`` has the protocol in
     ``schema``, as Airflow's HTTP connections do, and ``bitbucket://http://...@127.0.0.1:8070/2.0`` has the path there.
@@ -277,5 +277,5 @@ def _base_url(where: str, connection: Connection) -> str | None:
 
 
 def _text(value: Any) -> str:
-    """A field as text; pasted credentials often end in a line break."""
+    """Return a field as text; pasted credentials often end in a line break."""
     return "" if value is None else str(value).strip()

@@ -1,4 +1,4 @@
-"""Where the tokens of OAuth logins are kept: Airflow Variables, encrypted with its Fernet key and masked by their name."""
+"""Keep the tokens of OAuth logins in Airflow Variables, encrypted with its Fernet key and masked by their name."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _DESCRIPTION = "Kept by airflow-provider-bitbucket; do not edit."
 
 
 class VariableStore:
-    """Airflow Variables as a store of tokens; works in tasks, triggers, the command line and Airflow's servers."""
+    """Airflow Variables as a :class:`~airflow_provider_bitbucket.client.TokenStore`, in tasks, triggers, CLI and servers."""
 
     def read(self, key: str) -> str | None:
-        """Return the text, None when there is none (or, for some backends, when Airflow can not be asked)."""
+        """Return the value, None if it is missing (or, for some backends, if Airflow cannot be reached)."""
         variables, missing = _variables()
         try:
             text = variables.get(key)
@@ -21,17 +21,17 @@ class VariableStore:
         return None if text is None else str(text)
 
     def write(self, key: str, text: str) -> None:
-        """Keep a text in place of the one before."""
+        """Write a value, replacing the earlier one."""
         _variables()[0].set(key, text, _DESCRIPTION)
 
     def delete(self, key: str) -> None:
-        """Forget a text, if there is one."""
+        """Delete a value; a missing one is not an error."""
         variables, _ = _variables()
         variables.delete(key)
 
 
 def _variables() -> tuple[Any, type[Exception]]:
-    """Return Airflow's Variables and what they raise for one that is missing: of the Task SDK or of the database itself."""
+    """Return the Variables of the Task SDK or of the database, and the exception that they raise for a missing one."""
     if getattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS", None) is not None:
         from airflow.providers.common.compat.sdk import Variable
         from airflow.sdk.exceptions import AirflowRuntimeError
