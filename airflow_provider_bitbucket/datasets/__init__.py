@@ -1,8 +1,10 @@
-"""Declarations of the datasets: one module each with its columns, how it is read, and its ``SPEC``.
+"""Declarations of the datasets: one module each, with its columns, ``read`` and ``SPEC``.
 
-``read`` yields the records of a repository. Lists that Bitbucket offers for a whole workspace have ``read_workspace`` as well, or
-instead. A new dataset is registered by one line in :mod:`~airflow_provider_bitbucket.datasets.catalog` and its name below.
+``read`` yields the records of a repository. A dataset that Bitbucket lists by workspace has ``read_workspace`` as well, or
+instead. A new dataset needs one line in :mod:`~airflow_provider_bitbucket.datasets.catalog` and its name below.
 """
+
+from __future__ import annotations
 
 from typing import get_args
 
@@ -11,11 +13,11 @@ from airflow_provider_bitbucket.parameters.choices import DatasetName
 #: Names of the datasets, in the order of the docs.
 DATASETS: tuple[DatasetName, ...] = get_args(DatasetName)
 
-#: Datasets whose rows have no date of creation or change, so that they cannot be read incrementally.
+#: Datasets that cannot be read incrementally, because their rows have no date of creation or change.
 ONLY_WHOLE = ("branches",)
 
 __all__ = ["DATASETS", "ONLY_WHOLE", "TooManyRowsError"]
 
 
 class TooManyRowsError(ValueError):
-    """The rows exceed the limit of the caller."""
+    """More rows were read than the caller allows."""

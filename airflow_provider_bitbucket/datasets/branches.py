@@ -29,9 +29,11 @@ SCHEMA = Schema(
         Column("name", TEXT, "name", "name"),
         Column("commit", TEXT, "newest commit, full hash", "target.hash"),
         Column("committed_on", TIMESTAMP, "author date of the newest commit", "target.date"),
-        Column("author_id", TEXT, "uuid of its author; null when no account has the e-mail", "target.author.user.uuid"),
         Column(
-            "author", TEXT, "display name of its author; name and e-mail when no account has it", "target.author", value=_author
+            "author_id", TEXT, "uuid of the commit's author; null if no account has the e-mail address", "target.author.user.uuid"
+        ),
+        Column(
+            "author", TEXT, "display name of the commit's author, else name and e-mail address", "target.author", value=_author
         ),
         Column("merge_strategy", TEXT, "how pull requests into it are merged by default", "default_merge_strategy"),
         Column("url", TEXT, "web page", "links.html.href"),
@@ -48,10 +50,11 @@ def read(
     until: datetime | None = None,
     on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the branches of a repository whose newest commit dates from ``[since, until)``.
+    """Yield the branches of a repository whose newest commit is dated in ``[since, until)``.
 
-    Costs one request for every 100 branches, whatever the interval: nothing says when a branch came or moved, and a new one may
-    lead to an old commit, so read them whole. A repository without commits has none.
+    Costs one request for every 100 branches, whatever the interval. Bitbucket does not report when a branch was created or
+    moved, and a new branch can point to an old commit, so read them without an interval. A repository without commits has no
+    branches.
     """
     name = client.full_name(repository)
     for branch in client.refs.branches(repository):

@@ -1,9 +1,8 @@
-"""Build statuses of pull requests: one row for every build that told Bitbucket how it stands, in Pipelines or elsewhere.
+"""Build statuses of pull requests: one row for every build that reported its state, from Pipelines or another system.
 
-They hang on commits, and Bitbucket lists them for a commit or for a pull request, not for a repository. Here they are those of
-pull requests: one request tells of all commits of one, where asking commit by commit costs a request for each. The builds of
-branches without a pull request, such as those of the main branch after a merge, are therefore not here; those that ran in
-Pipelines are in `pipelines`.
+A build status belongs to a commit. Bitbucket lists them by commit or by pull request, not by repository. This dataset reads
+them by pull request, which takes one request for all of its commits. Builds of branches without a pull request, such as the
+main branch after a merge, are therefore not included; those that ran in Pipelines are in `pipelines`.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 K = TypeVar("K")
 
-#: The end of a build does not move the ``updated_on`` of its pull request.
+#: The end of a build does not change the ``updated_on`` of its pull request.
 OVERLAP = timedelta(days=1)
 
 SCHEMA = Schema(
@@ -36,26 +35,26 @@ SCHEMA = Schema(
         Column("repository", TEXT, "workspace/repository", "asked for"),
         Column("pull_request_id", INTEGER, "number of the pull request within its repository", "asked for"),
         Column("commit", TEXT, "commit that was built, full hash", "commit.hash"),
-        Column("key", TEXT, "what tells builds of a commit apart; a number where Pipelines built it", "key"),
+        Column("key", TEXT, "identifies the build among those of the commit; a number for Pipelines", "key"),
         Column(
             "state",
             CATEGORY,
-            "how it stands",
+            "state of the build",
             "state",
             categories=("INPROGRESS", "SUCCESSFUL", "FAILED", "STOPPED"),
         ),
         Column(
             "is_latest",
             BOOLEAN,
-            "whether no other status of this pull request with the same key, on whichever commit, was newer when it was read",
+            "whether it was the newest status of this pull request with the same key, on any commit, when it was read",
             "key, updated_on",
             value=itemgetter("is_latest"),
         ),
-        Column("name", TEXT, "name for people", "name, else null"),
-        Column("description", TEXT, "what the build says of itself", "description, else null"),
-        Column("ref_name", TEXT, "branch or tag that led to the commit then; null where the build names none", "refname"),
-        Column("created_on", TIMESTAMP, "when it was told first", "created_on"),
-        Column("updated_on", TIMESTAMP, "when it was told last", "updated_on"),
+        Column("name", TEXT, "display name", "name, else null"),
+        Column("description", TEXT, "description by the build", "description, else null"),
+        Column("ref_name", TEXT, "branch or tag that was built; null if the build names none", "refname"),
+        Column("created_on", TIMESTAMP, "when it was first reported", "created_on"),
+        Column("updated_on", TIMESTAMP, "when it was last reported", "updated_on"),
         Column("url", TEXT, "web page of the build", "url"),
     ),
     root="status",
@@ -70,10 +69,10 @@ def read(
     until: datetime | None = None,
     on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the build statuses of the pull requests whose ``updated_on`` lies in ``[since, until)``.
+    """Yield the build statuses of the pull requests with ``updated_on`` in ``[since, until)``.
 
-    Costs the list of pull requests and one request for each of them. A build that ends does not move the ``updated_on`` of its
-    pull request: let intervals overlap by as long as builds take; rows of the same key replace each other.
+    Costs the list of pull requests and one request for each of them. The end of a build does not change the ``updated_on`` of its
+    pull request: let intervals overlap by the duration of builds. Rows with the same key replace each other.
     """
     reader = RecordReader(SCHEMA.dataset, client.full_name(repository), on_incomplete)
     for record in pull_requests.read(client, repository, since=since, until=until, on_incomplete=on_incomplete):
@@ -86,9 +85,9 @@ def read(
 
 
 def _statuses(client: BitbucketClient, repository: str, number: int) -> list[Mapping[str, Any]]:
-    """Return the statuses of a pull request, without those that a list which shifts between its pages repeats.
+    """Return the statuses of a pull request, each once, even if the list shifts between two pages.
 
-    A status has no id: commit and key identify it, and the branch, because one key can be reported for several.
+    A status has no id. Commit, key and branch identify it, because one key can be reported for several branches.
     """
 
     def identity(status: Mapping[str, Any]) -> tuple[str, ...]:
@@ -105,7 +104,7 @@ def _statuses(client: BitbucketClient, repository: str, number: int) -> list[Map
 
 
 def _newest(statuses: Sequence[Mapping[str, Any]], identity: Callable[[Mapping[str, Any]], K]) -> dict[K, Mapping[str, Any]]:
-    """Return the status that was reported last of each identity; one without a date is older than any."""
+    """Return the status of each identity that was reported last; a status without a date counts as the oldest."""
     found: dict[K, tuple[datetime, Mapping[str, Any]]] = {}
     for status in statuses:
         key, reported = identity(status), date_at(status, "updated_on") or EARLIEST

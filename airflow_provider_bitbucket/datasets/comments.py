@@ -42,20 +42,23 @@ SCHEMA = Schema(
             value=itemgetter("pull_request_id"),
         ),
         Column("id", INTEGER, "id", "comment.id"),
-        Column("parent_id", INTEGER, "id of the comment it answers", "comment.parent.id"),
-        Column("author_id", TEXT, "uuid of who wrote it; null for a deleted account", "comment.user.uuid"),
-        Column("author", TEXT, "display name of who wrote it", "comment.user.display_name"),
-        Column("author_type", TEXT, "user (a person), app_user (a machine) or team", "comment.user.type"),
+        Column("parent_id", INTEGER, "id of the comment that it replies to", "comment.parent.id"),
+        Column("author_id", TEXT, "uuid of the author; null for a deleted account", "comment.user.uuid"),
+        Column("author", TEXT, "display name of the author", "comment.user.display_name"),
+        Column("author_type", TEXT, "user (a person), app_user (a bot) or team", "comment.user.type"),
         Column("created_on", TIMESTAMP, "when it was written", "comment.created_on"),
         Column(
-            "updated_on", TIMESTAMP, "when it was changed last; some microseconds later without any change", "comment.updated_on"
+            "updated_on",
+            TIMESTAMP,
+            "when it was last changed; some microseconds after `created_on` if never",
+            "comment.updated_on",
         ),
-        Column("text", TEXT, "what it says, as written; null for a deleted one", "comment.content.raw, else null"),
-        Column("path", TEXT, "file it stands at", "comment.inline.path"),
+        Column("text", TEXT, "Markdown text; null for a deleted comment", "comment.content.raw, else null"),
+        Column("path", TEXT, "path of the file that it is on", "comment.inline.path"),
         Column(
             "line",
             INTEGER,
-            "line it stands at, after the change or else before; null at a whole file",
+            "line number after the change, else before it; null for a comment on a whole file",
             "comment.inline",
             value=_line,
         ),
@@ -63,7 +66,7 @@ SCHEMA = Schema(
         Column(
             "is_pending",
             BOOLEAN,
-            "whether it is part of a review that was not sent yet",
+            "whether it belongs to a review that is not submitted yet",
             "comment.pending",
             value=_has("pending"),
         ),
@@ -81,10 +84,10 @@ def read(
     until: datetime | None = None,
     on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the comments on pull requests of a repository whose ``created_on`` lies in ``[since, until)``, newest first.
+    """Yield the comments on pull requests of a repository with ``created_on`` in ``[since, until)``, newest first.
 
-    Costs one request for every 50 entries of any kind from now back to ``since``, because comments of all pull requests
-    stand in their common timeline only. A comment keeps its date when it is edited, resolved or deleted later.
+    Costs one request for every 50 entries of any kind from now back to ``since``, because only the timeline of a repository has
+    the comments of all pull requests. A comment keeps its date when it is edited, resolved or deleted later.
     """
     name = client.full_name(repository)
     reader = RecordReader(SCHEMA.dataset, name, on_incomplete)

@@ -1,4 +1,4 @@
-"""The commits of repositories, of all their branches."""
+"""Commits of all branches."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import BitbucketClient
 
-#: A commit has the date at which it was written, and often is pushed days later.
+#: A commit has its author date and is often pushed days later.
 OVERLAP = timedelta(days=30)
-#: A branch that was rebased is listed on top with the dates it had: so many pages of old commits do not end the reading yet.
+#: Commits of a rebased branch are listed first and keep their old dates: reading stops after this many pages of old commits.
 _OLD_PAGES = 3
 
 
@@ -44,21 +44,21 @@ def _parent_hashes(record: Mapping[str, Any]) -> str | None:
 COLUMNS = (
     Column("hash", TEXT, "full hash, 40 characters", "hash"),
     Column("date", TIMESTAMP, "author date", "date"),
-    Column("author_id", TEXT, "uuid of the author; null when no account has the e-mail", "author.user.uuid"),
+    Column("author_id", TEXT, "uuid of the author; null if no account has the e-mail address", "author.user.uuid"),
     Column(
         "author",
         TEXT,
-        "display name of the author; name and e-mail of the commit when no account has it",
+        "display name of the author, else name and e-mail address of the commit",
         "author",
         value=_author,
     ),
-    Column("author_is_bot", BOOLEAN, "whether the author is a machine", "author.user.type, `bots`", value=_is_bot),
+    Column("author_is_bot", BOOLEAN, "whether the author is a bot", "author.user.type, `bots`", value=_is_bot),
     Column("message", TEXT, "commit message", "message"),
-    Column("parents", INTEGER, "number of parents; more than one is a merge", "parents", "commits", value=_parents),
+    Column("parents", INTEGER, "number of parents; a merge has more than one", "parents", "commits", value=_parents),
     Column(
         "parent_hashes",
         TEXT,
-        "hashes of its parents, a blank between them; null for a first commit",
+        "hashes of its parents, separated by spaces; null for a root commit",
         "parents.hash",
         value=_parent_hashes,
     ),
@@ -78,25 +78,25 @@ def read(
     bots: Collection[str] | str = (),
     on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the commits that a branch leads to and whose author date lies in ``[since, until)``, children before parents.
+    """Yield the commits of all branches with an author date in ``[since, until)``, children before parents.
 
-    Costs one request for every 100 commits from now back to ``since``, and three. Bitbucket can not filter by date, and a
-    branch that was rebased stands above newer commits with the dates that it had before: the list is read until 300 commits
-    in a row are older than ``since`` by an hour, and what lies below more of them is not found. A commit keeps its date when
-    it is pushed or rebased later: what was written before an interval and pushed after it was read is in neither, so let
-    intervals overlap.
+    Costs one request for every 100 commits from now back to ``since``, plus three. Bitbucket cannot filter by date, and lists
+    the commits of a rebased branch, which keep their dates, before newer ones. The list is therefore read until 300 commits in
+    a row are older than ``since`` by an hour; later ones are not found. A commit keeps its date when it is pushed or rebased
+    later: one that is written before an interval and pushed after the interval was read is in neither, so let intervals
+    overlap.
 
     :param client: the client
     :param repository: slug, or ``workspace/slug``
-    :param since: first moment; None: from the beginning
-    :param until: first moment that is too late; None: until now
-    :param bots: nicknames, display names, account ids or uuids (or one of them) of machines that have an account of a person
+    :param since: start of the interval; None: from the beginning
+    :param until: end of the interval, exclusive; None: until now
+    :param bots: nicknames, display names, account ids or uuids (or one of them) of bots that use an ordinary user account
     """
-    name, machines = client.full_name(repository), Bots.of(bots)
+    name, known_bots = client.full_name(repository), Bots.of(bots)
     listed = client.commits.list(repository)
     for commit in back_to(listed, lambda one: date_at(one, "date"), since, until, page=LARGEST_PAGE, old_pages=_OLD_PAGES):
-        meet_author(commit, machines)
-        yield {"repository": name, "commit": commit, "bots": machines}
+        meet_author(commit, known_bots)
+        yield {"repository": name, "commit": commit, "bots": known_bots}
 
 
 def meet_author(commit: Mapping[str, Any], bots: Bots) -> None:

@@ -1,4 +1,4 @@
-"""Deployments: what was released to which environment, when, by which pipeline, and how it went."""
+"""Deployments: one row for every release to an environment, with its times, pipeline and outcome."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def _times_of(record: Mapping[str, Any]) -> _Times:
 
 
 def _times(deployment: Mapping[str, Any]) -> _Times:
-    """Return the times; what is undeployed has no more than that of its release."""
+    """Return the times; an undeployed one has only that of its release."""
     state, release = deployment.get("state") or {}, deployment.get("release") or {}
-    # The API reference says start_date and completion_date, the wire says started_on and completed_on (recorded 2021, 2023).
+    # start_date and completion_date in the API reference, started_on and completed_on in recorded responses (2021, 2023).
     started, completed = (
         state.get("started_on") or state.get("start_date"),
         state.get("completed_on") or state.get("completion_date"),
     )
-    # Whichever of the two descriptions of what was released has it.
+    # Either of the two descriptions of the release can have it.
     released = release.get("created_on") or (deployment.get("deployable") or {}).get("created_on")
     return _Times(released, started, completed, deployment.get("last_update_time") or completed or started or released)
 
@@ -44,7 +44,7 @@ def _times(deployment: Mapping[str, Any]) -> _Times:
 def _duration_seconds(record: Mapping[str, Any]) -> float | None:
     times = _times_of(record)
     begin, end = parse_timestamp(times.started_on), parse_timestamp(times.completed_on)
-    # Bitbucket's clocks differ by milliseconds: an end can lie before its beginning.
+    # Bitbucket's clocks differ by milliseconds: the end can be before the start.
     return max((end - begin).total_seconds(), 0.0) if begin and end else None
 
 
@@ -70,14 +70,14 @@ SCHEMA = Schema(
         Column(
             "environment",
             TEXT,
-            "name of the environment; null when it was deleted",
+            "name of the environment; null if it was deleted",
             "environments",
             value=lambda record: record["environment"].get("name"),
         ),
         Column(
             "environment_type",
             CATEGORY,
-            "what the environment is for; likewise",
+            "type of the environment; likewise",
             "environments",
             categories=environments.TYPES,
             value=lambda record: environments.type_of(record["environment"]),
@@ -85,37 +85,37 @@ SCHEMA = Schema(
         Column(
             "state",
             CATEGORY,
-            "how far it is; also what failed is completed, and what waits for its step is undeployed, maybe for ever",
+            "progress; a failed one is COMPLETED, and one whose step has not run is UNDEPLOYED, possibly indefinitely",
             "state.name",
             categories=("UNDEPLOYED", "IN_PROGRESS", "COMPLETED"),
         ),
         Column(
             "outcome",
             CATEGORY,
-            "how it ended; null before that",
+            "result; null before it has completed",
             "state.status.name",
             categories=("SUCCESSFUL", "FAILED", "STOPPED"),
         ),
         Column(
             "released_on",
             TIMESTAMP,
-            "when it could begin: the steps before it were done",
+            "when it was ready to start, after the steps before it",
             "release.created_on, else deployable.created_on",
             group=_times_of,
         ),
-        Column("started_on", TIMESTAMP, "when it began", "state.started_on, else state.start_date", group=_times_of),
+        Column("started_on", TIMESTAMP, "when it started", "state.started_on, else state.start_date", group=_times_of),
         Column("completed_on", TIMESTAMP, "when it ended", "state.completed_on, else state.completion_date", group=_times_of),
         Column(
             "updated_on",
             TIMESTAMP,
-            "when it changed last",
+            "when it was last changed",
             "last_update_time, else completed_on, started_on, released_on",
             group=_times_of,
         ),
         Column(
             "duration_seconds",
             NUMBER,
-            "from its beginning to its end, never below 0",
+            "from start to end, never below 0",
             "completed_on - started_on",
             "s",
             value=_duration_seconds,
@@ -123,7 +123,7 @@ SCHEMA = Schema(
         Column("pipeline_id", TEXT, "uuid of the pipeline", "release.pipeline.uuid"),
         Column("build_number", INTEGER, "number of the pipeline", "release.name", value=_build_number),
         Column("step_id", TEXT, "uuid of the step", "step.uuid"),
-        Column("commit", TEXT, "what was deployed, full hash", "commit.hash, else release.commit.hash"),
+        Column("commit", TEXT, "deployed commit, full hash", "commit.hash, else release.commit.hash"),
         Column("url", TEXT, "web page of the step, else of the pipeline", "state.url, else release.url"),
     ),
     root="deployment",
@@ -138,16 +138,16 @@ def read(
     until: datetime | None = None,
     on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the deployments of a repository whose ``updated_on`` lies in ``[since, until)``.
+    """Yield the deployments of a repository with ``updated_on`` in ``[since, until)``.
 
-    Costs one request for every 100 deployments that there ever were, since Bitbucket offers neither filter nor order, and one
-    for the environments. A deployment that goes on moves to a later interval: rows of the same key replace each other, the
-    one with the later ``updated_on`` is right.
+    Costs one request for every 100 deployments that ever existed, because Bitbucket offers neither filter nor order, and one
+    for the environments. A deployment that changes moves to a later interval: of rows with the same key, the one with the
+    latest ``updated_on`` is valid.
 
     :param client: the client
     :param repository: slug, or ``workspace/slug``
-    :param since: first moment; None: from the beginning
-    :param until: first moment that is too late; None: until now
+    :param since: start of the interval; None: from the beginning
+    :param until: end of the interval, exclusive; None: until now
     """
     name = client.full_name(repository)
     reader = RecordReader(SCHEMA.dataset, name, on_incomplete)

@@ -1,4 +1,4 @@
-"""What pull requests change, file by file."""
+"""Changed files of pull requests: one row for every file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SCHEMA = Schema(
         Column("pull_request_id", INTEGER, "number of the pull request within its repository", "asked for"),
         Column("path", TEXT, "path after the change; null for a removed file", "new.path", value=_path),
         Column("old_path", TEXT, "path before the change; null for an added file", "old.path"),
-        Column("status", CATEGORY, "what happened to the file", "status", categories=("added", "modified", "removed", "renamed")),
+        Column("status", CATEGORY, "kind of change", "status", categories=("added", "modified", "removed", "renamed")),
         Column("lines_added", INTEGER, "lines added", "lines_added", "lines"),
         Column("lines_removed", INTEGER, "lines removed", "lines_removed", "lines"),
     ),
@@ -53,10 +53,10 @@ def read(
     until: datetime | None = None,
     on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the changed files of the pull requests whose ``updated_on`` lies in ``[since, until)``.
+    """Yield the changed files of the pull requests with ``updated_on`` in ``[since, until)``.
 
     Costs the list of pull requests and two requests for each of them. A pull request whose branches have no common
-    history has none; like one whose diffstat cannot be read for another reason, it is reported.
+    history has none and is reported, as is any other pull request whose diffstat cannot be read.
     """
     for record in pull_requests.read(
         client, repository, since=since, until=until, with_diffstat=True, on_incomplete=on_incomplete

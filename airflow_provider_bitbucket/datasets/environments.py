@@ -29,11 +29,11 @@ SCHEMA = Schema(
         Column("repository", TEXT, "workspace/repository", "asked for"),
         Column("id", TEXT, "uuid", "uuid"),
         Column("name", TEXT, "name", "name"),
-        Column("slug", TEXT, "name as bitbucket-pipelines.yml has it", "slug"),
-        Column("type", CATEGORY, "what it is for", "environment_type.name, else category.name", categories=TYPES),
-        Column("rank", INTEGER, "its place on the way to production", "rank"),
+        Column("slug", TEXT, "name in bitbucket-pipelines.yml", "slug"),
+        Column("type", CATEGORY, "type", "environment_type.name, else category.name", categories=TYPES),
+        Column("rank", INTEGER, "position in the order from test to production", "rank"),
         Column("is_hidden", BOOLEAN, "whether the dashboard hides it", "hidden"),
-        Column("is_locked", BOOLEAN, "whether a deployment holds it now", "lock.name", value=_is_locked),
+        Column("is_locked", BOOLEAN, "whether a deployment locks it now", "lock.name", value=_is_locked),
         Column("is_admin_only", BOOLEAN, "whether only administrators may deploy to it", "restrictions.admin_only"),
     ),
     root="environment",
@@ -50,7 +50,7 @@ def read(
 ) -> Iterator[dict[str, Any]]:
     """Yield the environments of a repository, by rank.
 
-    Costs one request for every 100. An environment has no date, so ``since`` and ``until`` leave none out.
+    Costs one request for every 100. An environment has no date, so ``since`` and ``until`` have no effect.
     """
     name = client.full_name(repository)
     for environment in client.environments.list(repository):

@@ -1,4 +1,4 @@
-"""The members of workspaces as they are now."""
+"""Members of workspaces as they are now."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ SCHEMA = Schema(
         Column("workspace", TEXT, "slug of the workspace", "asked for"),
         Column("id", TEXT, "uuid, which never changes", "user.uuid"),
         Column("name", TEXT, "display name", "user.display_name"),
-        Column("nickname", TEXT, "nickname, which its owner can change", "user.nickname"),
-        Column("account_id", TEXT, "Atlassian account", "user.account_id"),
-        Column("type", TEXT, "user (a person), app_user (a machine) or team", "user.type"),
+        Column("nickname", TEXT, "nickname, which can change", "user.nickname"),
+        Column("account_id", TEXT, "id of the Atlassian account", "user.account_id"),
+        Column("type", TEXT, "user (a person), app_user (a bot) or team", "user.type"),
     ),
 )
 
@@ -36,9 +36,9 @@ def read_workspace(
     until: datetime | None = None,
     on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the members of a workspace; where repositories are named, of the workspaces that they are in.
+    """Yield the members of a workspace; if repositories are given, of their workspaces.
 
-    Costs one request for every 100. A membership has no date, so ``since`` and ``until`` leave none out.
+    Costs one request for every 100. A membership has no date, so ``since`` and ``until`` have no effect.
     """
     for membership in client.workspaces.members(workspace):
         yield {"workspace": workspace, "user": membership.get("user") or {}}

@@ -1,4 +1,4 @@
-"""Who did something: accounts that may be missing, deleted or machines."""
+"""Accounts of authors, reviewers and bots, which can be missing or deleted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _FIELDS = ("uuid", "display_name", "type", "nickname", "account_id")
 
 
 class Account(NamedTuple):
-    """An account; all of it is None if Bitbucket reports none, as for a deleted one.
+    """An account; all fields are None if Bitbucket reports none, as for a deleted account.
 
     :param id: its uuid, which never changes
     :param name: display name
@@ -31,20 +31,20 @@ class Account(NamedTuple):
 
     @classmethod
     def of_commit(cls, json: Mapping[str, Any]) -> Account:
-        """Return the author of a commit; only a name, with the e-mail, where no account has that e-mail."""
+        """Return the author of a commit; only name and e-mail address if no account has that address."""
         author = json.get("author") or {}
         account = cls.of(author.get("user"))
         return account if account.name else account._replace(name=author.get("raw"))
 
     @property
     def names(self) -> tuple[str | None, ...]:
-        """By what it may be named."""
+        """Names and ids by which a user can refer to it."""
         return self.id, self.name, self.nickname, self.account_id
 
     def is_bot(self, bots: Collection[str] = ()) -> bool:
         """Return whether it is a bot: an ``app_user`` (access tokens, OAuth consumers, apps), or on the list.
 
-        :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person
+        :param bots: nicknames, display names, account ids or uuids of bots that use an ordinary user account
         """
         if self.type == "app_user":
             return True
@@ -55,16 +55,16 @@ NO_ACCOUNT = Account()
 
 
 class Bots(frozenset[str]):
-    """Names of machines that have an account of a person, and which of them were met.
+    """Names of bots that use an ordinary user account, and which of them have been read.
 
-    :ivar met: names of accounts that were read
+    :ivar met: names that an account read so far has
     """
 
     met: set[str]
 
     @classmethod
     def of(cls, names: Collection[str] | str) -> Bots:
-        """Return names, or one; the same object if it is one of this class already."""
+        """Return the names, or the one name, as an object of this class; one that is passed is returned itself."""
         if isinstance(names, Bots):
             return names
         bots = cls([names] if isinstance(names, str) else names)
@@ -73,13 +73,13 @@ class Bots(frozenset[str]):
 
     @property
     def unmet(self) -> list[str]:
-        """Names of no account that was read: misspelled, or not active in this interval."""
+        """Names that no account read so far has: misspelled, or not active in this interval."""
         return sorted(self - self.met)
 
     def meet(self, accounts: Iterable[Any]) -> None:
         """Record accounts.
 
-        :param accounts: accounts, or Bitbucket's JSON of them, malformed or not
+        :param accounts: accounts, or their JSON, which may be malformed
         """
         if len(self.met) == len(self):  # also of no names
             return

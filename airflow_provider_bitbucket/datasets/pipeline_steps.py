@@ -41,12 +41,12 @@ SCHEMA = Schema(
             "build_number", INTEGER, "number of its pipeline", "build_number of the pipeline", value=itemgetter("build_number")
         ),
         Column("uuid", TEXT, "uuid, with braces", "uuid"),
-        Column("position", INTEGER, "place in its pipeline, from 1", "order of the list", value=itemgetter("position")),
-        Column("name", TEXT, "name; null where bitbucket-pipelines.yml gives none", "name"),
+        Column("position", INTEGER, "position in its pipeline, from 1", "order of the list", value=itemgetter("position")),
+        Column("name", TEXT, "name; null if bitbucket-pipelines.yml has none", "name"),
         Column(
             "status",
             CATEGORY,
-            "its result, or where it stands; NOT_RUN stood behind a failure",
+            "result, else state; NOT_RUN: an earlier step failed",
             "state.result.name, else state.stage.name, else state.name",
             value=_status,
             categories=STEP_RESULTS,
@@ -54,21 +54,21 @@ SCHEMA = Schema(
         Column(
             "trigger",
             CATEGORY,
-            "whether it begins by itself or a person starts it",
+            "whether it starts automatically or a person starts it",
             "trigger.type",
             value=_trigger,
             categories=("automatic", "manual", "redeploy"),
         ),
-        Column("run_number", INTEGER, "1; more after it was run again", "run_number"),
+        Column("run_number", INTEGER, "1, and one more for every rerun", "run_number"),
         Column(
             "started_on",
             TIMESTAMP,
-            "when it began; null before that and when it never did; `completed_on` when it was stopped before",
+            "when it started; null if it has not; `completed_on` if it was stopped before it started",
             "started_on",
         ),
-        Column("completed_on", TIMESTAMP, "when it was over", "completed_on"),
+        Column("completed_on", TIMESTAMP, "when it ended", "completed_on"),
         Column("duration_seconds", NUMBER, "how long it ran", "duration_in_seconds", "s"),
-        Column("build_seconds", NUMBER, "what is billed; 0 on a runner of one's own", "build_seconds_used", "s"),
+        Column("build_seconds", NUMBER, "billed time; 0 on a self-hosted runner", "build_seconds_used", "s"),
     ),
     root="step",
 )
@@ -83,22 +83,22 @@ def read(
     changed_since: datetime | None = None,
     on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the steps of the pipelines whose ``created_on`` lies in ``[since, until)``.
+    """Yield the steps of the pipelines with ``created_on`` in ``[since, until)``.
 
-    Costs the list of pipelines and one request for each pipeline in the interval, with ``changed_since`` for each that
-    was not over at that moment. A pipeline has no steps before its definition was read. One whose steps
-    cannot be read, such as one that was deleted meanwhile, is reported.
+    Costs the list of pipelines and one request for each pipeline in the interval, with ``changed_since`` only for each that
+    had not ended before it. A pipeline has no steps until Bitbucket has read its definition. A pipeline whose steps cannot be
+    read, for example because it was deleted, is reported.
 
     :param client: the client
     :param repository: slug, or ``workspace/slug``
-    :param since: first moment; None: from the beginning
-    :param until: first moment that is too late; None: until now
-    :param changed_since: leave out pipelines that were over before, whose steps were read then; None: none
+    :param since: start of the interval; None: from the beginning
+    :param until: end of the interval, exclusive; None: until now
+    :param changed_since: leave out pipelines that had ended before, because their steps were read earlier; None: read all
     """
     reader = RecordReader(SCHEMA.dataset, client.full_name(repository), on_incomplete)
     for record in pipelines.read(client, repository, since=since, until=until, on_incomplete=on_incomplete):
         outcome = record["outcome"]
-        if changed_since and pipelines.was_over(outcome, changed_since):
+        if changed_since and pipelines.had_ended(outcome, changed_since):
             continue
         steps = reader.part(outcome.build_number, "steps", partial(client.pipelines.steps, repository, outcome.uuid))
         for position, step in enumerate(steps or (), 1):

@@ -1,4 +1,4 @@
-"""The timeline of pull requests: one row for every entry."""
+"""Timelines of pull requests: one row for every entry."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SCHEMA = Schema(
         Column(
             "kind",
             CATEGORY,
-            "what happened; kinds that Bitbucket adds appear under their own name",
+            "kind of event; a kind unknown to this version keeps Bitbucket's name",
             "name of the entry's payload",
             categories=KINDS,
             group=_ENTRY,
@@ -51,21 +51,21 @@ SCHEMA = Schema(
         Column(
             "actor_id",
             TEXT,
-            "uuid of who did it; null for a deleted account",
+            "uuid of the acting account; null if it was deleted",
             "author.uuid or user.uuid",
             value=lambda record: record["entry"].actor.id,
         ),
         Column(
             "actor",
             TEXT,
-            "display name of who did it",
+            "display name of the acting account",
             "author.display_name or user.display_name",
             value=lambda record: record["entry"].actor.name,
         ),
         Column(
             "actor_type",
             TEXT,
-            "user (a person), app_user (a machine) or team",
+            "user (a person), app_user (a bot) or team",
             "author.type or user.type",
             value=lambda record: record["entry"].actor.type,
         ),
@@ -96,13 +96,13 @@ SCHEMA = Schema(
             group=_ENTRY,
         ),
         Column("comment_id", INTEGER, "id of the comment", "comment.id", group=_ENTRY),
-        Column("is_reply", BOOLEAN, "whether the comment answers another one", "comment.parent", group=_ENTRY),
-        Column("is_inline", BOOLEAN, "whether the comment stands at a file or line", "comment.inline", group=_ENTRY),
-        Column("is_deleted", BOOLEAN, "whether the comment was deleted; its text is gone", "comment.deleted", group=_ENTRY),
+        Column("is_reply", BOOLEAN, "whether the comment replies to another one", "comment.parent", group=_ENTRY),
+        Column("is_inline", BOOLEAN, "whether the comment is on a file or line", "comment.inline", group=_ENTRY),
+        Column("is_deleted", BOOLEAN, "whether the comment was deleted, and its text with it", "comment.deleted", group=_ENTRY),
         Column(
             "is_pending",
             BOOLEAN,
-            "whether the comment is part of a review that was not sent yet",
+            "whether the comment belongs to a review that is not submitted yet",
             "comment.pending",
             group=_ENTRY,
         ),
@@ -110,7 +110,7 @@ SCHEMA = Schema(
     required=("repository", "pull_request_id", "kind", "date"),
 )
 
-#: The first entries of a pull request are written within a moment of its creation.
+#: The first entry of a pull request is dated within this time of its creation.
 _BEGINNING = timedelta(minutes=1)
 
 
@@ -124,13 +124,13 @@ def read(
 ) -> Iterator[dict[str, Any]]:
     """Yield the entries of a repository dated in ``[since, until)``, newest first.
 
-    Costs one request for every 50 entries from now back to ``since``. The feed can not be filtered, so it is read until a
+    Costs one request for every 50 entries from now back to ``since``. The feed cannot be filtered, so it is read until a
     whole page is older than ``since`` by an hour. A comment keeps its date when it is edited or deleted later.
 
     :param client: the client
     :param repository: slug, or ``workspace/slug``
-    :param since: first moment; None: from the beginning
-    :param until: first moment that is too late; None: until now
+    :param since: start of the interval; None: from the beginning
+    :param until: end of the interval, exclusive; None: until now
     """
     name = client.full_name(repository)
     feed = RecordReader(SCHEMA.dataset, name, on_incomplete).each(client.pull_requests.activity(repository), Entry.of)
@@ -141,24 +141,24 @@ def read(
 def timelines(
     client: BitbucketClient, repository: str, created: Mapping[int, datetime | None], reader: RecordReader
 ) -> Iterator[tuple[int, list[Entry] | None]]:
-    """Yield the whole timeline of each pull request, by whichever way of reading costs fewer requests; None if unreadable.
+    """Yield the whole timeline of each pull request, read with as few requests as possible; None if unreadable.
 
-    The repository-wide feed has every timeline at one request for 50 entries, but from now back to the oldest creation;
-    a timeline by itself costs a request at least. The feed is read as long as its density so far promises that going on to
-    some creation costs fewer pages than there are pull requests on the way; the others are read by themselves. So are those
-    whose first entry the feed does not have: Bitbucket does not promise that it goes back for ever.
+    The repository-wide feed has the entries of all timelines, 50 in a request, but from now back to the oldest creation. The
+    timeline of one pull request costs at least one request. The feed is read as long as its density so far promises that
+    continuing costs fewer pages than reading the pull requests up to there one by one. The others are read one by one, as are
+    those whose first entry is missing in the feed: Bitbucket does not promise that the feed is complete.
 
     :param client: the client
     :param repository: slug, or ``workspace/slug``
-    :param created: number of each pull request -> when it was opened; None where that is malformed
+    :param created: number of each pull request -> when it was opened; None if that is malformed
     :param reader: reports what cannot be read
     """
-    # For one or two, the page that would tell how dense the feed is costs as much as reading them.
-    dated = {number: moment for number, moment in created.items() if moment}
+    # For one or two, the page that shows the density of the feed costs as much as reading them one by one.
+    dated = {number: opened for number, opened in created.items() if opened}
     found = _from_feed(client, repository, dated, reader) if len(dated) > 2 else {}
-    for number, moment in created.items():
+    for number, opened in created.items():
         entries = found.get(number, [])
-        if moment and _begins(entries, moment):
+        if opened and _begins(entries, opened):
             yield number, entries
         else:
             yield number, reader.part(number, "timeline", partial(_timeline, client, repository, number, reader))
@@ -171,13 +171,13 @@ def _timeline(client: BitbucketClient, repository: str, number: int, reader: Rec
 def _from_feed(
     client: BitbucketClient, repository: str, created: Mapping[int, datetime], reader: RecordReader
 ) -> Mapping[int | None, list[Entry]]:
-    """Return what the feed has; nothing if it cannot be read, for each timeline can be read by itself."""
+    """Return the timelines in the feed; none if it cannot be read, because each can be read alone."""
     try:
         return _read_feed(client, repository, created, reader)
     except (BitbucketError, *MALFORMED) as error:
         if isinstance(error, BitbucketError) and not is_lasting(error):
             raise
-        log.warning("The activity of %s cannot be read, so each pull request is asked for its own: %s", reader.repository, error)
+        log.warning("The activity of %s cannot be read as a whole; reading it by pull request: %s", reader.repository, error)
         return {}
 
 
@@ -199,7 +199,7 @@ def _read_feed(
         while ahead and passed(dates, ahead[0]):
             ahead.popleft()
         pages_a_second = number / max((newest - oldest).total_seconds(), 1.0)
-        if not any((oldest - moment).total_seconds() * pages_a_second <= count for count, moment in enumerate(ahead, 1)):
+        if not any((oldest - opened).total_seconds() * pages_a_second <= count for count, opened in enumerate(ahead, 1)):
             break
     return found
 

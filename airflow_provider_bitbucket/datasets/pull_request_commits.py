@@ -1,4 +1,4 @@
-"""The commits of pull requests, as they were before a squash."""
+"""Commits of pull requests, as they were before a squash."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ def read(
     bots: Collection[str] | str = (),
     on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the commits of the pull requests whose ``updated_on`` lies in ``[since, until)``.
+    """Yield the commits of the pull requests with ``updated_on`` in ``[since, until)``.
 
-    Costs the list of pull requests and one request for each of them and every 100 commits.
+    Costs the list of pull requests and, for each of them, one request for every 100 commits.
 
     :param client: the client
     :param repository: slug, or ``workspace/slug``
-    :param since: first moment; None: from the beginning
-    :param until: first moment that is too late; None: until now
-    :param bots: nicknames, display names, account ids or uuids (or one of them) of machines that have an account of a person
+    :param since: start of the interval; None: from the beginning
+    :param until: end of the interval, exclusive; None: until now
+    :param bots: nicknames, display names, account ids or uuids (or one of them) of bots that use an ordinary user account
     """
     for record in pull_requests.read(
         client, repository, since=since, until=until, with_commits=True, bots=bots, on_incomplete=on_incomplete

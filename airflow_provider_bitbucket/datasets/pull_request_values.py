@@ -58,7 +58,7 @@ class Diffstat(NamedTuple):
 def closing(
     row: Mapping[str, Any], entries: Sequence[tuple[datetime, timeline.Entry]]
 ) -> tuple[datetime | str | None, str | None]:
-    """Return when it was closed and what says so."""
+    """Return the close time and its source."""
     if row.get("state") not in timeline.CLOSED:
         return None, None
     if reported := row.get("closed_on"):
@@ -77,7 +77,7 @@ def reviewers(record: JSON) -> int | None:
 
 
 def source_repository(record: JSON) -> str | None:
-    """Return the repository of the source branch; the repository itself in the spelling of column ``repository``."""
+    """Return the repository of the source branch; unless it is a fork, in the spelling of column ``repository``."""
     row, asked_for = record["pull_request"], record["repository"]
     name: str | None = ((row.get("source") or {}).get("repository") or {}).get("full_name")
     if not name or name == asked_for:
@@ -86,7 +86,7 @@ def source_repository(record: JSON) -> str | None:
 
 
 def review_of(record: JSON) -> Review:
-    """Return the people of a pull request, when and on what evidence it was closed, and its approvals."""
+    """Return the columns about the people of a pull request, its close time and its approvals."""
     row, read, bots = record["pull_request"], record.get("timeline"), record.get("bots", ())
     author = row.get("author") or {}
     author_id, closed_by_id = author.get("uuid"), (row.get("closed_by") or {}).get("uuid")
@@ -142,7 +142,7 @@ def _approvals_before(
     bots: Collection[str],
     entries: Sequence[tuple[datetime, timeline.Entry]],
 ) -> int | None:
-    """Return how many people had approved when it was closed; approvals that were withdrawn leave no entry."""
+    """Return the number of approvals when it was closed; withdrawn approvals leave no entry."""
     if closed is None:
         return None
     actors = [entry.actor for date, entry in entries if entry.kind == "approval" and date <= closed]

@@ -1,4 +1,4 @@
-"""Pull requests: one row each, with what is needed to tell how long each part of its life took."""
+"""Pull requests: one row each, with the dates from which the duration of each phase is computed."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ SCHEMA = Schema(
         Column("repository", TEXT, "workspace/repository", "asked for"),
         Column("id", INTEGER, "number, unique within its repository", "id"),
         Column("title", TEXT, "title", "title"),
-        Column("state", CATEGORY, "where it stands", "state", categories=("OPEN", *timeline.CLOSED)),
+        Column("state", CATEGORY, "state", "state", categories=("OPEN", *timeline.CLOSED)),
         Column("is_draft", BOOLEAN, "whether it is a draft now", "draft"),
         Column("author_id", TEXT, "uuid of the author; null for a deleted account", "author.uuid"),
         Column("author", TEXT, "display name of the author", "author.display_name"),
-        Column("author_is_bot", BOOLEAN, "whether the author is a machine", "author.type, `bots`", group=values.review_of),
+        Column("author_is_bot", BOOLEAN, "whether the author is a bot", "author.type, `bots`", group=values.review_of),
         Column(
             "source_repository",
             TEXT,
-            "workspace/repository with the change, another one for a fork; null when that is gone",
+            "workspace/repository of the source branch; another one for a fork, null if that was deleted",
             "source.repository.full_name",
             value=values.source_repository,
         ),
-        Column("source_branch", TEXT, "branch with the change; null when it is gone with its fork", "source.branch.name"),
-        Column("destination_branch", TEXT, "branch it goes to", "destination.branch.name"),
+        Column("source_branch", TEXT, "source branch; null if it was deleted with its fork", "source.branch.name"),
+        Column("destination_branch", TEXT, "destination branch", "destination.branch.name"),
         Column("source_commit", TEXT, "head of the source branch, 12 characters", "source.commit.hash"),
-        Column("merge_commit", TEXT, "commit that merged it, 12 characters", "merge_commit.hash"),
+        Column("merge_commit", TEXT, "merge commit, 12 characters", "merge_commit.hash"),
         Column("created_on", TIMESTAMP, "when it was opened", "created_on"),
-        Column("updated_on", TIMESTAMP, "when anything of it changed last; comments after the merge count", "updated_on"),
+        Column("updated_on", TIMESTAMP, "when it was last changed; a comment after the merge counts", "updated_on"),
         Column(
             "closed_on",
             TIMESTAMP,
@@ -64,29 +64,29 @@ SCHEMA = Schema(
         Column(
             "closed_on_source",
             CATEGORY,
-            "the evidence for `closed_on`, best first: Bitbucket's own field; the update of the timeline that changed the "
-            "status; the merge commit's date; the last update, which is the latest it can have been",
+            "source of `closed_on`, best first: Bitbucket's field; the update of the timeline that changed the status; "
+            "the date of the merge commit; the last update, which is an upper bound",
             "closed_on, update.date, merge_commit.date, updated_on",
             categories=("closed_on", "activity", "merge_commit", "updated_on"),
             group=values.review_of,
         ),
-        Column("closed_by_id", TEXT, "uuid of who merged or declined it", "closed_by.uuid"),
-        Column("closed_by", TEXT, "display name of who merged or declined it", "closed_by.display_name"),
+        Column("closed_by_id", TEXT, "uuid of the account that merged or declined it", "closed_by.uuid"),
+        Column("closed_by", TEXT, "display name of that account", "closed_by.display_name"),
         Column(
             "is_self_merged",
             BOOLEAN,
-            "whether its author merged it; null unless merged by known people",
+            "whether its author merged it; null unless it was merged and both accounts are known",
             "closed_by, author",
             group=values.review_of,
         ),
-        Column("reason", TEXT, "what was written when it was declined", "reason, else null"),
+        Column("reason", TEXT, "reason given when it was declined", "reason, else null"),
         Column("comment_count", INTEGER, "comments that are not deleted", "comment_count", "comments"),
         Column("task_count", INTEGER, "tasks", "task_count", "tasks"),
-        Column("reviewers", INTEGER, "people asked to review it", "reviewers", "people", value=values.reviewers),
+        Column("reviewers", INTEGER, "requested reviewers", "reviewers", "people", value=values.reviewers),
         Column(
             "approvals",
             INTEGER,
-            "people who approve it now, its author and machines not counted",
+            "current approvals, without those of its author and of bots",
             "participants",
             "people",
             group=values.review_of,
@@ -94,8 +94,8 @@ SCHEMA = Schema(
         Column(
             "approvals_before_close",
             INTEGER,
-            "people who had approved it when it was closed, likewise; null while it is open, and where without the timeline "
-            "it can not be told because somebody who approves did something afterwards",
+            "approvals when it was closed, likewise; null while it is open, and without the timeline also null if an "
+            "approving reviewer has acted since",
             "timeline, else participants",
             "people",
             group=values.review_of,
@@ -103,31 +103,42 @@ SCHEMA = Schema(
         Column(
             "changes_requested",
             INTEGER,
-            "people who ask for changes now, likewise",
+            "current requests for changes, likewise",
             "participants",
             "people",
             group=values.review_of,
         ),
         Column("url", TEXT, "web page", "links.html.href"),
-        Column("commits", INTEGER, "its commits, as they were before a squash", _COMMITS, "commits", group=values.commits_of),
+        Column("commits", INTEGER, "commits, as they were before a squash", _COMMITS, "commits", group=values.commits_of),
         Column("first_commit_on", TIMESTAMP, "author date of its oldest commit", _COMMITS, group=values.commits_of),
         Column("lines_added", INTEGER, "lines added", _DIFFSTAT, "lines", group=values.diffstat_of),
         Column("lines_removed", INTEGER, "lines removed", _DIFFSTAT, "lines", group=values.diffstat_of),
-        Column("files_changed", INTEGER, "files changed; a renamed file is one", _DIFFSTAT, "files", group=values.diffstat_of),
         Column(
-            "ready_on", TIMESTAMP, "when it first was no draft; null when it never was ready", _ACTIVITY, group=values.timeline_of
+            "files_changed", INTEGER, "changed files; a renamed file counts once", _DIFFSTAT, "files", group=values.diffstat_of
         ),
-        Column("draft_seconds", NUMBER, "how long it was a draft before it was closed", _ACTIVITY, "s", group=values.timeline_of),
+        Column(
+            "ready_on",
+            TIMESTAMP,
+            "when it was first not a draft; null if it has always been one",
+            _ACTIVITY,
+            group=values.timeline_of,
+        ),
+        Column("draft_seconds", NUMBER, "time as a draft before it was closed", _ACTIVITY, "s", group=values.timeline_of),
         Column(
             "draft_before_review_seconds",
             NUMBER,
-            "how much of that lies before the first review",
+            "part of it before the first review",
             _ACTIVITY,
             "s",
             group=values.timeline_of,
         ),
         Column(
-            "draft_before_approval_seconds", NUMBER, "... and before the last approval", _ACTIVITY, "s", group=values.timeline_of
+            "draft_before_approval_seconds",
+            NUMBER,
+            "part of it before the last approval",
+            _ACTIVITY,
+            "s",
+            group=values.timeline_of,
         ),
         Column(
             "first_review_on",
@@ -153,13 +164,13 @@ SCHEMA = Schema(
             group=values.timeline_of,
         ),
         Column(
-            "first_approval_on", TIMESTAMP, "first approval; withdrawn ones are not known", _ACTIVITY, group=values.timeline_of
+            "first_approval_on", TIMESTAMP, "first approval; withdrawn approvals are unknown", _ACTIVITY, group=values.timeline_of
         ),
         Column("last_approval_on", TIMESTAMP, "last approval", _ACTIVITY, group=values.timeline_of),
         Column(
             "review_rounds",
             INTEGER,
-            "pushes that answered a request for changes or a comment",
+            "pushes after a request for changes or a comment",
             _ACTIVITY,
             "rounds",
             group=values.timeline_of,
@@ -181,25 +192,25 @@ def read(
     bots: Collection[str] | str = (),
     on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the pull requests of a repository whose ``updated_on`` lies in ``[since, until)``, oldest first.
+    """Yield the pull requests of a repository with ``updated_on`` in ``[since, until)``, oldest first.
 
-    Costs one request for every 50 pull requests updated since ``since``. On top come, when asked for: the timelines, one
-    request for every 50 entries or one for every pull request, whichever is less; commits, one for every pull request;
-    diffstat, two for every pull request. A pull request that is updated again moves to a later interval: rows of the same
-    key replace each other, the one with the later ``updated_on`` is right.
+    Costs one request for every 50 pull requests updated since ``since``. Options add to this: timelines one request for every
+    50 entries or one for every pull request, whichever is less; commits one for every pull request; diffstats two for every
+    pull request. A pull request that is updated again moves to a later interval: of rows with the same key, the one with the
+    latest ``updated_on`` is valid.
 
     :param client: the client
     :param repository: slug, or ``workspace/slug``
-    :param since: first moment; None: from the beginning
-    :param until: first moment that is too late; None: until now. Cut here and not asked of Bitbucket, which would lose
-        what is updated while the pages are read
-    :param with_activity: read the timelines: reviews, drafts, and the close time where the list does not tell it
+    :param since: start of the interval; None: from the beginning
+    :param until: end of the interval, exclusive; None: until now. Applied here and not in the
+        query, which would lose pull requests that are updated while the pages are read
+    :param with_activity: read the timelines: reviews, drafts, and the close time if the list lacks it
     :param with_commits: read the commits
     :param with_diffstat: read the diffstat
-    :param bots: nicknames, display names, account ids or uuids (or one of them) of machines that have an account of a person
+    :param bots: nicknames, display names, account ids or uuids (or one of them) of bots that use an ordinary user account
     """
     name = client.full_name(repository)
-    machines = Bots.of(bots)
+    known_bots = Bots.of(bots)
     reader = RecordReader(SCHEMA.dataset, name, on_incomplete)
     listed = (
         row
@@ -213,11 +224,11 @@ def read(
     of, pairs = client.pull_requests, ((row, None) for row in listed)
     for row, entries in _with_timelines(client, repository, listed, reader) if with_activity else pairs:
         number = row["id"]
-        machines.meet([row.get("author"), *_users(row.get("participants")), *(entry.actor for entry in entries or ())])
+        known_bots.meet([row.get("author"), *_users(row.get("participants")), *(entry.actor for entry in entries or ())])
         yield {
             "repository": name,
             "pull_request": row,
-            "bots": machines,
+            "bots": known_bots,
             "timeline": entries,
             "commits": part(number, "commits", of.commits) if with_commits else None,
             "diffstat": part(number, "diffstat", of.diffstat) if with_diffstat else None,
@@ -229,15 +240,15 @@ def _with_timelines(
 ) -> Iterator[tuple[JSON, list[timeline.Entry] | None]]:
     created: dict[int, datetime | None] = {}
 
-    def noted() -> Iterator[JSON]:
+    def with_dates_kept() -> Iterator[JSON]:
         for row in listed:
             created[row["id"]] = date_at(row, "created_on")
             yield row
 
-    # All have to be listed before it is known which way to their timelines is cheaper; many wait on disk.
+    # The whole list is needed to choose the cheaper way to the timelines. It is kept on disk if it is large.
     with TemporaryDirectory(prefix="bitbucket-", ignore_cleanup_errors=True) as folder:
         spool = Spool(Path(folder) / "pull_requests", MemoryBudget(100))  # there may be ten of these at a time
-        spool.fill(noted())
+        spool.fill(with_dates_kept())
         entries = dict(timelines(client, repository, created, reader))
         for row in spool.take():
             yield row, entries.pop(row["id"])

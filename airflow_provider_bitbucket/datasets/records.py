@@ -1,12 +1,11 @@
-"""The one rule for records that cannot be read whole. All datasets follow it through this module.
+"""The rule for malformed records, which all datasets follow.
 
-- A record keeps what could be read of it. A malformed field, or a part that costs a request of its own and is refused for good
-  (:data:`LASTING`), is null, never 0.
-- A row without its key is dropped: nothing could replace it later, and it would replace others.
+- A record keeps its readable values. A malformed field is null, never 0, as is a part that costs a request of its own and is
+  refused permanently (:data:`LASTING`).
+- A row without its key is dropped: it could replace other rows, and no later row would replace it.
 - Both are reported: counted and named in the log and the result (:class:`Incomplete`).
-- The repository itself fails when its list cannot be read, when the credentials are refused (401, or 403 for a missing scope,
-  which would leave every record incomplete), and on transient errors (429, 502, 503, 504, no answer), which say nothing about
-  the record.
+- The repository fails if its list cannot be read, if the credentials are refused (401, or 403 for a missing scope, which would
+  leave every record incomplete), and on transient errors (429, 502, 503, 504, no response), which say nothing about the record.
 """
 
 from __future__ import annotations
@@ -29,24 +28,24 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-#: What is raised where a response has another shape than it should.
+#: Raised by code that reads a malformed response.
 MALFORMED = (TypeError, KeyError, AttributeError, ValueError, OverflowError, RecursionError, IndexError)
-#: Statuses that are the answer to this one request for good. 400: no common history; 403: a fork that these credentials may not
-#: read; 404: its commits are gone; 410: removed; 500 and 555: too large for Bitbucket, after all retries.
+#: Statuses of responses that do not change on retry and concern one record. 400: no common history; 403: a fork that these
+#: credentials may not read; 404: its commits were deleted; 410: removed; 500 and 555: too large for Bitbucket, after all retries.
 LASTING = frozenset({400, 403, 404, 410, 500, 555})
-#: Records that are converted at a time. They are in memory together, which is much if they have timelines and diffstats.
+#: Records that are converted together, and in memory together: few, because they can be large (timelines, diffstats).
 _CHUNK = 50
 _NAMES = ("build_number", "id", "uuid", "hash", "key", "name", "slug")
 
 
 @dataclass(frozen=True)
 class Incomplete:
-    """A record of which something could not be read.
+    """A record that could not be read completely.
 
     :param repository: ``workspace/repository``; of members the workspace
-    :param record: which one, such as ``pull request 7``
-    :param missing: what is null, such as ``commits``; ``row``: there is no row
-    :param error: why
+    :param record: its name, such as ``pull request 7``
+    :param missing: names of the null parts, such as ``commits``; ``row``: the record has no row
+    :param error: the reason
     """
 
     repository: str
@@ -60,7 +59,7 @@ class Incomplete:
         return self.missing == "row"
 
     def as_dict(self) -> dict[str, str]:
-        """Return it as an XCom can carry it."""
+        """Return the fields as a dict, for XCom."""
         return asdict(self)
 
 
@@ -68,13 +67,13 @@ OnIncomplete = Callable[[Incomplete], None]
 
 
 def log_incomplete(record: Incomplete) -> None:
-    """Report an incomplete record in the log."""
+    """Log an incomplete record as a warning."""
     kept = "was left out" if record.is_dropped else f"has no {record.missing}"
     log.warning("%s of %s %s: %s", record.record, record.repository, kept, record.error)
 
 
 def malformed(dataset: str, repository: str, record: str, error: BaseException) -> BitbucketServerError:
-    """Return the malformed-response error for what was raised while a response was read, naming where it happened."""
+    """Return a malformed-response error that names the record and the exception raised while reading it."""
     where = f"{record} of {repository}" if record else f"{dataset} of {repository}"
     return broken_answer(f"Bitbucket sent a malformed response for {where} ({type(error).__name__}: {str(error)[:200]}).")
 
@@ -82,7 +81,7 @@ def malformed(dataset: str, repository: str, record: str, error: BaseException) 
 def well_formed(records: Iterable[T], dataset: str, repository: str) -> Iterator[T]:
     """Yield the records of a repository.
 
-    :raises BitbucketServerError: the list is malformed in a way that its rows are not to blame for
+    :raises BitbucketServerError: the list itself is malformed
     """
     try:
         yield from records
@@ -92,7 +91,7 @@ def well_formed(records: Iterable[T], dataset: str, repository: str) -> Iterator
 
 @dataclass(frozen=True)
 class RecordReader:
-    """Reads the records of one repository by the rule of this module.
+    """Reads the records of one repository according to the rule of this module.
 
     :param dataset: name of the dataset
     :param repository: ``workspace/repository``
@@ -104,12 +103,12 @@ class RecordReader:
     on_incomplete: OnIncomplete
 
     def part(self, record: object, missing: str, read: Callable[[], T]) -> T | None:
-        """Return a part of a record that costs requests of its own; None if it is refused for good or malformed.
+        """Return a part of a record that costs requests of its own; None if it is refused permanently or malformed.
 
-        :param record: what identifies the record, such as the number of a pull request
+        :param record: identifier of the record, such as the number of a pull request
         :param missing: name of the part
-        :param read: reads it
-        :raises BitbucketError: the failure is not about this record
+        :param read: reads the part
+        :raises BitbucketError: the error does not concern this record alone
         """
         name = record_name(self.dataset, record)
         try:
@@ -124,7 +123,7 @@ class RecordReader:
         return None
 
     def each(self, rows: Iterable[Mapping[str, Any]], read: Callable[[Mapping[str, Any]], T]) -> Iterator[T]:
-        """Yield what ``read`` makes of each row without the fields that it fails on; a row that stays malformed is dropped.
+        """Yield the result of ``read`` for each row, without the fields on which it fails; drop rows that stay malformed.
 
         :param rows: objects of a list
         :param read: makes no requests
@@ -150,26 +149,26 @@ class RecordReader:
 
 
 def is_lasting(error: BitbucketError) -> bool:
-    """Return whether an error is the final answer about one record; a missing scope is about all of them."""
+    """Return whether an error is permanent and concerns one record; a missing scope concerns all of them."""
     if isinstance(error, BitbucketPermissionError) and error.required:
         return False
     return error.status in LASTING
 
 
 def name_of(row: Mapping[str, Any]) -> str:
-    """Return what identifies a row of a list for a person, as far as it is readable."""
+    """Return the identifier of a row of a list for messages; ``unknown`` if it is unreadable."""
     pull_request = row.get("pull_request")
-    if isinstance(pull_request, Mapping):  # an entry of a timeline has no name of its own
+    if isinstance(pull_request, Mapping):  # an entry of a timeline has no identifier
         row = pull_request
     values = (row.get(name) for name in _NAMES)
     return next((str(value)[:100] for value in values if isinstance(value, str | int) and value), "unknown")
 
 
 def without_malformed(record: Mapping[str, Any], read: Callable[[Mapping[str, Any]], Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return a record without the fields of its objects on which ``read`` fails, and their names.
+    """Return a record without the fields of its objects on which ``read`` fails, and the names of these fields.
 
-    :param record: of plain values, lists, and objects, whose fields are tried one by one
-    :raises Exception: ``read`` fails on the record without any of them
+    :param record: plain values, lists and objects; the fields of objects are tried one by one
+    :raises Exception: ``read`` fails even on the record without any of these fields
     """
     kept: dict[str, Any] = {
         name: {} if isinstance(part, Mapping) else None if isinstance(part, list) else part for name, part in record.items()
@@ -224,13 +223,13 @@ def records_frame(schema: Schema, records: Iterable[Mapping[str, Any]], on_incom
 
 
 def _values(schema: Schema, records: Sequence[Mapping[str, Any]], on_incomplete: OnIncomplete) -> Sequence[Sequence[Any]]:
-    """Return the values of each column: of all records at once, or, if one of them is malformed, of one after the other."""
+    """Return the values of each column: of all records at once or, if one of them is malformed, one by one."""
     try:
         values = schema.values_of(records)
         if schema.have_keys(values):
             return values
     except MALFORMED:
-        pass  # found again and reported below, with the name of the record
+        pass  # raised again below, for the one record that is malformed
     rows = [row for record in records if (row := _row(schema, record, on_incomplete)) is not None]
     return [[row.get(name) for row in rows] for name in schema.names]
 

@@ -23,24 +23,24 @@ SCHEMA = Schema(
         Column(
             "repository",
             TEXT,
-            "workspace/repository, spelled as it was asked for, as in all datasets",
+            "workspace/repository, spelled as in the parameter, as in all datasets",
             "slug",
             value=itemgetter("repository"),
         ),
-        Column("id", TEXT, "uuid, which stays when it is renamed", "uuid"),
-        Column("name", TEXT, "name for people", "name"),
+        Column("id", TEXT, "uuid, which a rename does not change", "uuid"),
+        Column("name", TEXT, "display name", "name"),
         Column("description", TEXT, "description", "description, else null"),
         Column("project_key", TEXT, "key of its project", "project.key"),
         Column("project", TEXT, "name of its project", "project.name"),
         Column("owner_id", TEXT, "uuid of its owner", "owner.uuid"),
-        Column("owner", TEXT, "display name of its owner, as a rule the workspace", "owner.display_name"),
-        Column("main_branch", TEXT, "main branch; null while there is no commit", "mainbranch.name"),
-        Column("language", TEXT, "programming language, lower case; null when none is set", "language, else null"),
-        Column("is_private", BOOLEAN, "whether only members see it", "is_private"),
+        Column("owner", TEXT, "display name of its owner, usually the workspace", "owner.display_name"),
+        Column("main_branch", TEXT, "main branch; null if there is no commit", "mainbranch.name"),
+        Column("language", TEXT, "programming language, lower case; null if none is set", "language, else null"),
+        Column("is_private", BOOLEAN, "whether only members can read it", "is_private"),
         Column("parent", TEXT, "workspace/repository that it is a fork of", "parent.full_name"),
-        Column("size", INTEGER, "size; can lag behind", "size", "bytes"),
-        Column("created_on", TIMESTAMP, "when it was made", "created_on"),
-        Column("updated_on", TIMESTAMP, "when it changed last", "updated_on"),
+        Column("size", INTEGER, "size, which can be outdated", "size", "bytes"),
+        Column("created_on", TIMESTAMP, "when it was created", "created_on"),
+        Column("updated_on", TIMESTAMP, "when it was last changed", "updated_on"),
         Column("url", TEXT, "web page", "links.html.href"),
     ),
     required=("repository", "id"),
@@ -56,7 +56,7 @@ def read(
     until: datetime | None = None,
     on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the repository, if its ``updated_on`` lies in ``[since, until)``. Costs one request."""
+    """Yield the repository if its ``updated_on`` is in ``[since, until)``. Costs one request."""
     yield from _updated([client.repositories.get(repository)], lambda row: client.full_name(repository), since, until)
 
 
@@ -68,7 +68,7 @@ def read_workspace(
     until: datetime | None = None,
     on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the repositories of a workspace likewise. Costs one request for every 100."""
+    """Yield the repositories of a workspace with ``updated_on`` in ``[since, until)``. Costs one request for every 100."""
     reader = RecordReader(SCHEMA.dataset, workspace, on_incomplete)
     listed = reader.each(client.repositories.list(workspace), _with_slug)
     yield from _updated(listed, lambda row: f"{workspace}/{row['slug']}", since, until)

@@ -1,8 +1,7 @@
-"""Who reviewed what: one row for every pull request and reviewer.
+"""Reviews: one row for every pull request and reviewer.
 
-A reviewer is who is asked to review, and who reviewed without being asked; neither the author nor a machine. What counts as a
-review is the same as in `pull_requests`: an approval, a request for changes or a comment, after the pull request was ready and
-before it was closed.
+A reviewer was requested or has reviewed without a request, and is neither the author nor a bot. A review is, as in
+`pull_requests`, an approval, a request for changes or a comment, after the pull request was ready and before it was closed.
 """
 
 from __future__ import annotations
@@ -73,7 +72,7 @@ SCHEMA = Schema(
         Column(
             "reviewer_id",
             TEXT,
-            "uuid of the reviewer; deleted accounts are one reviewer without it",
+            "uuid of the reviewer; null for all deleted accounts together",
             "reviewers, timeline",
             value=lambda record: record["reviewer"].id,
         ),
@@ -83,32 +82,34 @@ SCHEMA = Schema(
         Column(
             "is_requested",
             BOOLEAN,
-            "whether the reviewer is asked to review it now",
+            "whether a review by this reviewer is requested now",
             "reviewers",
             value=itemgetter("is_requested"),
         ),
         Column(
             "requested_on",
             TIMESTAMP,
-            "since when the reviewer was asked; null for who never was",
+            "when the review was first requested; null if it never was",
             "reviewers of the first update that names them",
             value=itemgetter("requested_on"),
         ),
-        Column("first_response_on", TIMESTAMP, "first review; null for who has not reviewed it", _TIMELINE, group=_responses),
-        Column("first_response_kind", CATEGORY, "what it was", _TIMELINE, categories=timeline.REVIEWS, group=_responses),
+        Column("first_response_on", TIMESTAMP, "first review; null if there is none", _TIMELINE, group=_responses),
+        Column(
+            "first_response_kind", CATEGORY, "kind of the first review", _TIMELINE, categories=timeline.REVIEWS, group=_responses
+        ),
         Column(
             "response_seconds",
             NUMBER,
-            "from being asked to the first review, the time as a draft not counted; null for who was not asked before it",
+            "from the request to the first review, without the time as a draft; null without an earlier request",
             "requested_on, first_response_on",
             "s",
             group=_responses,
         ),
-        Column("approved_on", TIMESTAMP, "last approval; withdrawn ones are not known", _TIMELINE, group=_responses),
+        Column("approved_on", TIMESTAMP, "last approval; withdrawn approvals are unknown", _TIMELINE, group=_responses),
         Column(
             "changes_requested_on",
             TIMESTAMP,
-            "last request for changes; one that was withdrawn, or followed by an approval, is not known",
+            "last request for changes; unknown if it was withdrawn or followed by an approval",
             _TIMELINE,
             group=_responses,
         ),
@@ -127,17 +128,17 @@ def read(
     bots: Collection[str] | str = (),
     on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
-    """Yield each reviewer of the pull requests whose ``updated_on`` lies in ``[since, until)``.
+    """Yield each reviewer of the pull requests with ``updated_on`` in ``[since, until)``.
 
-    Costs what `pull_requests` with their timelines cost: the list, and one request for every 50 entries or for every pull
-    request, whichever is less. Rows of a pull request that is updated again come again; replace all of that pull request,
-    because somebody who is no longer asked has no row any more.
+    Costs as much as `pull_requests` with their timelines: the list, and one request for every 50 entries or for every pull
+    request, whichever is less. When a pull request is updated, all of its rows are read again; replace all of them, because a
+    reviewer whose request was withdrawn has no row any more.
 
     :param client: the client
     :param repository: slug, or ``workspace/slug``
-    :param since: first moment; None: from the beginning
-    :param until: first moment that is too late; None: until now
-    :param bots: nicknames, display names, account ids or uuids (or one of them) of machines that have an account of a person
+    :param since: start of the interval; None: from the beginning
+    :param until: end of the interval, exclusive; None: until now
+    :param bots: nicknames, display names, account ids or uuids (or one of them) of bots that use an ordinary user account
     """
     name = client.full_name(repository)
     read = pull_requests.read(
@@ -150,44 +151,45 @@ def read(
 def frames_of(
     records: Iterable[dict[str, Any]], on_incomplete: OnIncomplete = log_incomplete
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return pull requests and their reviewers as two frames, for who wants both and to read them once.
+    """Return the frames of `pull_requests` and `reviews` from one reading.
 
-    :param records: what ``read`` of `pull_requests` yields with their timelines
+    :param records: records of `pull_requests`, read with their timelines
     """
     reviewers: list[dict[str, Any]] = []
 
-    def passing() -> Iterator[dict[str, Any]]:
+    def with_reviewers_kept() -> Iterator[dict[str, Any]]:
         for record in records:
             reader = RecordReader(SCHEMA.dataset, record["repository"], on_incomplete)
             for found in reader.each([record], _reviewers):
                 reviewers.extend(found)
             yield record
 
-    return pull_requests.SPEC.to_frame(passing(), on_incomplete), SPEC.to_frame(reviewers, on_incomplete)
+    return pull_requests.SPEC.to_frame(with_reviewers_kept(), on_incomplete), SPEC.to_frame(reviewers, on_incomplete)
 
 
 def _reviewers(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     row, bots = record["pull_request"], record["bots"]
     author, created = Account.of(row.get("author")), parse_timestamp(row.get("created_on"))
     entries = timeline.oldest_first(record["timeline"] or ())
-    if created is None:  # then the timeline begins with the pull request
+    if created is None:  # the first entry is written at the creation
         created = entries[0][0] if entries else EARLIEST
     closed = parse_timestamp(pull_request_values.closing(row, entries)[0])
     drafts = timeline.drafts(entries, created, closed, bool(row.get("draft")))
     reviews = timeline.reviews(entries, author, bots, drafts.ready_on, closed)
-    asked = {who.id: who for who in map(Account.of, row.get("reviewers") or ()) if who.id != author.id and not who.is_bot(bots)}
-    came = {entry.actor.id: entry.actor for _, entry in reviews}
+    accounts = map(Account.of, row.get("reviewers") or ())
+    requested = {one.id: one for one in accounts if one.id != author.id and not one.is_bot(bots)}
+    active = {entry.actor.id: entry.actor for _, entry in reviews}
     return [
         {
             "repository": record["repository"],
             "pull_request_id": row.get("id"),
             "reviewer": reviewer,
-            "is_requested": reviewer.id in asked,
+            "is_requested": reviewer.id in requested,
             "requested_on": timeline.requested_on(entries, reviewer.id),
             "drafts": drafts,
             "reviews": [(date, entry) for date, entry in reviews if entry.actor.id == reviewer.id],
         }
-        for reviewer in (came | asked).values()
+        for reviewer in (active | requested).values()
     ]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-#: Records that are put in, and taken out, at a time.
+#: Records in a batch, the unit in which they are put in and taken out.
 _BATCH = 100
 
 Wait = Callable[[Callable[[], bool]], None]
@@ -21,20 +21,20 @@ Wait = Callable[[Callable[[], bool]], None]
 class MemoryBudget:
     """Limit on the records that all spools sharing it keep in memory.
 
-    :param free: how many more
+    :param free: records that still fit
     """
 
     free: int = 2_000  # pull requests, the largest, take 20 kB each
     _lock: Lock = field(default_factory=Lock)
 
     def take(self, records: int) -> bool:
-        """Reserve memory for so many records; return whether there was enough."""
+        """Reserve memory for a number of records; return whether there was enough."""
         with self._lock:
             taken = records <= self.free
             self.free -= records * taken
             return taken
 
-    def give_back(self, records: int) -> None:
+    def release(self, records: int) -> None:
         """Release reserved memory."""
         with self._lock:
             self.free += records
@@ -43,23 +43,22 @@ class MemoryBudget:
 class Spool:
     """A queue of records that one thread fills while another takes them, in order.
 
-    :param path: file for the records that memory has no room for; only this process may write it, because its content is
-        unpickled
-    :param room: room in memory
-    :param changed: called when there is more to take
+    :param path: file for records beyond the memory limit; only this process may write it, because its content is unpickled
+    :param memory: limit of the records in memory
+    :param changed: called when records were added or all are complete
     """
 
-    def __init__(self, path: Path, room: MemoryBudget, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, path: Path, memory: MemoryBudget, changed: Callable[[], None] = lambda: None) -> None:
         self._path = path
-        self._room = room
+        self._memory = memory
         self._changed = changed
-        #: Batches of records, or place and size of one in the file.
+        #: Batches of records, or offset and size of one in the file.
         self._batches: deque[list[Any] | tuple[int, int]] = deque()
-        #: Whether everything is in it.
+        #: Whether all records were added.
         self.complete = False
 
     def fill(self, records: Iterable[Any]) -> None:
-        """Put all records in. What is raised while they are read leaves it incomplete."""
+        """Add all records. An exception of their iterator leaves the spool incomplete."""
         batch: list[Any] = []
         for record in records:
             batch.append(record)
@@ -73,7 +72,7 @@ class Spool:
     def take(self, wait: Wait = lambda ready: None) -> Iterator[Any]:
         """Yield the records and free their memory.
 
-        :param wait: waits until what it is given is true, where another thread is still filling
+        :param wait: blocks until its argument returns True; needed if another thread is filling
         """
         while True:
             wait(lambda: self.complete or bool(self._batches))
@@ -87,28 +86,28 @@ class Spool:
         while self._batches:
             batch = self._batches.popleft()
             if isinstance(batch, list):
-                self._room.give_back(len(batch))
+                self._memory.release(len(batch))
         self._path.unlink(missing_ok=True)
 
     def _put(self, batch: list[Any]) -> None:
-        if self._room.take(len(batch)):
+        if self._memory.take(len(batch)):
             self._batches.append(batch)
         else:
-            # Compressed: a pull request is kilobytes of repetitive JSON, and the disk may be memory. Opened for each batch, so
-            # that a thousand spools do not keep a thousand files open.
+            # Compressed, because JSON is repetitive and the disk may be a RAM disk. Opened for each batch, so that a thousand
+            # spools do not keep a thousand files open.
             blob = zlib.compress(pickle.dumps(batch, pickle.HIGHEST_PROTOCOL), 1)
             with self._path.open("ab") as file:
-                place = file.tell()
+                offset = file.tell()
                 file.write(blob)
-            self._batches.append((place, len(blob)))
+            self._batches.append((offset, len(blob)))
         self._changed()
 
     def _get(self, batch: list[Any] | tuple[int, int]) -> list[Any]:
         if isinstance(batch, list):
-            self._room.give_back(len(batch))
+            self._memory.release(len(batch))
             return batch
-        place, size = batch
+        offset, size = batch
         with self._path.open("rb") as file:
-            file.seek(place)
+            file.seek(offset)
             records: list[Any] = pickle.loads(zlib.decompress(file.read(size)))  # noqa: S301 - written by ourselves, above
         return records

@@ -1,4 +1,4 @@
-"""Test reports of pipeline steps: one row for every step that has one, with how many test cases ended how."""
+"""Test reports of pipeline steps: one row for every step that has one, with its number of test cases by result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import BitbucketClient
 
-#: How a step ends that may have written a report; one that was stopped, or did not run, has none.
+#: Results of steps that can have a report; a step that was stopped or did not run has none.
 _RAN = ("SUCCESSFUL", "FAILED", "ERROR")
 _COUNT = "number_of_{}test_cases"
 
@@ -41,7 +41,7 @@ SCHEMA = Schema(
         Column(
             "step",
             TEXT,
-            "name of the step; null where bitbucket-pipelines.yml gives none",
+            "name of the step; null if bitbucket-pipelines.yml has none",
             "name of the step",
             value=_of_step("name"),
         ),
@@ -53,14 +53,14 @@ SCHEMA = Schema(
             value=lambda record: step_result(record["step"]),
             categories=_RAN,
         ),
-        Column("completed_on", TIMESTAMP, "when the step was over", "completed_on of the step", value=_of_step("completed_on")),
+        Column("completed_on", TIMESTAMP, "when the step ended", "completed_on of the step", value=_of_step("completed_on")),
         Column("tests", INTEGER, "test cases", _COUNT.format(""), "test cases"),
         *(
-            Column(kind, INTEGER, f"... that {meaning}", _COUNT.format(f"{source}_"), "test cases")
+            Column(kind, INTEGER, f"test cases that {meaning}", _COUNT.format(f"{source}_"), "test cases")
             for kind, source, meaning in (
                 ("passed", "successful", "passed"),
                 ("failed", "failed", "failed"),
-                ("error", "error", "broke off"),
+                ("error", "error", "ended with an error"),
                 ("skipped", "skipped", "were skipped"),
             )
         ),
@@ -78,11 +78,10 @@ def read(
     changed_since: datetime | None = None,
     on_incomplete: OnIncomplete = log_incomplete,
 ) -> Iterator[dict[str, Any]]:
-    """Yield the test reports of the pipelines whose ``created_on`` lies in ``[since, until)``.
+    """Yield the test reports of the pipelines with ``created_on`` in ``[since, until)``.
 
-    Costs what `pipeline_steps` costs and one request for every step that ended SUCCESSFUL, FAILED or ERROR: which of them has
-    a report is told by asking alone. Steps that are not over, did not run or were stopped are not asked about. Parameters are
-    those of `pipeline_steps`.
+    Costs as much as `pipeline_steps` plus one request for every step that ended SUCCESSFUL, FAILED or ERROR, because only this
+    request shows whether it has a report. Other steps cost none. Parameters are those of `pipeline_steps`.
     """
     reader = RecordReader(SCHEMA.dataset, client.full_name(repository), on_incomplete)
     steps = pipeline_steps.read(
@@ -91,7 +90,7 @@ def read(
     for record, step, uuid in reader.each(steps, _step_that_ran):
         if uuid is None:
             continue
-        # None where the step has none, and where the pipeline was deleted meanwhile.
+        # None if the step has no report or the pipeline was deleted.
         read = partial(client.pipelines.test_report, repository, record["pipeline_id"], uuid)
         if report := reader.part(f"{record['build_number']} {uuid}", "test report", read):
             yield {**record, "step": step, "report": report}

@@ -1,6 +1,6 @@
-"""What the timeline of a pull request says: its entries, and what follows from them.
+"""Entries of the timeline of a pull request, and the dates and reviews that follow from them.
 
-Source of the entries' shape: developer.atlassian.com/cloud/bitbucket/rest/api-group-pullrequests (activity), and answers
+Source of the entries' shape: developer.atlassian.com/cloud/bitbucket/rest/api-group-pullrequests (activity), and responses
 recorded from the live API in 2024 to 2026.
 """
 
@@ -19,7 +19,7 @@ from airflow_provider_bitbucket.datasets.people import Account
 REVIEWS = ("approval", "changes_requested", "comment")
 KINDS = ("update", *REVIEWS)
 CLOSED = ("MERGED", "DECLINED", "SUPERSEDED")
-#: Bitbucket's internal words in ``changes.status`` for merged and declined.
+#: Values of ``changes.status`` for merged and declined.
 _CLOSED_STATUS = ("fulfilled", "rejected")
 
 Period = tuple[datetime, datetime]
@@ -27,17 +27,17 @@ Period = tuple[datetime, datetime]
 
 @lru_cache(maxsize=10_000)
 def _shared(account: Account) -> Account:
-    """Return one and the same object for an account: the same few people are in all entries."""
+    """Return the same object for the same account, because the entries are of few people."""
     return account
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry of a timeline, with what is worth keeping: a repository can have a hundred thousand of them.
+    """An entry of a timeline, reduced to the fields in use: a repository can have a hundred thousand entries.
 
-    The attributes are columns of dataset ``pull_request_activity``, which says what they mean, and
+    The attributes are columns of dataset ``pull_request_activity``, where they are described, and
 
-    :param reviewers: uuids of who is asked to review after an update
+    :param reviewers: uuids of the requested reviewers after an update
     """
 
     pull_request_id: int | None
@@ -59,7 +59,7 @@ class Entry:
 
     @classmethod
     def of(cls, json: Mapping[str, Any]) -> Entry:
-        """Read an entry: ``pull_request`` and one more key that says what it is. Keys nobody knows yet are fine, none too."""
+        """Read an entry: ``pull_request`` and one more key, its kind, which can be unknown or missing."""
         kind = next((name for name in (*KINDS, *json) if name != "pull_request" and isinstance(json.get(name), dict)), "unknown")
         what = json.get(kind) or {}
         date = parse_timestamp(what.get("date") or what.get("created_on"))
@@ -95,39 +95,39 @@ class Entry:
 
 @dataclass(frozen=True)
 class Drafts:
-    """When a pull request was a draft.
+    """Times at which a pull request was a draft.
 
-    :param ready_on: when it first was none; None when it never was ready
-    :param periods: from when to when it was one; a draft that is still open has no end and no period
+    :param ready_on: when it was first ready for review; None if it has always been a draft
+    :param periods: start and end of each time as a draft, without the one that has not ended
     """
 
     ready_on: datetime | None
     periods: tuple[Period, ...]
 
     def seconds(self, before: datetime | None = None) -> float:
-        """Return how long it was a draft.
+        """Return the time as a draft, in seconds.
 
-        :param before: count only what lies before this moment
+        :param before: count only the time before this date
         """
         ends = ((begin, min(end, before) if before else end) for begin, end in self.periods)
         return sum(max((end - begin).total_seconds(), 0.0) for begin, end in ends)
 
 
 def oldest_first(entries: Iterable[Entry]) -> list[tuple[datetime, Entry]]:
-    """Return dated entries in the order of time; Bitbucket gives the newest first and does not promise it."""
+    """Return the dated entries in order of time; Bitbucket returns the newest first but does not promise it."""
     return sorted(((one.date, one) for one in entries if one.date), key=lambda pair: pair[0])
 
 
 def requested_on(entries: Sequence[tuple[datetime, Entry]], reviewer: str | None) -> datetime | None:
-    """Return since when somebody is asked to review: the first update that names them; None when none does.
+    """Return when a review was first requested: the date of the first update that names the reviewer; None if none does.
 
-    Read from the reviewers that every update repeats, because how Bitbucket writes their change is not published.
+    Every update repeats the reviewers. The format of their changes is not published.
     """
     return next((date for date, entry in entries if reviewer in entry.reviewers), None)
 
 
 def closed_on(entries: Sequence[tuple[datetime, Entry]]) -> datetime | None:
-    """Return when it was merged or declined; None when the timeline does not say.
+    """Return when it was merged or declined; None if the timeline does not show it.
 
     An edit after the merge repeats the state, so the change of status counts, else the first entry with the state.
     """
@@ -137,22 +137,22 @@ def closed_on(entries: Sequence[tuple[datetime, Entry]]) -> datetime | None:
 
 
 def drafts(entries: Sequence[tuple[datetime, Entry]], created: datetime, closed: datetime | None, is_draft_now: bool) -> Drafts:
-    """Return when it was a draft, from what its updates say.
+    """Return the times as a draft, from the updates of the timeline.
 
-    :param is_draft_now: what it has been all the time when no update says anything
+    :param is_draft_now: whether it has always been a draft if no update mentions it
     """
-    said = [
+    updates = [
         (max(date, created), entry)
         for date, entry in entries
         if entry.is_draft is not None and (closed is None or date <= closed)
     ]
     is_draft = is_draft_now
-    if said:
-        first = said[0][1]
+    if updates:
+        first = updates[0][1]
         is_draft = bool(first.is_draft if first.was_draft is None else first.was_draft)
     ready_on, since = None if is_draft else created, created
     periods: list[Period] = []
-    for date, entry in said:
+    for date, entry in updates:
         if entry.is_draft == is_draft:
             continue
         if is_draft:
@@ -173,8 +173,8 @@ def reviews(
 ) -> list[tuple[datetime, Entry]]:
     """Return the reviews: approvals, requests for changes and comments of other people, from ready until closed.
 
-    Deleted comments and those of a review that was not sent do not count. An account that is gone is somebody else, unless
-    the author's is gone too. Nobody reviews what never was ready.
+    Deleted comments and those of a review that is not submitted do not count. A deleted account counts as another person,
+    unless the author's account is deleted too. A pull request that was never ready has no reviews.
     """
     if ready_on is None:
         return []
@@ -191,9 +191,9 @@ def reviews(
 
 
 def review_rounds(entries: Sequence[tuple[datetime, Entry]], reviewed: Collection[tuple[datetime, Entry]]) -> int:
-    """Count how often a push answered requests for changes or comments.
+    """Return the number of pushes after requests for changes or comments.
 
-    :param reviewed: what :func:`reviews` returned
+    :param reviewed: the result of :func:`reviews`
     """
     asking = {id(entry) for _, entry in reviewed if entry.kind != "approval"}
     rounds, asked, head = 0, False, None

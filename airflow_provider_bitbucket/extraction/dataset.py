@@ -27,7 +27,7 @@ class Dataset:
     """A dataset by name.
 
     :param name: one of :data:`~airflow_provider_bitbucket.datasets.DATASETS`
-    :raises ValueError: there is no such dataset
+    :raises ValueError: the name is unknown
     """
 
     def __init__(self, name: str) -> None:
@@ -41,17 +41,17 @@ class Dataset:
 
     @property
     def schema(self) -> Schema:
-        """Its columns."""
+        """The schema of the dataset."""
         return self.spec.schema
 
     def reporting_to(self, on_incomplete: OnIncomplete) -> Dataset:
-        """Return the same dataset, which reports the incomplete records of its frames elsewhere than in the log."""
+        """Return a copy of the dataset that reports incomplete records to a function and not to the log."""
         other = copy.copy(self)
         other._on_incomplete = on_incomplete
         return other
 
     def frame(self, records: Iterable[Any]) -> pd.DataFrame:
-        """Return records as a frame; incomplete ones by the rule of :mod:`~airflow_provider_bitbucket.datasets.records`."""
+        """Return records as a frame; :mod:`~airflow_provider_bitbucket.datasets.records` has the rule for malformed ones."""
         return self.spec.to_frame(records, self._on_incomplete)
 
     def records(
@@ -62,11 +62,10 @@ class Dataset:
         until: datetime | None = None,
         **options: Any,
     ) -> Iterator[Any]:
-        """Yield the records of repositories in their order, as :meth:`read` gives them.
+        """Yield the records of repositories in their order; see :meth:`read`.
 
         :param options: those of :meth:`read` and of the dataset
-        :raises BitbucketError: a repository can not be read; the log and a note of the error name it, and nothing of the
-            others should be published
+        :raises BitbucketError: a repository cannot be read. The log and a note of the error name it; publish none of the rows
         """
         yield from self.read(client, repositories, since, until, **options)
 
@@ -81,17 +80,17 @@ class Dataset:
         on_repository_error: str = "fail",
         **options: Any,
     ) -> Extraction:
-        """Return the records of repositories in their order, several repositories being read at a time, and what they cost.
+        """Return the reading of repositories: iterate over it for their records, in order.
 
-        :param repositories: slugs or ``workspace/slug``, or one of them; None: all of the workspace, at one more request for
-            every 100, unless the dataset comes from the workspace in one list
-        :param since: first moment; None: from the beginning
-        :param until: first moment that is too late; None: until now
-        :param workers: how many repositories are read at the same time
-        :param on_repository_error: ``fail`` or ``skip`` when one can not be read
+        :param repositories: slugs or ``workspace/slug``, or one of them; None: all of the workspace, at one more request
+            for every 100 unless Bitbucket lists the dataset by workspace
+        :param since: start of the interval; None: from the beginning
+        :param until: end of the interval, exclusive; None: until now
+        :param workers: number of repositories read at the same time
+        :param on_repository_error: ``fail`` or ``skip``, if one cannot be read
         :param options: those of the dataset's ``read``
-        :raises ValueError: ``since`` or ``until`` is no timestamp, such as NaT
-        :raises BitbucketError: the repositories of the workspace can not be listed
+        :raises ValueError: ``since`` or ``until`` is not a timestamp, such as NaT
+        :raises BitbucketError: the repositories of the workspace cannot be listed
         """
         since, until = interval(since, until)
         source, names = self._sources(client, repositories)
@@ -113,7 +112,7 @@ class Dataset:
     def _sources(
         self, client: BitbucketClient, repositories: Sequence[str] | str | None
     ) -> tuple[Callable[..., Iterator[Any]], list[str]]:
-        """Return how it is read, and of which repositories, or workspaces if it is theirs alone."""
+        """Return the function that reads the dataset, and the repositories or workspaces that it is called with."""
         read, read_workspace = self.spec.read, self.spec.read_workspace
         if read_workspace and repositories is None:
             return read_workspace, [client.workspace_slug()]
@@ -125,10 +124,10 @@ class Dataset:
 
 
 def repository_names(client: BitbucketClient, repositories: Sequence[str] | str | None) -> list[str]:
-    """Return full names, each once: rows of a repository that is named twice would be there twice.
+    """Return the full names of repositories without duplicates, which would repeat their rows.
 
-    Slugs are lower-case, and Bitbucket takes them in any case; the first spelling counts. Beside other names, one that is a uuid
-    costs a request, which returns its slug.
+    Slugs are lower-case, but Bitbucket accepts any case; the first spelling is kept. If there are several names, a uuid among
+    them costs a request for its slug.
 
     :param repositories: slugs or ``workspace/slug``, or one of them; None: all of the workspace, at one request for every 100
     """
@@ -143,16 +142,16 @@ def repository_names(client: BitbucketClient, repositories: Sequence[str] | str 
 
 
 def slugs(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return the slugs of listed repositories; a row without one is left out, with a warning."""
+    """Return the slugs of listed repositories; rows without a slug are left out, with a warning."""
     found = [row.get("slug") for row in rows]
     named = [slug for slug in found if isinstance(slug, str) and slug]
     if len(named) < len(found):
-        log.warning("%d listed repositories have no slug and are left out: a malformed response.", len(found) - len(named))
+        log.warning("Left out %d listed repositories without a slug: malformed response.", len(found) - len(named))
     return named
 
 
 def _without_uuid(client: BitbucketClient, name: str) -> str:
-    """Return the name of a repository that is named by its uuid, which may be named by its slug beside it."""
+    """Return a full name with the slug in place of a uuid, so that both spellings of a repository compare equal."""
     if not name.endswith("}"):
         return name
     slug = client.repositories.get(name).get("slug")

@@ -78,11 +78,11 @@ class Extraction:
     :param read: yields the records of a repository since a moment, and reports incomplete ones to its third parameter; given
         ``changed_since``, only of what changed since that
     :param repositories: full names
-    :param since: first moment; None: from the beginning
-    :param until: first moment that is too late; None: until now
+    :param since: start of the interval; None: from the beginning
+    :param until: end of the interval, exclusive; None: until now
     :param budget: the request budget that it runs under
     :param workers: how many repositories are read at the same time
-    :param on_repository_error: ``fail``: the first repository that can not be read ends it all; ``skip``: it is left out, all
+    :param on_repository_error: ``fail``: the first repository that cannot be read ends it all; ``skip``: it is left out, all
         of it, unless none can be read or the credentials are refused (401)
     :param bots: names that it was asked to take for machines
     :raises ValueError: ``on_repository_error`` or ``workers`` is nothing known
@@ -177,7 +177,7 @@ class Extraction:
     def __iter__(self) -> Iterator[Any]:
         """Yield the records.
 
-        :raises BitbucketError: a repository can not be read; the log and a note of the error name it, and nothing of the others
+        :raises BitbucketError: a repository cannot be read; the log and a note of the error name it, and nothing of the others
             should be published
         """
         began, sent = time.monotonic(), self._budget.sent
@@ -265,7 +265,7 @@ class Extraction:
             raise
         except Exception as error:
             error.add_note(f"This happened while reading {self.dataset.name} of {result.repository}.")
-            log.error("%s of %s can not be read: %s", self.dataset.name, result.repository, error)
+            log.error("%s of %s cannot be read: %s", self.dataset.name, result.repository, error)
             raise
         finally:
             result.requests, result.seconds = self._budget.sent_here - sent, time.monotonic() - began

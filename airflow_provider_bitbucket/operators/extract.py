@@ -39,15 +39,15 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
         ``pipelines``, ``pipeline_steps``, ``test_reports`` or ``build_statuses`` (columns, and which
         moment counts: docs/datasets.md)
     :param repositories: slugs, or one; None: all repositories of the workspace (templated)
-    :param since: first moment, ISO 8601 (templated); None, or a template that renders to nothing: from the beginning; default:
+    :param since: start of the interval, ISO 8601 (templated); None, or a template that renders to nothing: from the beginning; default:
         the start of the run's data interval, the beginning for a run that has none or one of no length
-    :param until: first moment that is too late (templated); None: until now; default: the end of the data interval where that
+    :param until: end of the interval, exclusive (templated); None: until now; default: the end of the data interval where that
         is read, else until now
     :param incremental: read rows dated since this task read last, and some before (docs/extraction.md), in place of ``since``,
         which counts for repositories that were never read. Needs ``output_path`` with a template such as ``{{ run_id }}``,
         because a run never replaces what another one wrote, and ``outlets``, whose first asset keeps how far it came; before
         Airflow 3.3, which keeps nothing, the data interval is read. Not for ``branches``, which can only be read whole
-    :param on_repository_error: ``fail``: a repository that can not be read fails the task and nothing is published; ``skip``: it
+    :param on_repository_error: ``fail``: a repository that cannot be read fails the task and nothing is published; ``skip``: it
         is left out, and named in the log and the result
     :param with_activity: of ``pull_requests``: read the timelines too; one request for every 50 entries
     :param with_commits: of ``pull_requests``: read the commits too; one request for every pull request
@@ -67,10 +67,10 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
         ``repository``, ``rows``, ``requests``, ``seconds``, ``incomplete``, ``error``), ``skipped`` (names) and ``incomplete``
         (``repository``, ``record``, ``missing`` and ``error`` of records of which something could not be read, 100 at most).
         With a DataFrame these last three are XComs of the same names
-    :raises AirflowFailException: a DataFrame that XCom can not carry
+    :raises AirflowFailException: a DataFrame that XCom cannot carry
     :raises ValueError: no such dataset or moment; an option of another dataset, or without the other that it needs; an
         ``output_path`` that may not be written. No request has been made then
-    :raises BitbucketError: a repository can not be read
+    :raises BitbucketError: a repository cannot be read
     """
 
     parameter_kinds = {
@@ -99,7 +99,7 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
             raise ValueError(f"incremental needs {path}outlets=[Asset(...)], whose first asset keeps how far it came")
         if incremental and dataset in ONLY_WHOLE:
             raise ValueError(
-                f"{dataset} can not be incremental: nothing says when one came or changed. Give since=None and until=None "
+                f"{dataset} cannot be incremental: nothing says when one came or changed. Give since=None and until=None "
                 "instead, which reads them whole and costs no more"
             )
         if incremental and self._is_constant_path():

@@ -19,8 +19,8 @@ class BitbucketFrameOperator(LiteralMappingMixin, BaseOperator):
     """Base of operators that return a DataFrame or write it to a Parquet file.
 
     :param repositories: slugs, or one; None: all repositories of the workspace (templated)
-    :param since: first moment, ISO 8601 (templated); None, or a template that renders to nothing: from the beginning
-    :param until: first moment that is too late (templated); None: until now
+    :param since: start of the interval, ISO 8601 (templated); None, or a template that renders to nothing: from the beginning
+    :param until: end of the interval, exclusive (templated); None: until now
     :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person (templated)
     :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/prs.parquet`` (templated); None: the
         DataFrame is the task's XCom, which suits some ten thousand rows
@@ -103,7 +103,7 @@ class BitbucketFrameOperator(LiteralMappingMixin, BaseOperator):
         """Find out before a request is spent whether this Airflow can pass the DataFrame on, by passing it without rows.
 
         :param dataset: whose dtypes the DataFrame has
-        :raises AirflowFailException: it can not; says what to do instead
+        :raises AirflowFailException: it cannot; says what to do instead
         """
         if not self.goes_into_the_database:
             return
@@ -114,6 +114,6 @@ class BitbucketFrameOperator(LiteralMappingMixin, BaseOperator):
             import pandas as pd
 
             raise AirflowFailException(
-                f"This Airflow can not pass a DataFrame of pandas {pd.__version__} on by XCom ({type(error).__name__}: {error}). "
+                f"This Airflow cannot pass a DataFrame of pandas {pd.__version__} on by XCom ({type(error).__name__}: {error}). "
                 "Give output_path to write Parquet instead, or install pyarrow, and pandas<3 if this is Airflow 3.3.0 or older."
             ) from error

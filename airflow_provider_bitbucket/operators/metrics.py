@@ -39,8 +39,8 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
         file of them, with ``repository`` (slug, or workspace/slug), ``created_on`` and ``resolved_on`` (null while open)
         (templated)
     :param repositories: slugs, or one; None: all repositories of the workspace (templated)
-    :param since: first moment, ISO 8601 (templated); None, or a template that renders to nothing: from the beginning
-    :param until: first moment that is too late (templated); None: until now
+    :param since: start of the interval, ISO 8601 (templated); None, or a template that renders to nothing: from the beginning
+    :param until: end of the interval, exclusive (templated); None: until now
     :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person (templated).
         Pull requests of machines are not in ``cycle_time``, ``pull_request_times`` and ``throughput``, nor their reviews in
         ``review_load`` and their commits in the bus factor of ``repository_health``
@@ -56,7 +56,7 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
         DataFrame these last two are XComs of the same names
     :raises ValueError: no such metric, moment or column; an option of another metric; incidents that are none; an
         ``output_path`` that may not be written
-    :raises BitbucketError: a repository can not be read
+    :raises BitbucketError: a repository cannot be read
     """
 
     template_fields = (*BitbucketFrameOperator.template_fields, "group_by", "incidents")

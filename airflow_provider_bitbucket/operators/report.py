@@ -32,8 +32,8 @@ class BitbucketReportOperator(BitbucketFrameOperator):
     :param weeks: how many whole weeks (Monday to Sunday, UTC) before the end of the data interval, when ``since`` is not given
     :param title: heading; default: the name of the workspace or the repository (templated)
     :param repositories: slugs, or one; None: all repositories of the workspace (templated)
-    :param since: first moment, ISO 8601 (templated); default: ``weeks`` before ``until``
-    :param until: first moment that is too late (templated); default: the last Monday in UTC up to the end of the data interval,
+    :param since: start of the interval, ISO 8601 (templated); default: ``weeks`` before ``until``
+    :param until: end of the interval, exclusive (templated); default: the last Monday in UTC up to the end of the data interval,
         or up to when the run was to start where it has none. The period before is as long and ends at ``since``
     :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person (templated)
     :param on_repository_error: ``fail``: a repository that cannot be read fails the task; ``skip``: the report is made without it
@@ -47,7 +47,7 @@ class BitbucketReportOperator(BitbucketFrameOperator):
         what could not be read, as on the page. XCom ``email_html`` is the e-mail
     :raises AirflowFailException: matplotlib is not installed; no request has been made then
     :raises ValueError: no such moment, or an empty period; an ``output_path`` that may not be written
-    :raises BitbucketError: a repository can not be read
+    :raises BitbucketError: a repository cannot be read
     """
 
     template_fields = (*BitbucketFrameOperator.template_fields, "title")

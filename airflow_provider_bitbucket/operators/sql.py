@@ -37,7 +37,7 @@ class BitbucketToSqlOperator(BitbucketExtractOperator):
         ``incomplete``, ``error``), ``skipped`` (names) and ``incomplete`` (records of which something could not be read)
     :raises ValueError: no such dataset, mode or moment; an option of another dataset; the table is there for something else
     :raises AirflowOptionalProviderFeatureException: a package for this database is missing; names it
-    :raises BitbucketError: a repository can not be read
+    :raises BitbucketError: a repository cannot be read
     """
 
     template_fields: Sequence[str] = (

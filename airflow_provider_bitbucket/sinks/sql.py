@@ -34,7 +34,7 @@ _MYSQL = ("mysql", "mariadb")
 _MOST_PARAMETERS = 500
 #: The column that orders rows of the same key.
 _UPDATED_ON = "updated_on"
-#: Texts that Bitbucket makes and keeps short (uuids, hashes, two slugs of 62 characters). Most databases can not index or compare
+#: Texts that Bitbucket makes and keeps short (uuids, hashes, two slugs of 62 characters). Most databases cannot index or compare
 #: the type that takes a text of any length.
 _IDENTIFIER = re.compile("repository|workspace|uuid|hash|(.+_)?(id|commit)")
 
@@ -43,7 +43,7 @@ def write_sql(reading: Extraction, table: SqlTable, *, replace: bool = False) ->
     """Write what is read to a table and return the number of rows.
 
     It is read to its end first, into a file, so that no transaction is open while Bitbucket is asked. Then all is written in
-    one: after a crash, or a repository that can not be read, the table is as it was.
+    one: after a crash, or a repository that cannot be read, the table is as it was.
 
     :param replace: delete what the table has of the repositories, or workspaces, that could be read
     """
@@ -110,7 +110,7 @@ class SqlTable:
             for source in replaced:
                 connection.execute(self._table.delete().where(self._is_of(source)))
             for batch in batches:
-                # Of rows with the same key the last counts: one statement can not write a row twice.
+                # Of rows with the same key the last counts: one statement cannot write a row twice.
                 rows = {row[self.key]: row for row in map(self._row, batch)}
                 # In the order of keys, so that no two writers wait for each other.
                 self._upsert(connection, [rows[key] for key in sorted(rows)])
