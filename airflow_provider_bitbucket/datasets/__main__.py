@@ -1,4 +1,4 @@
-"""``python -m airflow_provider_bitbucket.datasets > docs/datasets.md``: write the docs page of the datasets from their declarations."""
+"""``python -m airflow_provider_bitbucket.datasets > docs/datasets.md``: write the docs page of the datasets."""
 
 from __future__ import annotations
 

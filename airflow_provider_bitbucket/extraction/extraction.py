@@ -1,4 +1,4 @@
-"""Read many repositories at once: in order, within the request budget, with what each of them cost and whether it failed."""
+"""Read many repositories at a time, within the request budget, and record the cost and failure of each."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Repositories read at the same time. One thread alone uses up an hour's budget in minutes; more of them only shorten the wait.
+#: Repositories read at the same time. One thread alone can use up the request budget of an hour in minutes.
 WORKERS = 10
-#: Seconds between two lines of the log that say how far it is.
+#: Seconds between two log lines on progress.
 PROGRESS_SECONDS = 30.0
-#: Seconds that threads get to end when nobody wants the rest. A request under way may take longer, and ends with the process.
-_FAREWELL_SECONDS = 2.0
-#: Incomplete records of a repository that are logged, and of a reading that are named in its summary.
+#: Seconds to wait for threads when the reading is stopped. A pending request may take longer, and ends with the process.
+_JOIN_SECONDS = 2.0
+#: Limits of incomplete records: logged for a repository, and named in a summary.
 _MOST_LOGGED, _MOST_NAMED = 10, 100
 ON_REPOSITORY_ERROR = ("fail", "skip")
 
 
 @dataclass
 class RepositoryResult:
-    """What became of a repository.
+    """Result of reading a repository.
 
     :param repository: ``workspace/repository``
-    :param rows: records read so far; 0 when it was skipped
-    :param requests: requests it cost, repeated ones included
-    :param seconds: how long it took; where nothing else was read meanwhile, with what its reader did in between
-    :param incomplete: records of which something could not be read; see :attr:`Extraction.incomplete`
-    :param error: why it could not be read; None: it could
-    :param began_on: when its reading began; None: it has not. What changed before that was read
+    :param rows: records read so far; 0 if it was skipped
+    :param requests: number of requests, including retries
+    :param seconds: duration; if repositories are read one by one, including the work of the consumer
+    :param incomplete: number of incomplete records; see :attr:`Extraction.incomplete`
+    :param error: reason why it could not be read; None if it could
+    :param began_on: when its reading began; None if it has not. Earlier changes are included
     """
 
     repository: str
@@ -63,29 +63,29 @@ class RepositoryResult:
     began_on: datetime | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return ``repository``, ``rows``, ``requests``, ``seconds``, ``incomplete`` and ``error``, as an XCom can carry them."""
+        """Return ``repository``, ``rows``, ``requests``, ``seconds``, ``incomplete`` and ``error``, for XCom."""
         return {name: value for name, value in asdict(self).items() if name != "began_on"} | {"seconds": round(self.seconds, 1)}
 
 
 class _Stopped(Exception):
-    """Nobody wants the rest."""
+    """The consumer stopped iterating, or another repository failed."""
 
 
 class Extraction:
-    """The records of repositories, in their order, and what became of each. Read once.
+    """A reading of repositories: iterate over it, once, for their records in order.
 
-    :param dataset: what they are records of
-    :param read: yields the records of a repository since a moment, and reports incomplete ones to its third parameter; given
-        ``changed_since``, only of what changed since that
+    :param dataset: the dataset to read
+    :param read: called with a repository, the start of the interval, a function for incomplete records and, if the dataset
+        supports it, ``changed_since``; yields records
     :param repositories: full names
     :param since: start of the interval; None: from the beginning
     :param until: end of the interval, exclusive; None: until now
-    :param budget: the request budget that it runs under
-    :param workers: how many repositories are read at the same time
-    :param on_repository_error: ``fail``: the first repository that cannot be read ends it all; ``skip``: it is left out, all
-        of it, unless none can be read or the credentials are refused (401)
-    :param bots: names that it was asked to take for machines
-    :raises ValueError: ``on_repository_error`` or ``workers`` is nothing known
+    :param budget: the request budget
+    :param workers: number of repositories read at the same time
+    :param on_repository_error: ``fail``: the first repository that cannot be read ends the reading; ``skip``: it is left
+        out completely, unless all repositories fail or the credentials are refused (401)
+    :param bots: names of accounts to treat as bots
+    :raises ValueError: ``on_repository_error`` is unknown or ``workers`` is less than 1
     """
 
     def __init__(
@@ -105,13 +105,13 @@ class Extraction:
             raise ValueError(f"on_repository_error is {on_repository_error!r}; expected one of {', '.join(ON_REPOSITORY_ERROR)}")
         if workers < 1:
             raise ValueError(f"workers is {workers}; expected at least 1")
-        #: Reports the records that are found to be incomplete when they become rows.
+        #: The dataset; records found to be incomplete when they become rows are counted here.
         self.dataset = dataset.reporting_to(self._row_is_incomplete)
-        #: What became of each repository, in order.
+        #: Result of each repository, in order.
         self.results = [RepositoryResult(name) for name in repositories]
-        #: First moment of each repository; may be changed before they are read.
+        #: Start of the interval of each repository; may be changed before the reading.
         self.since = dict.fromkeys(repositories, since)
-        #: First moment that is too late.
+        #: End of the interval, exclusive.
         self.until = until
         self._changed_since: dict[str, datetime] = {}
         self._read = read
@@ -132,12 +132,12 @@ class Extraction:
 
     @property
     def incomplete(self) -> list[Incomplete]:
-        """Records of which something could not be read, of the repositories that were not skipped."""
+        """Incomplete records of the repositories that were not skipped."""
         with self._changed:
             return [*self._incomplete.values()]
 
     def summary(self) -> dict[str, Any]:
-        """Return ``repositories`` (what each cost), ``skipped`` (names) and ``incomplete`` (100 records at most), for an XCom."""
+        """Return ``repositories`` (cost of each), ``skipped`` (names) and ``incomplete`` (at most 100 records), for XCom."""
         return {
             "repositories": [one.as_dict() for one in self.results],
             "skipped": [one.repository for one in self.skipped],
@@ -146,25 +146,25 @@ class Extraction:
 
     @property
     def read_until(self) -> dict[str, datetime]:
-        """Up to when the repositories that could be read are known now: what changed later is for the next time."""
+        """Time up to which each repository was read; later changes are left to the next reading. Failed ones are missing."""
         read = {one.repository: one.began_on for one in self.results if one.began_on and not one.error}
         return {name: min(began, self.until or began) for name, began in read.items()}
 
-    def go_on_from(self, read_until: Mapping[str, datetime]) -> None:
-        """Read what is new since a time before: an overlap is read again, because clocks differ and answers come late.
+    def resume_from(self, read_until: Mapping[str, datetime]) -> None:
+        """Start where an earlier reading ended, minus an overlap, because clocks differ and changes appear late.
 
-        :param read_until: what :attr:`read_until` was then; repositories that are not in it are read as they would be
+        :param read_until: :attr:`read_until` of the earlier reading; the start of other repositories is unchanged
         """
-        for name, moment in read_until.items():
-            self.since[name] = moment - self.dataset.spec.overlap
+        for name, date in read_until.items():
+            self.since[name] = date - self.dataset.spec.overlap
             if self.dataset.spec.reads_changes:
-                self._changed_since[name] = moment - OVERLAP
+                self._changed_since[name] = date - OVERLAP
 
     def frame(self, max_rows: int | None = None) -> pd.DataFrame:
-        """Read and return the frame.
+        """Read the records and return their frame.
 
-        :param max_rows: how many rows it may have; reading ends as soon as there are more
-        :raises TooManyRowsError: there are more
+        :param max_rows: limit of the rows; reading stops as soon as it is exceeded
+        :raises TooManyRowsError: the limit was exceeded
         """
         return self.dataset.frame(self if max_rows is None else self._at_most(max_rows))
 
@@ -177,8 +177,7 @@ class Extraction:
     def __iter__(self) -> Iterator[Any]:
         """Yield the records.
 
-        :raises BitbucketError: a repository cannot be read; the log and a note of the error name it, and nothing of the others
-            should be published
+        :raises BitbucketError: a repository cannot be read. The log and a note of the error name it; publish none of the rows
         """
         began, sent = time.monotonic(), self._budget.sent
         with self._progress(began, sent):
@@ -189,10 +188,10 @@ class Extraction:
                     yield from self._records(result)
                     self._log_cost(at, result)
         if self._bots and self._bots.unmet:
-            log.warning("%s: bots that match no account that was read: %s", self.dataset.name, ", ".join(self._bots.unmet))
+            log.warning("%s: bots that match none of the accounts read: %s", self.dataset.name, ", ".join(self._bots.unmet))
         if self.skipped:
             log.warning(
-                "%s: %d of %d repositories could not be read and were left out: %s",
+                "%s: left out %d of %d repositories that could not be read: %s",
                 self.dataset.name,
                 len(self.skipped),
                 len(self.results),
@@ -200,15 +199,15 @@ class Extraction:
             )
 
     def _from_threads(self) -> Iterator[Any]:
-        """Threads read ahead, each a repository at a time, and what they read waits for its turn."""
+        """Yield the records that threads read ahead, each one repository at a time, in the order of the repositories."""
         with TemporaryDirectory(prefix="bitbucket-", ignore_cleanup_errors=True) as folder:
             memory = MemoryBudget()
             spools = [Spool(Path(folder) / str(at), memory, self._notify) for at in range(len(self.results))]
             waiting: SimpleQueue[tuple[RepositoryResult, Spool]] = SimpleQueue()
             for pair in zip(self.results, spools, strict=True):
                 waiting.put(pair)
-            # With this thread's context, in which Airflow keeps where the log goes. Daemons, so that a process that is told
-            # to end need not wait an hour for the budget.
+            # In this thread's context, where Airflow keeps the destination of the log. Daemons, so that a process can end
+            # without waiting an hour for the budget.
             threads = [
                 Thread(target=contextvars.copy_context().run, args=(self._work, waiting), name=f"bitbucket-{at}", daemon=True)
                 for at in range(self._workers)
@@ -217,7 +216,7 @@ class Extraction:
                 for thread in threads:
                     thread.start()
                 for at, (result, spool) in enumerate(zip(self.results, spools, strict=True), 1):
-                    if self._skips:  # none of it before it is known to be whole
+                    if self._skips:  # no row before the repository is known to be complete
                         self._wait(lambda: bool(spool.complete or result.error))  # noqa: B023 - called before the next round
                     if result.error:
                         spool.discard()
@@ -226,7 +225,7 @@ class Extraction:
                         self._log_cost(at, result)
             finally:
                 self._stop.set()
-                until = time.monotonic() + _FAREWELL_SECONDS
+                until = time.monotonic() + _JOIN_SECONDS
                 for thread in threads:
                     thread.join(max(until - time.monotonic(), 0.0))
 
@@ -241,9 +240,9 @@ class Extraction:
             except _Stopped:
                 return
             except Exception as error:
-                if isinstance(error, RecursionError):  # what is nested so deeply cannot wait on disk
+                if isinstance(error, RecursionError):  # too deeply nested to be pickled
                     error = malformed(self.dataset.name, result.repository, "", error)
-                with self._changed:  # decided and told at once: who takes the rows must not see an error that only seems skipped
+                with self._changed:  # one step for the consumer, which must not take a failure for a skipped repository
                     if self._may_skip(error):
                         self._skip(result, error)
                     else:
@@ -252,7 +251,7 @@ class Extraction:
                 self._notify()
 
     def _records(self, result: RepositoryResult) -> Iterator[Any]:
-        """Yield the records of a repository, and write down what it costs."""
+        """Yield the records of a repository, and record their cost."""
         began, sent = time.monotonic(), self._budget.sent_here
         result.began_on = datetime.now(UTC)
         try:
@@ -264,7 +263,7 @@ class Extraction:
         except (_Stopped, GeneratorExit):
             raise
         except Exception as error:
-            error.add_note(f"This happened while reading {self.dataset.name} of {result.repository}.")
+            error.add_note(f"Raised while reading {self.dataset.name} of {result.repository}.")
             log.error("%s of %s cannot be read: %s", self.dataset.name, result.repository, error)
             raise
         finally:
@@ -275,14 +274,14 @@ class Extraction:
         return self._read(name, self.since[name], self.report, **changes)
 
     def _row_is_incomplete(self, record: Incomplete) -> None:
-        """Report a record that is found to be incomplete when it becomes a row, and counted as one before."""
+        """Report a record that was counted as a row and is found to be incomplete when it becomes one."""
         self.report(record)
         if record.is_dropped and (result := self._result_of(record)):
             with self._changed:
                 result.rows -= 1
 
     def report(self, record: Incomplete) -> None:
-        """Count a record of which something could not be read, and log the first ones of each repository."""
+        """Count an incomplete record, and log the first ones of each repository."""
         result = self._result_of(record)
         with self._changed:
             key = record.repository, record.record
@@ -296,7 +295,7 @@ class Extraction:
             log.warning("Further incomplete %s of %s are counted and not logged.", self.dataset.name, result.repository)
 
     def _result_of(self, record: Incomplete) -> RepositoryResult | None:
-        """Return the result that a record belongs to: that of its repository, or of the workspace it was listed in."""
+        """Return the result of a record's repository, or of its workspace if that is read as a whole."""
         return self._by_name.get(record.repository) or self._by_name.get(record.repository.partition("/")[0])
 
     def _skip(self, result: RepositoryResult, error: Exception) -> None:
@@ -304,7 +303,7 @@ class Extraction:
         self._incomplete = {key: one for key, one in self._incomplete.items() if self._result_of(one) is not result}
 
     def _may_skip(self, error: Exception) -> bool:
-        """Say whether the others can go on: refused credentials are refused everywhere, and a bug is in all of them."""
+        """Return whether to continue with the others: refused credentials and bugs concern all of them."""
         if not self._skips or isinstance(error, BitbucketAuthError) or not isinstance(error, BitbucketError):
             return False
         return len(self.skipped) + 1 < len(self.results)
@@ -321,10 +320,10 @@ class Extraction:
 
     @contextmanager
     def _progress(self, began: float, sent: int) -> Iterator[None]:
-        """Say every half a minute how far it is, also while all wait for the budget."""
+        """Log the progress every half a minute, also while all threads wait for the budget."""
         done = Event()
 
-        def tell() -> None:
+        def log_progress() -> None:
             while not done.wait(PROGRESS_SECONDS):
                 log.info(
                     "%s: %d of %d repositories begun, %s rows, %s requests in %.0f s; %s requests of this hour are left.",
@@ -337,7 +336,7 @@ class Extraction:
                     f"{self._budget.remaining:,}",
                 )
 
-        Thread(target=contextvars.copy_context().run, args=(tell,), name="bitbucket-progress", daemon=True).start()
+        Thread(target=contextvars.copy_context().run, args=(log_progress,), name="bitbucket-progress", daemon=True).start()
         try:
             yield
         finally:

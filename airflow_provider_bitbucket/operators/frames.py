@@ -1,53 +1,45 @@
-"""What operators share whose result is a DataFrame: which repositories and time, and where the frame goes."""
+"""Base of operators that read repositories in an interval and return or write a DataFrame."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import cached_property
 from typing import Any, ClassVar
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator, XCom
+from airflow.providers.common.compat.sdk import AirflowFailException, XCom
 
-from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
-from airflow_provider_bitbucket.hooks.credentials.acting_user import CONNECTION_KINDS
-from airflow_provider_bitbucket.hooks.rendering import LiteralMappingMixin
+from airflow_provider_bitbucket.operators.base import BitbucketOperator
 from airflow_provider_bitbucket.parameters import Kind, Templated, is_blank, location, names, one_of, timestamp
 from airflow_provider_bitbucket.parameters.choices import DatasetName, OnRepositoryError
 
 
-class BitbucketFrameOperator(LiteralMappingMixin, BaseOperator):
-    """Base of operators that return a DataFrame or write it to a Parquet file.
+class BitbucketFrameOperator(BitbucketOperator):
+    """Read repositories in an interval, and return a DataFrame or write it to a Parquet file; the base of operators.
 
     :param repositories: slugs, or one; None: all repositories of the workspace (templated)
     :param since: start of the interval, ISO 8601 (templated); None, or a template that renders to nothing: from the beginning
     :param until: end of the interval, exclusive (templated); None: until now
-    :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person (templated)
+    :param bots: nicknames, display names, account ids or uuids of bots that use an ordinary user account (templated)
     :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/prs.parquet`` (templated); None: the
-        DataFrame is the task's XCom, which suits some ten thousand rows
+        DataFrame is the task's XCom, for up to some ten thousand rows
     :param on_repository_error: ``fail``: a repository that cannot be read fails the task and nothing is published; ``skip``: it
         is left out, and named in the log and the result
-    :param bitbucket_conn_id: the connection (templated)
-    :param workspace: workspace to read in; default: the connection's (templated)
-    :param run_as: in whose name, as for :class:`~airflow_provider_bitbucket.hooks.bitbucket.BitbucketHook` (templated)
+    :param operator: ``bitbucket_conn_id``, ``workspace``, ``run_as`` and the other parameters of
+        :class:`~airflow_provider_bitbucket.operators.base.BitbucketOperator`
     """
 
     template_fields: Sequence[str] = (
         *("repositories", "since", "until", "bots", "output_path"),
-        *("bitbucket_conn_id", "workspace", "run_as"),
+        *BitbucketOperator.template_fields,
     )
     output_path = Templated()
-    bitbucket_conn_id = Templated()
-    run_as = Templated()
-    #: The kind of each template field.
     parameter_kinds: ClassVar[Mapping[str, Kind]] = {
-        **CONNECTION_KINDS,
+        **BitbucketOperator.parameter_kinds,
         "repositories": names,
         "since": timestamp,
         "until": timestamp,
         "bots": names,
         "output_path": location,
     }
-    ui_color = "#deebff"
 
     def __init__(
         self,
@@ -58,12 +50,9 @@ class BitbucketFrameOperator(LiteralMappingMixin, BaseOperator):
         bots: Collection[str] | str = (),
         output_path: str | None = None,
         on_repository_error: OnRepositoryError = "fail",
-        bitbucket_conn_id: str = BitbucketHook.default_conn_name,
-        workspace: str | None = None,
-        run_as: str | None = None,
-        **kwargs: Any,
+        **operator: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**operator)
         if output_path is not None and is_blank(output_path):
             raise ValueError(f"output_path is {output_path!r}; expected text that is not empty; None returns the DataFrame")
         self.repositories = repositories
@@ -72,14 +61,6 @@ class BitbucketFrameOperator(LiteralMappingMixin, BaseOperator):
         self.bots = bots
         self.output_path = output_path
         self.on_repository_error: OnRepositoryError = one_of("on_repository_error", on_repository_error, OnRepositoryError)
-        self.bitbucket_conn_id = bitbucket_conn_id
-        self.workspace = workspace
-        self.run_as = run_as
-
-    @cached_property
-    def hook(self) -> BitbucketHook:
-        """The hook."""
-        return BitbucketHook(self.bitbucket_conn_id, self.workspace, self.run_as)
 
     def check_output(self, **options: Any) -> str:
         """Check before the first request that ``output_path`` may be written, and return it.
@@ -92,20 +73,20 @@ class BitbucketFrameOperator(LiteralMappingMixin, BaseOperator):
         return path
 
     @property
-    def goes_into_the_database(self) -> bool:
-        """Whether the result is passed on by Airflow's own XCom.
+    def uses_default_xcom(self) -> bool:
+        """Whether Airflow's own XCom backend stores the result.
 
-        A custom backend knows itself what it can carry, and trying it could leave something behind.
+        A custom backend has its own limits, and trying it could leave objects behind.
         """
         return self.do_xcom_push and XCom.serialize_value.__module__ == "airflow.sdk.bases.xcom"
 
-    def refuse_what_xcom_can_not_carry(self, dataset: DatasetName) -> None:
-        """Find out before a request is spent whether this Airflow can pass the DataFrame on, by passing it without rows.
+    def require_xcom_support(self, dataset: DatasetName) -> None:
+        """Check before the first request that XCom can carry the DataFrame, by serializing one without rows.
 
-        :param dataset: whose dtypes the DataFrame has
-        :raises AirflowFailException: it cannot; says what to do instead
+        :param dataset: dataset with the dtypes of the DataFrame
+        :raises AirflowFailException: it cannot; names the alternatives
         """
-        if not self.goes_into_the_database:
+        if not self.uses_default_xcom:
             return
         empty = self.hook.datasets.empty_df(dataset)
         try:
@@ -114,6 +95,6 @@ class BitbucketFrameOperator(LiteralMappingMixin, BaseOperator):
             import pandas as pd
 
             raise AirflowFailException(
-                f"This Airflow cannot pass a DataFrame of pandas {pd.__version__} on by XCom ({type(error).__name__}: {error}). "
-                "Give output_path to write Parquet instead, or install pyarrow, and pandas<3 if this is Airflow 3.3.0 or older."
+                f"XCom of this Airflow cannot carry a DataFrame of pandas {pd.__version__} ({type(error).__name__}: {error}). "
+                "Set output_path to write Parquet, or install pyarrow, and pandas<3 for Airflow 3.3.0 or older."
             ) from error

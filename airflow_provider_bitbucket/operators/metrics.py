@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.hooks.metric_reading import check_metric
 from airflow_provider_bitbucket.operators.frames import BitbucketFrameOperator
-from airflow_provider_bitbucket.parameters import Templated, flag, names, normalize, records
+from airflow_provider_bitbucket.parameters import Templated, flag, names, records
 from airflow_provider_bitbucket.parameters.choices import MetricName
 
 if TYPE_CHECKING:
@@ -16,24 +16,25 @@ if TYPE_CHECKING:
 
 
 class BitbucketMetricsOperator(BitbucketFrameOperator):
-    """Read what a metric is made of and compute it, as a DataFrame or into a Parquet file.
+    """Read the datasets of a metric and compute it, as a DataFrame or into a Parquet file.
 
-    What happened in ``[since, until)`` counts, by the moment that the metric is about: the merge of a pull request, the end of
-    a pipeline or a deployment, the request for and the answer of a review. A DAG run computes its data interval with
-    ``since="{{ data_interval_start }}"`` and ``until="{{ data_interval_end }}"``; weeks and months that begin before ``since`` or
-    end after ``until`` are then not whole. docs/metrics.md has the definition, the choices and the cost of each metric.
+    Counts events in ``[since, until)`` by the date that the metric is defined for: the merge of a pull request, the end of a
+    pipeline or deployment, the request of a review or the response to it. A DAG run computes its data interval with
+    ``since="{{ data_interval_start }}"`` and ``until="{{ data_interval_end }}"``; a week or month that begins before ``since`` or
+    ends after ``until`` is then incomplete. docs/metrics.md defines each metric and states its cost.
 
     :param metric: ``cycle_time``, ``pull_request_times``, ``throughput`` and ``review_load`` of pull requests;
         ``pipeline_health``, ``flakiness``, ``time_to_fix`` and ``test_health`` of pipelines; ``dora`` and
         ``deployment_frequency``; ``repository_health``, ``stale_pull_requests`` and ``stale_branches``, which are as of ``until``
-    :param group_by: columns to group by, or one, ``week`` and ``month`` among them but for ``deployment_frequency`` (templated);
-        default: repository and week, or what docs/metrics.md says
-    :param with_commits: of ``cycle_time`` and ``pull_request_times``: read the commits of pull requests too (coding time); one
-        request for every one
-    :param with_diffstat: of these two and ``throughput``: read the diffstats too (size); two requests for every pull request
-    :param with_deployments: of ``cycle_time`` and ``pull_request_times``: read deployments and commits too (the way to
-        production); one request for every 100 of them
-    :param with_steps: of ``pipeline_health``: read the steps too (queue time); one request for every pipeline
+    :param group_by: columns to group by, or one, including ``week`` and ``month`` except for ``deployment_frequency``
+        (templated); default: repository and week, else as in docs/metrics.md
+    :param with_commits: of ``cycle_time`` and ``pull_request_times``: read the commits of pull requests too (coding time), at
+        one request for every pull request
+    :param with_diffstat: of these two and ``throughput``: read the diffstats too (size), at two requests for every pull
+        request
+    :param with_deployments: of ``cycle_time`` and ``pull_request_times``: read deployments and commits too (time to
+        production), at one request for every 100 of them
+    :param with_steps: of ``pipeline_health``: read the steps too (queue time), at one request for every pipeline
     :param incidents: of ``dora``: your incidents, which replace the proxies of change failure rate and recovery: a list of
         records or a DataFrame (such as ``incidents=fetch.output`` of the task ``fetch``), or the path of a Parquet, CSV or JSON
         file of them, with ``repository`` (slug, or workspace/slug), ``created_on`` and ``resolved_on`` (null while open)
@@ -41,20 +42,19 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
     :param repositories: slugs, or one; None: all repositories of the workspace (templated)
     :param since: start of the interval, ISO 8601 (templated); None, or a template that renders to nothing: from the beginning
     :param until: end of the interval, exclusive (templated); None: until now
-    :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person (templated).
-        Pull requests of machines are not in ``cycle_time``, ``pull_request_times`` and ``throughput``, nor their reviews in
+    :param bots: nicknames, display names, account ids or uuids of bots that use an ordinary user account (templated).
+        Bots are left out: their pull requests in ``cycle_time``, ``pull_request_times`` and ``throughput``, their reviews in
         ``review_load`` and their commits in the bus factor of ``repository_health``
-    :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/dora.parquet`` (templated); a file that is there
+    :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/dora.parquet`` (templated); an existing file
         is replaced, a folder never; None: the DataFrame is the task's XCom
     :param on_repository_error: ``fail``: a repository that cannot be read fails the task; ``skip``: the metric is computed
         without it, and the log and the result name it
-    :param bitbucket_conn_id: the connection (templated)
-    :param workspace: workspace to read in; default: the connection's (templated)
-    :param run_as: in whose name, as for :class:`~airflow_provider_bitbucket.hooks.bitbucket.BitbucketHook` (templated)
+    :param operator: ``bitbucket_conn_id``, ``workspace``, ``run_as`` and the other parameters of
+        :class:`~airflow_provider_bitbucket.operators.base.BitbucketOperator`
     :return: the DataFrame; with ``output_path`` its ``path``, ``metric``, ``rows``, ``columns``, ``skipped`` (``repository``,
         ``dataset``, ``error``) and ``incomplete`` (``repository``, ``record``, ``missing``, ``error``, 100 at most). With a
-        DataFrame these last two are XComs of the same names
-    :raises ValueError: no such metric, moment or column; an option of another metric; incidents that are none; an
+        DataFrame the last two are XComs of the same names
+    :raises ValueError: unknown metric or column; malformed timestamp or incidents; an option of another metric; an
         ``output_path`` that may not be written
     :raises BitbucketError: a repository cannot be read
     """
@@ -73,9 +73,9 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
         with_deployments: bool = False,
         with_steps: bool = False,
         incidents: Any = None,
-        **kwargs: Any,
+        **operator: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**operator)
         self.metric = metric
         self.group_by = group_by
         self.with_commits = flag("with_commits", with_commits)
@@ -85,13 +85,12 @@ class BitbucketMetricsOperator(BitbucketFrameOperator):
         self.incidents = incidents
         check_metric(metric, group_by, {**self._options(), "incidents": incidents is not None})
 
-    def execute(self, context: Context) -> pd.DataFrame | dict[str, Any]:
-        """Read, compute and publish."""
-        normalize(self, self.parameter_kinds)
+    def perform(self, context: Context) -> pd.DataFrame | dict[str, Any]:
+        """Compute the metric and publish it."""
         if self.output_path:
             self.check_output()
         else:
-            self.refuse_what_xcom_can_not_carry("pull_requests")  # metrics have no dtypes that it has not
+            self.require_xcom_support("pull_requests")  # it has all dtypes of metrics
         frame = self.hook.metrics.get_df(
             self.metric,
             repositories=self.repositories,

@@ -1,4 +1,4 @@
-"""Write a report for people."""
+"""Write a report of the delivery metrics as a page and an e-mail."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_bitbucket.operators.frames import BitbucketFrameOperator
-from airflow_provider_bitbucket.parameters import interval, name, normalize, required_location, required_number
+from airflow_provider_bitbucket.parameters import interval, name, required_location, required_number
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -19,54 +19,52 @@ EMAIL_XCOM = "email_html"
 
 
 class BitbucketReportOperator(BitbucketFrameOperator):
-    """Write how a workspace or a repository did in a period as one HTML page, which needs nothing else, and as an e-mail.
+    """Write the delivery metrics of a workspace or its repositories in a period as one HTML page and as an e-mail.
 
-    Both show the same: headline numbers with the change to the period before, cycle time, throughput, pipelines and deployments
-    by week, review load by person, the slowest and the stalest pull requests. The page has pictures and goes to ``output_path``;
-    the e-mail says it in numbers, because mail programs drop pictures. Numbers are those of docs/metrics.md. Needs the extra
-    ``report``. Costs what ``cycle_time``, ``pipeline_health``, ``dora`` and ``stale_pull_requests`` cost for twice the period;
-    what they share is read once.
+    Both have the same contents: headline numbers and their change from the period before, cycle time, throughput, pipelines and
+    deployments by week, review load by person, the slowest and the longest open pull requests. The page, which has charts and
+    needs no other file, is written to ``output_path``; the e-mail has numbers only, because mail programs drop images.
+    docs/metrics.md defines the metrics. Needs the extra ``report``. Costs as much as ``cycle_time``, ``pipeline_health``,
+    ``dora`` and ``stale_pull_requests`` for twice the period, with shared datasets read once.
 
-    :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/report.html`` (templated); a file that is there
-        is replaced, a folder never
-    :param weeks: how many whole weeks (Monday to Sunday, UTC) before the end of the data interval, when ``since`` is not given
+    :param output_path: any path of ``ObjectStoragePath``, such as ``s3://bucket/report.html`` (templated); an existing file is
+        replaced, a folder never
+    :param weeks: number of whole weeks (Monday to Sunday, UTC) before the end of the data interval, if ``since`` is not set
     :param title: heading; default: the name of the workspace or the repository (templated)
     :param repositories: slugs, or one; None: all repositories of the workspace (templated)
     :param since: start of the interval, ISO 8601 (templated); default: ``weeks`` before ``until``
     :param until: end of the interval, exclusive (templated); default: the last Monday in UTC up to the end of the data interval,
-        or up to when the run was to start where it has none. The period before is as long and ends at ``since``
-    :param bots: nicknames, display names, account ids or uuids of machines that have an account of a person (templated)
-    :param on_repository_error: ``fail``: a repository that cannot be read fails the task; ``skip``: the report is made without it
-        and says so at its top
-    :param bitbucket_conn_id: the connection (templated)
-    :param workspace: workspace to read in; default: the connection's (templated)
-    :param run_as: in whose name, as for :class:`~airflow_provider_bitbucket.hooks.bitbucket.BitbucketHook` (templated)
+        else the scheduled start of the run. The period before has the same length and ends at ``since``
+    :param bots: nicknames, display names, account ids or uuids of bots that use an ordinary user account (templated)
+    :param on_repository_error: ``fail``: a repository that cannot be read fails the task; ``skip``: the report is written
+        without it and names it at the top
+    :param operator: ``bitbucket_conn_id``, ``workspace``, ``run_as`` and the other parameters of
+        :class:`~airflow_provider_bitbucket.operators.base.BitbucketOperator`
     :return: ``path``, ``subject`` (for an e-mail), ``since``, ``until``, and ``headline``: name -> ``value`` (seconds, share
-        between 0 and 1, or count; None: nothing to tell), ``before``, ``verdict`` (``better``, ``worse``, ``same``, ``neutral``
-        or ``unknown``: too few to compare) and ``text``; ``missing``: sentences on
-        what could not be read, as on the page. XCom ``email_html`` is the e-mail
+        between 0 and 1, or count; None: no data), ``before``, ``verdict`` (``better``, ``worse``, ``same``, ``neutral``
+        or ``unknown``: too few to compare) and ``text``; ``missing``: sentences about
+        data that could not be read, as on the page. XCom ``email_html`` is the e-mail
     :raises AirflowFailException: matplotlib is not installed; no request has been made then
-    :raises ValueError: no such moment, or an empty period; an ``output_path`` that may not be written
+    :raises ValueError: a malformed timestamp or empty period; an ``output_path`` that may not be written
     :raises BitbucketError: a repository cannot be read
     """
 
     template_fields = (*BitbucketFrameOperator.template_fields, "title")
     parameter_kinds = {**BitbucketFrameOperator.parameter_kinds, "output_path": required_location, "title": name}
 
-    def __init__(self, *, output_path: str, weeks: int = 4, title: str | None = None, **kwargs: Any) -> None:
-        super().__init__(output_path=output_path, **kwargs)
+    def __init__(self, *, output_path: str, weeks: int = 4, title: str | None = None, **operator: Any) -> None:
+        super().__init__(output_path=output_path, **operator)
         self.weeks = required_number("weeks", weeks)
         self.title = title
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Read, write and tell where."""
+    def perform(self, context: Context) -> dict[str, Any]:
+        """Read the datasets and write the report."""
         from airflow_provider_bitbucket import report
 
         try:
             report.check_extra()
         except ImportError as error:
             raise AirflowFailException(str(error)) from error
-        normalize(self, self.parameter_kinds)
         path = self.check_output(output_format="HTML")
         period = self._period(context)
         bots = tuple(self.bots or ())
@@ -102,6 +100,6 @@ class BitbucketReportOperator(BitbucketFrameOperator):
 
 
 def _now_of(context: Context) -> datetime:
-    """Return the end of the run's data interval; a run that was started by hand has none, but a moment to run after."""
+    """Return the end of the run's data interval; for a manual run, which has none, its scheduled start."""
     end = context.get("data_interval_end") or getattr(context.get("dag_run"), "run_after", None) or datetime.now(UTC)
     return datetime.fromtimestamp(end.timestamp(), UTC)

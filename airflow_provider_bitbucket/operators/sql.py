@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
-from airflow_provider_bitbucket.parameters import Templated, normalize, one_of, required_name
+from airflow_provider_bitbucket.parameters import Templated, one_of, required_name
 from airflow_provider_bitbucket.parameters.choices import WriteMode
 
 if TYPE_CHECKING:
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 class BitbucketToSqlOperator(BitbucketExtractOperator):
     """Read a dataset of one, several or all repositories and write it to a table of a SQL database Airflow can connect to.
 
-    Rows are read as by :class:`~airflow_provider_bitbucket.operators.extract.BitbucketExtractOperator`. They are written in one
-    transaction after the last was read: a task that fails or is killed leaves the table as it was, and one that runs again
-    changes nothing but what changed in Bitbucket. The table is created if it is missing; columns that a later version of
-    this package has are added to it. Needs ``pip install 'airflow-provider-bitbucket[sql]'`` and the provider of the database.
-    docs/sql.md says more.
+    Rows are read as by :class:`~airflow_provider_bitbucket.operators.extract.BitbucketExtractOperator` and written in one
+    transaction after the last was read. A task that fails or is killed leaves the table unchanged; one that runs again
+    writes only changes in Bitbucket. The table is created if it is missing; columns that are new in a later version of this
+    package are added to it. Needs ``pip install 'airflow-provider-bitbucket[sql]'`` and the provider of the database.
+    docs/sql.md has the details.
 
-    :param sql_conn_id: connection of the database: PostgreSQL, MySQL, SQLite, or another that SQLAlchemy speaks (templated)
+    :param sql_conn_id: connection of the database: PostgreSQL, MySQL, SQLite, or another that SQLAlchemy supports (templated)
     :param table: ``table`` or ``schema.table`` (templated)
-    :param mode: ``upsert``: a row takes the place of the one with the same key. ``replace``: what is read takes the place of all
-        rows of the same repositories, for what can vanish, such as branches; it allows of no ``since`` and ``until``
-    :param incremental: read what changed since it was last written to this table, in place of ``since``, which counts for
-        repositories that were never read, and for all when the table is missing. Needs ``outlets``, whose first asset keeps how
-        far it came, and ``mode="upsert"``; before Airflow 3.3, which keeps nothing, the data interval is read
-    :param dataset: as there, as are ``repositories``, ``since``, ``until``, ``with_activity``, ``with_commits``,
-        ``with_diffstat``, ``bots``, ``on_repository_error``, ``bitbucket_conn_id``, ``workspace`` and ``run_as``
+    :param mode: ``upsert``: a row replaces the one with the same key. ``replace``: the rows read replace all rows of the same
+        repositories, for objects that can be deleted, such as branches; ``since`` and ``until`` are then not allowed
+    :param incremental: read the changes since the last write to this table; ``since`` only applies to repositories that were
+        never read, and to all if the table is missing. Needs ``outlets``, whose first asset stores the watermarks, and
+        ``mode="upsert"``. Before Airflow 3.3, which cannot store them, the data interval is read
+    :param dataset: as for ``BitbucketExtractOperator``, as are ``repositories``, ``since``, ``until``, ``with_activity``,
+        ``with_commits``, ``with_diffstat``, ``bots``, ``on_repository_error``, ``bitbucket_conn_id``, ``workspace`` and ``run_as``
     :return: ``table``, ``dataset``, ``rows``, ``repositories`` (a list of ``repository``, ``rows``, ``requests``, ``seconds``,
-        ``incomplete``, ``error``), ``skipped`` (names) and ``incomplete`` (records of which something could not be read)
-    :raises ValueError: no such dataset, mode or moment; an option of another dataset; the table is there for something else
+        ``incomplete``, ``error``), ``skipped`` (names) and ``incomplete`` (at most 100 incomplete records)
+    :raises ValueError: unknown dataset or mode; malformed timestamp; an option of another dataset; a table for something else
     :raises AirflowOptionalProviderFeatureException: a package for this database is missing; names it
     :raises BitbucketError: a repository cannot be read
     """
@@ -56,18 +56,17 @@ class BitbucketToSqlOperator(BitbucketExtractOperator):
     def __init__(self, *, sql_conn_id: str, table: str, mode: WriteMode = "upsert", **kwargs: Any) -> None:
         if "output_path" in kwargs:
             raise ValueError("output_path belongs to BitbucketExtractOperator; this one writes to a table")
-        if mode == "replace":  # what is there now, and not what happened in the data interval
+        if mode == "replace":  # the current state, not the changes in the data interval
             kwargs = {"since": None, "until": None, **kwargs}
         super().__init__(**kwargs)
         if mode == "replace" and self.incremental:
-            raise ValueError("incremental reads only what changed, and mode 'replace' keeps nothing but what is read")
+            raise ValueError("incremental reads only changes, and mode 'replace' deletes all rows that are not read")
         self.sql_conn_id = sql_conn_id
         self.table = table
         self.mode: WriteMode = one_of("mode", mode, WriteMode)
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Read and write."""
-        normalize(self, self.parameter_kinds)
+    def perform(self, context: Context) -> dict[str, Any]:
+        """Read the dataset and write it to the table."""
         watermarks = self._watermarks(context)
         reading = self._reading(context, watermarks)
         written = self.hook.tables.write_dataset(reading, self.table, self.sql_conn_id, self.mode)
@@ -81,11 +80,11 @@ class BitbucketToSqlOperator(BitbucketExtractOperator):
 
     @property
     def _watermarks_name(self) -> str:
-        """Another table, or one of that name in another database, has not what this one has."""
+        """A name for this table in this database: other tables have other rows, so other watermarks."""
         return f"{self.dataset} in {self.table} of {self.sql_conn_id}"
 
     def _watermarks(self, context: Context) -> Watermarks | None:
         watermarks = super()._watermarks(context)
         if watermarks and not self.hook.tables.exists(self.table, self.sql_conn_id):
-            watermarks.start_anew()
+            watermarks.reset()
         return watermarks

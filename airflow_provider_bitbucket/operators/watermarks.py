@@ -1,4 +1,4 @@
-"""How far repositories were read before: kept in the state of the asset that a task writes, where Airflow has that (3.3)."""
+"""Watermarks of repositories, stored in the state of the asset that a task writes (Airflow 3.3)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class Watermarks:
-    """The moments up to which repositories were read.
+    """The times up to which repositories were read.
 
-    :param context: the task's
-    :param asset: the asset that the task writes, which keeps them
-    :param name: what tells them from others that the asset keeps: the dataset, and where it is written if that matters
+    :param context: context of the task
+    :param asset: the asset that the task writes, whose state stores them
+    :param name: prefix of their keys in that state: the dataset, and its table if there can be several
     """
 
     def __init__(self, context: Context, asset: Any, name: str) -> None:
@@ -26,38 +26,37 @@ class Watermarks:
         self._name = name
 
     @property
-    def kept(self) -> bool:
-        """Whether this Airflow keeps them."""
+    def are_stored(self) -> bool:
+        """Whether this Airflow can store them."""
         return self._asset is not None and self._task is not None
 
     def before(self, repositories: Iterable[str]) -> dict[str, datetime]:
-        """Return up to when repositories were read before this task first began; the others never were.
+        """Return the time up to which each repository was read before the first attempt of this task; omit unread ones.
 
-        A task that is tried again or cleared begins where it began the first time: it replaces its output, and must not lose
-        what was in it.
+        A task that is retried or cleared replaces its output, so it starts at the same times as its first attempt.
         """
         begins, keys = self._task.get(self._began) or {}, self._keys()
         for name in repositories:
             if name not in begins:
                 begins[name] = self._asset.get(keys(name)) or ""
         self._task.set(self._began, begins)
-        return {name: datetime.fromisoformat(moment) for name, moment in begins.items() if moment}
+        return {name: datetime.fromisoformat(begin) for name, begin in begins.items() if begin}
 
-    def move(self, repository: str, moment: datetime) -> None:
-        """Write down that a repository was read up to a moment; never back."""
+    def advance(self, repository: str, read_until: datetime) -> None:
+        """Store the time up to which a repository was read, unless a later one is stored."""
         key = self._keys()(repository)
         before = self._asset.get(key)
-        if not before or datetime.fromisoformat(before) < moment:
-            self._asset.set(key, moment.isoformat())
+        if not before or datetime.fromisoformat(before) < read_until:
+            self._asset.set(key, read_until.isoformat())
 
-    def start_anew(self) -> None:
-        """Forget what was read before, also by other tasks, because what was made of it is gone."""
-        self._asset.set(self._anew, datetime.now(UTC).isoformat())
+    def reset(self) -> None:
+        """Ignore the watermarks stored so far, also by other tasks, because the rows that were read are lost."""
+        self._asset.set(self._last_reset, datetime.now(UTC).isoformat())
         self._task.set(self._began, {})
 
     @property
     def output(self) -> str | None:
-        """Where this task of this run writes, also on further tries and after it was cleared; None: it has not come so far."""
+        """Output path of this task in this run, kept through retries and clears; None before the first write."""
         path: str | None = self._task.get(self._output)
         return path
 
@@ -74,15 +73,15 @@ class Watermarks:
         return f"{self._name} began at"
 
     @property
-    def _anew(self) -> str:
+    def _last_reset(self) -> str:
         return f"{self._name} anew since"
 
     def _keys(self) -> Callable[[str], str]:
-        """Return what makes the key of a repository.
+        """Return a function from a repository to its key.
 
-        Each has its own, so that tasks which read others do not overwrite it; others after each new start, also after that of
-        a task which began at the same moment: asked for anew each time.
+        Each repository has a key, so that tasks that read others do not overwrite it. A reset, which another task may make at
+        any time, changes all keys.
         """
-        anew = self._asset.get(self._anew)
-        suffix = f" since {anew}" if anew else ""
+        reset_on = self._asset.get(self._last_reset)
+        suffix = f" since {reset_on}" if reset_on else ""
         return lambda repository: f"{self._name} of {repository}{suffix}"

@@ -1,4 +1,4 @@
-"""The list of files that a partitioned dataset consists of, kept beside them: what a later run may replace."""
+"""The list of files of a partitioned dataset, kept beside them: a later run may replace only these."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-#: Its name. Readers of Parquet folders (pandas, Arrow, Spark, DuckDB with ``*.parquet``) ignore it.
+#: Name of the file. Readers of Parquet folders (pandas, Arrow, Spark, DuckDB with ``*.parquet``) ignore it.
 MANIFEST = "_bitbucket_manifest.json"
 _FORMAT = 1
-#: The names of files as they are written. A manifest is input: no other name in it is ever deleted.
+#: Names of the files that runs write. A manifest is untrusted input: no file with another name is ever deleted.
 _NAME = re.compile(r"(repository=[^/\\]+/)?(month=(\d{4}-\d{2}|none)/)?[0-9a-f]{32}-\d+\.parquet")
 
 
@@ -20,8 +20,8 @@ class Manifest:
     """The files of a partitioned dataset, as paths relative to its folder.
 
     :param dataset: its name
-    :param files: the files of the last complete run, which are the dataset
-    :param pending: further files that may be there, of a run that is being published, or that crashed, or that was replaced
+    :param files: files of the last completed run: the dataset
+    :param pending: other files that may exist: of a run that is being published, crashed, or was replaced
     """
 
     dataset: str
@@ -30,7 +30,7 @@ class Manifest:
 
     @property
     def owned(self) -> tuple[str, ...]:
-        """All files that runs have written there."""
+        """All files that runs may have written to the folder."""
         return tuple(dict.fromkeys((*self.files, *self.pending)))
 
     def beginning(self, new: Iterable[str]) -> Manifest:
@@ -38,17 +38,17 @@ class Manifest:
         return Manifest(self.dataset, self.files, tuple(dict.fromkeys((*self.pending, *new))))
 
     def completed(self, new: Iterable[str]) -> Manifest:
-        """Return the manifest that makes new files the dataset, and the others files to delete."""
+        """Return the manifest in which the new files are the dataset and the others are to be deleted."""
         files = tuple(new)
         return Manifest(self.dataset, files, tuple(name for name in self.owned if name not in set(files)))
 
     def without(self, gone: Iterable[str]) -> Manifest:
-        """Return the manifest after files other than those of the dataset were deleted."""
+        """Return the manifest after pending files were deleted."""
         deleted = set(gone)
         return Manifest(self.dataset, self.files, tuple(name for name in self.pending if name not in deleted))
 
     def to_bytes(self) -> bytes:
-        """Return it as JSON."""
+        """Return the manifest as JSON."""
         content = {"format": _FORMAT, "dataset": self.dataset, "files": self.files, "pending": self.pending}
         return json.dumps(content, indent=1).encode()
 
@@ -57,7 +57,7 @@ class Manifest:
         """Read the manifest of a folder.
 
         :param folder: an ``ObjectStoragePath`` or ``pathlib.Path``
-        :raises ValueError: it is malformed, or lists a file that no run can have written, such as ``../other.parquet``
+        :raises ValueError: it is malformed, or lists a file that no run writes, such as ``../other.parquet``
         """
         try:
             content = json.loads((folder / MANIFEST).read_bytes())
@@ -71,5 +71,5 @@ class Manifest:
 def _names(names: Any) -> tuple[str, ...]:
     for name in names if isinstance(names, list) else [names]:
         if not isinstance(name, str) or not _NAME.fullmatch(name) or ".." in name.split("/"):
-            raise ValueError(f"it lists {name!r}, which no run can have written")
+            raise ValueError(f"it lists {name!r}, which no run writes")
     return tuple(names)

@@ -1,4 +1,4 @@
-"""Decide whether an output path may be written: only the file that it names, or the files of an earlier run, may be replaced."""
+"""Check output paths: only the named file, or the files of an earlier run, may be replaced."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from airflow_provider_bitbucket.sinks.manifest import MANIFEST, Manifest
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.extraction.dataset import Dataset
 
-#: The formats that are written, with the endings of their file names.
+#: Output formats, with the suffixes of their file names.
 PARQUET, HTML = "Parquet", "HTML"
-_ENDINGS = {PARQUET: (".parquet", ".pq"), HTML: (".html", ".htm")}
-_OTHER_ENDINGS = (
+_SUFFIXES = {PARQUET: (".parquet", ".pq"), HTML: (".html", ".htm")}
+_OTHER_SUFFIXES = (
     *(".csv", ".tsv", ".txt", ".md", ".json", ".jsonl", ".ndjson", ".xml", ".yaml", ".yml", ".toml", ".sql", ".log"),
     *(".xls", ".xlsx", ".ods", ".doc", ".docx", ".ppt", ".pptx", ".pdf", ".eml", ".png", ".svg", ".jpg", ".jpeg", ".gif"),
     *(".avro", ".orc", ".feather", ".arrow", ".ipc", ".hdf", ".h5", ".pkl", ".pickle", ".npy", ".db", ".sqlite", ".duckdb"),
@@ -26,19 +26,19 @@ _OTHER_ENDINGS = (
 _LOCAL = ("", "file", "local")
 #: URLs without a host: local ones, and those of Hadoop's default name node.
 _WITHOUT_HOST = (*_LOCAL, "hdfs")
-#: How often a folder is checked that other runs change meanwhile.
+#: Number of attempts to check a folder that other runs change.
 _ATTEMPTS = 10
-#: Names of a folder's contents in an error.
+#: Number of names listed in an error.
 _MOST_NAMED = 5
 
 
 def check_path(text: str, output_format: str | None) -> None:
     """Check the text of an output path, without access to the file system.
 
-    :param text: as the user wrote it, rendered
-    :param output_format: :data:`PARQUET` or :data:`HTML`; None: any ending will do
+    :param text: the rendered parameter
+    :param output_format: :data:`PARQUET` or :data:`HTML`; None: any suffix is accepted
     :raises ValueError: it has an empty part (a template may have rendered to nothing), names a folder or the root of a bucket,
-        contains ``..`` or ``~``, or ends like another format
+        contains ``..`` or ``~``, or has the suffix of another format
     """
     if text.strip() in ("", "None"):
         raise _refusal(text, "is empty; a template in it may have rendered to nothing")
@@ -55,23 +55,25 @@ def check_path(text: str, output_format: str | None) -> None:
         what = "ends in '/', so it names a folder" if not parts[-1].strip() else "has an empty part"
         raise _refusal(text, f"{what}; a template in it may have rendered to nothing")
     if {".", ".."}.intersection(parts):
-        raise _refusal(text, "contains '.' or '..'; give the path that is meant")
+        raise _refusal(text, "contains '.' or '..'; give the path without them")
     if scheme in _LOCAL and parts[0].startswith("~"):
-        raise _refusal(text, "begins with '~', which differs from worker to worker; give the whole path")
+        raise _refusal(text, "begins with '~', which differs between workers; give the absolute path")
     if output_format is None:
         return
     name = parts[-1].lower()
-    others = [*_OTHER_ENDINGS, *(one for other, ends in _ENDINGS.items() if other != output_format for one in ends)]
+    others = [*_OTHER_SUFFIXES, *(one for other, ends in _SUFFIXES.items() if other != output_format for one in ends)]
     if name.endswith(tuple(others)):
-        raise _refusal(text, f"ends like another format, but {output_format} is written; expected {_ENDINGS[output_format][0]}")
+        raise _refusal(
+            text, f"has the suffix of another format, but {output_format} is written; expected {_SUFFIXES[output_format][0]}"
+        )
 
 
 def check_file(path: Any, *, may_replace: bool = True) -> None:
     """Check that a file may be written at a path.
 
     :param path: an ``ObjectStoragePath`` or ``pathlib.Path``
-    :param may_replace: whether a file that is there may be replaced
-    :raises ValueError: there is a folder, a link, or anything else that must not be replaced
+    :param may_replace: whether an existing file may be replaced
+    :raises ValueError: the path is a folder, a link, or anything else that must not be replaced
     """
     if (found := _kind(path)) == "folder":
         names = sorted(one.name for one in path.iterdir())
@@ -86,10 +88,10 @@ def check_folder(path: Any, dataset: str, *, may_replace: bool = True) -> Manife
     :param path: an ``ObjectStoragePath`` or ``pathlib.Path``
     :param dataset: its name
     :param may_replace: whether the files of an earlier run may be replaced
-    :raises ValueError: there is anything that no earlier run has written
+    :raises ValueError: the path has content that no earlier run wrote
     """
     for _ in range(_ATTEMPTS):
-        with suppress(FileNotFoundError):  # another run is exchanging the folder
+        with suppress(FileNotFoundError):  # another run is replacing the folder
             return _check_folder(path, dataset, may_replace)
     raise FileExistsError(f"Other runs keep writing to {path}; let only one task write there")
 
@@ -101,7 +103,7 @@ def _check_folder(path: Any, dataset: str, may_replace: bool) -> Manifest:
     if not names:
         return Manifest(dataset)
     if MANIFEST not in names:
-        raise _refusal(path, f"is a folder that no earlier run has written ({MANIFEST} is missing). It contains {_named(names)}")
+        raise _refusal(path, f"is a folder that no earlier run wrote ({MANIFEST} is missing). It contains {_named(names)}")
     try:
         manifest = Manifest.read(path)
     except ValueError as error:
@@ -111,7 +113,7 @@ def _check_folder(path: Any, dataset: str, may_replace: bool) -> Manifest:
     if others := sorted({*_contents(path)}.difference(manifest.owned, [MANIFEST])):
         if Manifest.read(path) != manifest:
             raise FileNotFoundError(f"{path} changed while it was checked")
-        raise _refusal(path, f"is a folder with more in it than an earlier run has written: {_named(others)}")
+        raise _refusal(path, f"is a folder with files that no earlier run wrote: {_named(others)}")
     if not may_replace:
         raise _exists(path)
     return manifest
@@ -134,32 +136,32 @@ def local_path(path: Any) -> Path | None:
 
 
 def _kind(path: Any) -> str | None:
-    """Return ``file`` or ``folder``; None if there is nothing.
+    """Return ``file`` or ``folder``; None if nothing exists at the path.
 
-    :raises ValueError: there is a link or a device, or a parent is no folder
+    :raises ValueError: it is a link or a device, or a parent is not a folder
     """
-    if (place := local_path(path)) is None:
+    if (local := local_path(path)) is None:
         path.fs.invalidate_cache()
-        # An object store can have both under one name; what is in the folder would be lost from sight, so it counts first.
+        # An object store can have both under one name. The folder counts, because a file would hide its contents.
         return "folder" if path.fs.isdir(path.path) else "file" if path.fs.exists(path.path) else None
-    if place.is_symlink():
-        raise _refusal(path, f"is a symbolic link; give the path that it leads to, {place.readlink()}")
-    if place.exists():
-        if not place.is_dir() and not place.is_file():
+    if local.is_symlink():
+        raise _refusal(path, f"is a symbolic link; give its target, {local.readlink()}")
+    if local.exists():
+        if not local.is_dir() and not local.is_file():
             raise _refusal(path, "is neither a file nor a folder")
-        return "folder" if place.is_dir() else "file"
-    if not (parent := next(one for one in place.absolute().parents if os.path.lexists(one))).is_dir():
-        raise _refusal(path, f"is to be in {parent}, which is no folder")
+        return "folder" if local.is_dir() else "file"
+    if not (parent := next(one for one in local.absolute().parents if os.path.lexists(one))).is_dir():
+        raise _refusal(path, f"is below {parent}, which is not a folder")
     return None
 
 
 def _contents(path: Any) -> list[str]:
-    """Return what is below a folder, as relative paths: files, links, and empty folders."""
-    if (place := local_path(path)) is None:
+    """Return the relative paths of files, links and empty folders below a folder."""
+    if (local := local_path(path)) is None:
         prefix = path.fs._strip_protocol(path.path).rstrip("/") + "/"
         names = (name.removeprefix(prefix) for name in path.fs.find(path.path))
         return [name for name in names if name and name + "/" != prefix]  # some stores keep the folder itself as an empty object
-    return [one.relative_to(place).as_posix() + "/" * (one.is_dir() and not one.is_symlink()) for one in _below(place)]
+    return [one.relative_to(local).as_posix() + "/" * (one.is_dir() and not one.is_symlink()) for one in _below(local)]
 
 
 def _below(folder: Path) -> Iterator[Path]:
@@ -180,8 +182,8 @@ def _named(names: Sequence[str]) -> str:
 def _exists(path: Any) -> ValueError:
     return _refusal(
         path,
-        "exists, and an incremental run would replace what earlier runs read by the latest changes alone. Put a template such as "
-        "{{ run_id }} into it, so that each run has a path of its own",
+        "exists, and an incremental run would replace the rows of earlier runs by the latest changes alone. Put a template "
+        "such as {{ run_id }} into it, so that each run has its own path",
     )
 
 

@@ -1,4 +1,4 @@
-"""Write a dataset to Parquet: as it is read, beside its place, and into place when it is whole."""
+"""Write a dataset to Parquet while it is read: to a temporary file, which is moved to its path when it is complete."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_bitbucket.datasets.schema import Schema
 
-#: Rows turned into a piece of a Parquet file at a time, so that memory does not grow with their number.
+#: Rows of a row group, so that memory does not grow with the number of rows.
 _BATCH = 5_000
-#: Files of a folder that are open at a time. Object stores hold tens of megabytes for each, and rows come by repository and time.
+#: Files of a folder that are open at a time. Each takes memory, and rows come in order of repository and time.
 _MOST_OPEN = 3
 
 Write = Callable[["pd.DataFrame"], None]
@@ -30,20 +30,19 @@ Write = Callable[["pd.DataFrame"], None]
 def write_parquet(dataset: Dataset, records: Iterable[Any], path: Any, *, partitioned: bool = False) -> int:
     """Write records to Parquet and return their number.
 
-    It is written beside its place and moved there when it is whole, so a crash leaves the old file or none. Memory does not
-    grow with the number of rows. ``pandas.read_parquet`` gives the dtypes of the schema back, and every column if there are no
-    rows.
+    A temporary file beside the path is moved to it when it is complete, so a crash leaves the old file or none. Memory does not
+    grow with the number of rows. ``pandas.read_parquet`` returns all columns with the dtypes of the schema, even without rows.
 
-    :param path: an ``ObjectStoragePath`` or ``pathlib.Path``; a file that was there is replaced
-    :param partitioned: make it a folder of files, ``repository=acme%2Fapi/month=2026-11/<run>-1.parquet``: by the month of the
-        first moment among the dataset's columns (``created_on`` of a pull request), ``none`` where it has none. The repository is
-        then in the names alone. Files of an earlier run are replaced
-    :raises ValueError: there is a folder, or a folder with anything that no earlier run has written
+    :param path: an ``ObjectStoragePath`` or ``pathlib.Path``; an existing file is replaced
+    :param partitioned: write a folder of files, ``repository=acme%2Fapi/month=2026-11/<run>-1.parquet``. The month is that of the
+        first timestamp column (``created_on`` of a pull request), ``none`` if it is null. The repository is then only in the
+        names. Files of an earlier run are replaced
+    :raises ValueError: the path is a folder, or, if partitioned, has content that no earlier run wrote
     """
     rows = 0
     with (_folder if partitioned else _file)(dataset, path) as write:
         rest = iter(records)
-        # Not as lists of records, which take ten times as much as the frame they become.
+        # Not as lists of records, which take ten times the memory of their frame.
         for first in rest:  # a batch can have records and no rows
             frame = dataset.frame(chain([first], islice(rest, _BATCH - 1)))
             if len(frame):
@@ -53,20 +52,20 @@ def write_parquet(dataset: Dataset, records: Iterable[Any], path: Any, *, partit
 
 
 def write_frame(frame: pd.DataFrame, path: Any) -> None:
-    """Write a frame that is there to a Parquet file, likewise.
+    """Write a frame to a Parquet file, through a temporary file.
 
-    :param path: an ``ObjectStoragePath`` or ``pathlib.Path``; a file that was there is replaced
-    :raises ValueError: there is a folder
+    :param path: an ``ObjectStoragePath`` or ``pathlib.Path``; an existing file is replaced
+    :raises ValueError: the path is a folder
     """
     with _beside(path) as beside, _writing(beside) as file:
         frame.to_parquet(file, index=False)
 
 
 def write_text(text: str, path: Any) -> None:
-    """Write a text as UTF-8, likewise.
+    """Write a text as UTF-8, through a temporary file.
 
-    :param path: an ``ObjectStoragePath`` or ``pathlib.Path``; a file that was there is replaced
-    :raises ValueError: there is a folder
+    :param path: an ``ObjectStoragePath`` or ``pathlib.Path``; an existing file is replaced
+    :raises ValueError: the path is a folder
     """
     with _beside(path) as beside, _writing(beside) as file:
         file.write(text.encode())
@@ -95,7 +94,7 @@ def _folder(dataset: Dataset, path: Any) -> Iterator[Write]:
                 file = all_open.enter_context(ExitStack())
                 names.append(f"{partition}/{run}-{next(numbers)}.parquet")
                 open_files[partition] = file, file.enter_context(_parquet(folder / names[-1], schema))
-            open_files[partition] = open_files.pop(partition)  # the one used longest ago is closed first
+            open_files[partition] = open_files.pop(partition)  # the least recently used one is closed first
             return open_files[partition][1]
 
         def write(frame: pd.DataFrame) -> None:
@@ -107,13 +106,13 @@ def _folder(dataset: Dataset, path: Any) -> Iterator[Write]:
                 writer(str(partition))(rows)
 
         yield write
-        if not names:  # a folder without a file has no columns, and in an object store there is no such thing
+        if not names:  # a folder without a file has no columns, and does not exist in an object store
             names.append(f"{run}-0.parquet")
             _write_empty(folder / names[0], dataset.schema, with_month=bool(month_of))
 
 
 def _write_empty(path: Any, schema: Schema, *, with_month: bool) -> None:
-    """Write the file of no rows, with the columns that otherwise stand in the names of folders."""
+    """Write a file without rows, including the columns that are otherwise in the names of folders."""
     import pyarrow as pa
 
     arrow = schema.arrow()
@@ -131,13 +130,13 @@ def _parquet(path: Any, schema: pa.Schema) -> Iterator[Write]:
 
 
 def _writing(path: Any) -> Any:
-    # Not the path's own open, with which Airflow tells lineage of every file that is written: these are moved when whole.
+    # Not path.open(), with which Airflow reports every written file to lineage: these are temporary.
     return path.fs.open(path.path, "wb") if hasattr(path, "fs") else path.open("wb")
 
 
 @contextmanager
 def _beside(path: Any) -> Iterator[Any]:
-    """Give a path beside a file, and move what was written there into its place when it is whole."""
+    """Yield a temporary path beside a file, and move it to the file afterwards; delete it on an error."""
     check_file(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.parent / f".{path.name}.{uuid4().hex}.part"

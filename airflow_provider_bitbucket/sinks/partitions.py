@@ -1,4 +1,4 @@
-"""Publish the files of a partitioned dataset: they take the place of those of an earlier run, and of nothing else."""
+"""Publish the files of a partitioned dataset: they replace those of an earlier run and nothing else."""
 
 from __future__ import annotations
 
@@ -15,20 +15,19 @@ from airflow_provider_bitbucket.sinks.outputs import check_folder, local_path
 
 log = logging.getLogger(__name__)
 
-#: How often a folder is exchanged when other runs publish theirs at the very same time.
+#: Number of attempts to replace a folder while other runs publish theirs.
 _ATTEMPTS = 10
 
 
 @contextmanager
 def staged(path: Any, dataset: str) -> Iterator[tuple[Path, list[str]]]:
-    """Give an empty local folder and a list for the names of its files, and publish them when all are written.
+    """Yield an empty local folder and a list for the names of its files, and publish the files afterwards.
 
-    On a local disk the folder is beside the path and takes its place by a rename. For a store it is a temporary folder, and
-    its files are uploaded.
+    On a local disk the folder is beside the path and is renamed to it. For an object store its files are uploaded.
 
     :param path: an ``ObjectStoragePath`` or ``pathlib.Path``
     :param dataset: its name
-    :raises ValueError: there is something at the path that no earlier run has written
+    :raises ValueError: the path has content that no earlier run wrote
     """
     check_folder(path, dataset)
     names: list[str] = []
@@ -54,7 +53,7 @@ def _beside(place: Path, kind: str) -> Path:
 
 
 def _exchange(new: Path, place: Path, dataset: str) -> None:
-    """Put a folder into its place, from which that of an earlier run makes way by a rename."""
+    """Rename a folder to its path, after that of an earlier run was moved away."""
     for _ in range(_ATTEMPTS):
         old, manifest = _move_away(place, dataset)
         try:
@@ -64,7 +63,7 @@ def _exchange(new: Path, place: Path, dataset: str) -> None:
                 _put_back(old, place, error)
                 raise
             try:
-                check_folder(place, dataset)  # another run may have published its folder in between, or a user made one
+                check_folder(place, dataset)  # another run or a user may have created it meanwhile
             except ValueError as refusal:
                 _put_back(old, place, refusal)
                 raise
@@ -76,7 +75,7 @@ def _exchange(new: Path, place: Path, dataset: str) -> None:
 
 
 def _move_away(place: Path, dataset: str) -> tuple[Path, Manifest]:
-    """Rename a folder, and check it where no other run writes to it. Return its new path, where there may be none."""
+    """Rename a folder and check it there, where no other run writes. Return its new path, which may not exist."""
     old = _beside(place, "old")
     with suppress(FileNotFoundError):
         place.rename(old)
@@ -92,11 +91,11 @@ def _put_back(old: Path, place: Path, error: BaseException) -> None:
         if old.exists():
             old.rename(place)
     except OSError as failure:
-        error.add_note(f"What {place} contained before is now in {old}: it could not be put back ({failure}).")
+        error.add_note(f"The former content of {place} is now in {old}: it could not be moved back ({failure}).")
 
 
 def _remove(folder: Path, names: Iterable[str]) -> None:
-    """Delete the files of a run, and the folders that are empty then. What else is in them stays."""
+    """Delete the files of a run, and then empty folders. Other files stay."""
     if not folder.exists():
         return
     parents: set[Path] = set()
@@ -110,13 +109,13 @@ def _remove(folder: Path, names: Iterable[str]) -> None:
     with suppress(OSError):
         folder.rmdir()
     if folder.exists():
-        log.warning("Did not delete %s: it contains files that this run has not written.", folder)
+        log.warning("Did not delete %s: it contains files that this run did not write.", folder)
 
 
 def _upload(folder: Path, names: Sequence[str], path: Any, dataset: str) -> None:
-    """Upload files to a store, whose names are new, and then delete those of earlier runs.
+    """Upload files with new names to an object store, and then delete those of earlier runs.
 
-    The manifest is written before each step, so that whatever a crash leaves is known to be of a run.
+    The manifest is written before each step, so that it lists all files that a crash leaves.
     """
     fs, root = path.fs, path.path
     before = check_folder(path, dataset)
@@ -135,8 +134,8 @@ def _upload(folder: Path, names: Sequence[str], path: Any, dataset: str) -> None
             if present.files != tuple(names):
                 _delete(fs, root, names)
                 _write(path, present.without(names))
-        except Exception as failure:  # the next run deletes them: the manifest lists them as pending
-            error.add_note(f"New files in {path} could not be deleted again ({failure}).")
+        except Exception as failure:  # the manifest lists them as pending, so the next run deletes them
+            error.add_note(f"New files in {path} could not be deleted ({failure}).")
         raise
     _delete(fs, root, before.owned)
     _write(path, Manifest.read(path).without(before.owned))

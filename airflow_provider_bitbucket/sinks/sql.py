@@ -27,25 +27,25 @@ log = logging.getLogger(__name__)
 
 #: Rows sent to the database at a time, so that memory does not grow with their number.
 _BATCH = 2_000
-#: How long a task waits on SQLite for another that writes; SQLite's own 5 seconds are short when 50 tasks end together.
+#: Seconds that a task waits for another one to write to SQLite; the default of 5 is too short for 50 tasks.
 _SQLITE_WAIT_SECONDS = 300
 _MYSQL = ("mysql", "mariadb")
-#: Parameters of a statement; Oracle takes 1,000 in a list.
+#: Parameters of a statement; Oracle accepts 1,000 in a list.
 _MOST_PARAMETERS = 500
 #: The column that orders rows of the same key.
 _UPDATED_ON = "updated_on"
-#: Texts that Bitbucket makes and keeps short (uuids, hashes, two slugs of 62 characters). Most databases cannot index or compare
-#: the type that takes a text of any length.
+#: Columns of short texts (uuids, hashes, two slugs of 62 characters). Most databases cannot index or compare the type for texts
+#: of any length.
 _IDENTIFIER = re.compile("repository|workspace|uuid|hash|(.+_)?(id|commit)")
 
 
 def write_sql(reading: Extraction, table: SqlTable, *, replace: bool = False) -> int:
-    """Write what is read to a table and return the number of rows.
+    """Write a reading to a table and return the number of rows.
 
-    It is read to its end first, into a file, so that no transaction is open while Bitbucket is asked. Then all is written in
-    one: after a crash, or a repository that cannot be read, the table is as it was.
+    All rows are first read into a file, so that no transaction is open during requests. Then they are written in one
+    transaction: a crash or an unreadable repository leaves the table unchanged.
 
-    :param replace: delete what the table has of the repositories, or workspaces, that could be read
+    :param replace: delete the table's rows of the repositories, or workspaces, that could be read
     """
     import pyarrow.parquet as pq
 
@@ -60,12 +60,12 @@ def write_sql(reading: Extraction, table: SqlTable, *, replace: bool = False) ->
 class SqlTable:
     """A table for the rows of a dataset. It has the columns of the schema, and the primary key ``<dataset>_key``.
 
-    That is a digest of the key columns: some of them can be null, and others are too long for the index of some databases.
+    The key is a digest of the key columns: some of these can be null, others are too long for an index of some databases.
 
     :param schema: of the dataset
     :param engine: of the database
     :param name: ``table`` or ``schema.table``; quoted by SQLAlchemy wherever it is used
-    :raises ValueError: the name is none
+    :raises ValueError: the name is malformed
     """
 
     def __init__(self, schema: Schema, engine: sa.Engine, name: str) -> None:
@@ -87,22 +87,22 @@ class SqlTable:
     def prepare(self) -> None:
         """Create the table if it is missing, and add the columns that it lacks.
 
-        :raises ValueError: there is a table of that name that is not for this dataset
+        :raises ValueError: the table was created for something else
         """
         from sqlalchemy.exc import DBAPIError
 
         try:
             self._prepare()
-        except DBAPIError:  # it may be that another task has just done the same; then there is nothing left to do
+        except DBAPIError:  # another task may have done the same at the same time; then nothing is left to do
             self._prepare()
 
     def write(self, batches: Iterable[Sequence[Mapping[str, Any]]], replaced: Sequence[str] = ()) -> int:
         """Write rows in one transaction and return their number.
 
-        A row takes the place of the one with the same key.
+        A row replaces the one with the same key.
 
         :param batches: rows by column names
-        :param replaced: repositories, or workspaces, whose rows are deleted before
+        :param replaced: repositories, or workspaces, whose rows are deleted first
         :raises ValueError: a row has no key; nothing is written
         """
         written = 0
@@ -110,9 +110,9 @@ class SqlTable:
             for source in replaced:
                 connection.execute(self._table.delete().where(self._is_of(source)))
             for batch in batches:
-                # Of rows with the same key the last counts: one statement cannot write a row twice.
+                # One statement cannot write a row twice: keep the last of rows with the same key.
                 rows = {row[self.key]: row for row in map(self._row, batch)}
-                # In the order of keys, so that no two writers wait for each other.
+                # In the order of keys, so that two writers cannot deadlock.
                 self._upsert(connection, [rows[key] for key in sorted(rows)])
                 written += len(rows)
         return written
@@ -137,7 +137,7 @@ class SqlTable:
                     self._add(connection, column)
 
     def _add(self, connection: sa.Connection, column: sa.Column[Any]) -> None:
-        """Add a column that a newer version of this package brought; rows that are there have nothing in it."""
+        """Add a column that is new in this version of the package; it is null in existing rows."""
         import sqlalchemy as sa
 
         dialect = connection.dialect
@@ -150,7 +150,7 @@ class SqlTable:
 
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
-        """Begin a transaction in which no other task writes to this table, as far as the database can say so."""
+        """Begin a transaction in which no other task writes to this table, if the database can ensure that."""
         import sqlalchemy as sa
 
         with _silent_about_rows(), self._engine.connect() as connection:
@@ -164,7 +164,7 @@ class SqlTable:
                 yield connection
 
     def _is_of(self, source: str) -> sa.ColumnElement[bool]:
-        """Return the condition that a row belongs to a repository, or a workspace."""
+        """Return the condition that a row belongs to a repository or workspace."""
         column = self._table.c[self._schema.key[0]]
         if column.name == "repository" and "/" not in source:
             return column.startswith(f"{source}/", autoescape=True)
@@ -174,7 +174,7 @@ class SqlTable:
         source, *others = (row[name] for name in self._schema.key)
         if source is None or (others and all(value is None for value in others)):
             raise ValueError(f"A row of {self._schema.dataset} has no key ({', '.join(self._schema.key)}); nothing was written")
-        # PostgreSQL takes no NUL in a text, and one in a title must not stop all loads from now on.
+        # PostgreSQL rejects NUL in a text, and one in a title must not fail every load.
         values = {name: value.replace("\x00", "") if isinstance(value, str) else value for name, value in row.items()}
         return {self.key: _digest([values[name] for name in self._schema.key]), **values}
 
@@ -204,7 +204,7 @@ class SqlTable:
             connection.execute(table.insert(), rows)
 
     def _without_lost_timestamps(self, connection: sa.Connection, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the rows but those without ``updated_on`` whose counterpart in the table has it."""
+        """Return the rows except those without ``updated_on`` that would replace a row that has it."""
         if _UPDATED_ON not in self._table.c:
             return rows
         import sqlalchemy as sa
@@ -227,7 +227,7 @@ class SqlTable:
 
 @contextmanager
 def _silent_about_rows() -> Iterator[None]:
-    """Take the whole row that PostgreSQL adds to some errors (``DETAIL: Failing row contains ...``) out of them."""
+    """Remove the row that PostgreSQL adds to some errors (``DETAIL: Failing row contains ...``), because it is data."""
     from sqlalchemy.exc import DBAPIError
 
     try:
@@ -249,7 +249,7 @@ def _silent_about_rows() -> Iterator[None]:
 def name_of_table(text: str) -> tuple[str, str | None]:
     """Return the name of a table, and of its schema if there is one in ``table`` or ``schema.table``.
 
-    :raises ValueError: the text is no name
+    :raises ValueError: the text is malformed
     """
     parts = text.split(".")
     if len(parts) > 2 or not all(part.strip() for part in parts):
@@ -264,7 +264,7 @@ def _insert(dialect: str) -> Any:
 
 
 def _type(column: Column) -> Any:
-    """Return the type of a column; every one holds nulls."""
+    """Return the SQL type of a column; all hold nulls."""
     import sqlalchemy as sa
     from sqlalchemy.dialects import mysql
 
@@ -282,6 +282,6 @@ def _type(column: Column) -> Any:
 
 
 def _digest(values: Iterable[Any]) -> str:
-    """Return what tells rows apart. It is in people's databases: another way to make it would be another key."""
+    """Return the primary key of a row. It is stored in databases, so its computation must not change."""
     plain = [value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value for value in values]
     return hashlib.blake2b(json.dumps(plain).encode(), digest_size=16).hexdigest()

@@ -87,7 +87,7 @@ def test_steps_are_asked_for_only_of_pipelines_that_changed_since_the_last_time(
         bitbucket_emulator.reset_requests()
         reading = Dataset(dataset).read(client_of(bitbucket_emulator), ["api"])
         if hours is not None:
-            reading.go_on_from({"acme/api": NOW + timedelta(hours=hours)})
+            reading.resume_from({"acme/api": NOW + timedelta(hours=hours)})
         numbers = [record["build_number"] for record in reading]
         return sorted(set(numbers)), asked(bitbucket_emulator, "pipelines")
 
