@@ -163,7 +163,7 @@ class BitbucketExtractOperator(BitbucketFrameOperator):
     def _frame(self, context: Context) -> pd.DataFrame:
         reading = self._reading(context, None)
         try:
-            frame = reading.frame(self.max_xcom_rows if self.goes_into_the_database else None)
+            frame = reading.frame(self.max_xcom_rows if self.uses_default_xcom else None)
         except TooManyRowsError as error:
             raise AirflowFailException(
                 f"{error}, the limit for Airflow's database. Set output_path to write Parquet, read fewer rows (since, "

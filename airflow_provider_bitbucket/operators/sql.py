@@ -32,7 +32,8 @@ class BitbucketToSqlOperator(BitbucketExtractOperator):
         never read, and to all if the table is missing. Needs ``outlets``, whose first asset stores the watermarks, and
         ``mode="upsert"``. Before Airflow 3.3, which cannot store them, the data interval is read
     :param dataset: as for ``BitbucketExtractOperator``, as are ``repositories``, ``since``, ``until``, ``with_activity``,
-        ``with_commits``, ``with_diffstat``, ``bots``, ``on_repository_error``, ``bitbucket_conn_id``, ``workspace`` and ``run_as``
+        ``with_commits``, ``with_diffstat``, ``bots``, ``on_repository_error``, ``bitbucket_conn_id``, ``workspace`` and
+        ``run_as``
     :return: ``table``, ``dataset``, ``rows``, ``repositories`` (a list of ``repository``, ``rows``, ``requests``, ``seconds``,
         ``incomplete``, ``error``), ``skipped`` (names) and ``incomplete`` (at most 100 incomplete records)
     :raises ValueError: unknown dataset or mode; malformed timestamp; an option of another dataset; a table for something else

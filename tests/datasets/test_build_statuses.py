@@ -31,7 +31,7 @@ def test_a_status_is_a_row_with_its_commit_and_its_build(bitbucket_emulator: Bit
     assert row["url"] == "https://ci.example.com/1"
 
 
-def test_of_the_statuses_of_all_pushes_the_latest_of_each_key_is_told(bitbucket_emulator: BitbucketEmulator):
+def test_the_latest_status_of_each_key_is_marked_among_those_of_all_pushes(bitbucket_emulator: BitbucketEmulator):
     number = open_pull_request(bitbucket_emulator, (2, "push", AUTHOR))
     first, second = commits_of(bitbucket_emulator, number)
     set_status(bitbucket_emulator, second, "lint", "SUCCESSFUL")
@@ -58,7 +58,7 @@ def test_a_pull_request_whose_commits_are_gone_has_none(bitbucket_emulator: Bitb
     assert read(bitbucket_emulator).empty
 
 
-def test_what_nobody_knows_is_a_row():
+def test_a_status_of_unknown_values_is_a_row():
     status = {"key": "lint", "state": "CANCELLED", "commit": {"hash": "a" * 40}, "refname": None, "updated_on": None}
     record = {"repository": "acme/api", "pull_request_id": 1, "status": status, "is_latest": True}
     row = build_statuses.SPEC.to_frame([record]).iloc[0]

@@ -16,7 +16,7 @@ PAGE = 100
 
 
 def write(bitbucket: BitbucketEmulator, *dates: datetime, branch: str = "main") -> None:
-    """Add commits of nobody known, one on the other."""
+    """Add commits without an account, each a child of the one before."""
     repository = next(bitbucket.state.repositories())
     for date in dates:
         add_commit(bitbucket.state, repository, author=None, message="More", branch=branch, at=date)

@@ -23,7 +23,7 @@ def test_commits_are_rows_with_whole_hashes_also_after_a_squash(bitbucket_emulat
     assert set(frame["parents"]) == {1}
 
 
-def test_a_commit_of_nobody_known_keeps_its_raw_author():
+def test_a_commit_without_an_account_keeps_its_raw_author():
     record = {
         "repository": "acme/api",
         "pull_request_id": 1,

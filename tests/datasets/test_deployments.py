@@ -16,7 +16,7 @@ def by_environment(bitbucket: BitbucketEmulator) -> Any:
 
 
 def row(**deployment: Any) -> Any:
-    """The row of a deployment that Bitbucket tells in another way than the emulator."""
+    """Return the row of a deployment in a form that the emulator does not return."""
     return SPEC.to_frame([{"repository": "acme/api", "deployment": {"uuid": "{1}", **deployment}, "environment": {}}]).iloc[0]
 
 
@@ -38,7 +38,7 @@ def test_a_deployment_is_a_row_with_its_environment_pipeline_and_times(bitbucket
     assert list(frame["duration_seconds"]) == [10.0, 10.0]
 
 
-def test_a_failure_is_told_by_the_outcome_not_by_the_state(bitbucket_emulator: BitbucketEmulator):
+def test_a_failed_deployment_is_completed_with_outcome_failed(bitbucket_emulator: BitbucketEmulator):
     deploy(bitbucket_emulator, result="FAILED")
     production = by_environment(bitbucket_emulator).loc["Production"]
     assert (production["state"], production["outcome"]) == ("COMPLETED", "FAILED")
@@ -90,7 +90,7 @@ def test_an_end_before_the_beginning_is_no_negative_duration():
     assert row(state=state)["duration_seconds"] == 0.0
 
 
-def test_what_nobody_knows_is_a_row():
+def test_a_deployment_of_unknown_values_is_a_row():
     found = row(state={"name": "MEDITATING", "status": {"name": "SO_SO"}}, release={"name": "v1.2", "pipeline": None})
     assert (found["state"], found["outcome"]) == ("MEDITATING", "SO_SO")
     assert found.isna()["build_number"]

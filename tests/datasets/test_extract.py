@@ -58,8 +58,8 @@ def test_the_log_says_what_each_repository_cost(three: BitbucketEmulator, caplog
 def test_a_repository_that_can_not_be_read_is_named(three: BitbucketEmulator, caplog: pytest.LogCaptureFixture):
     with pytest.raises(BitbucketNotFoundError) as error:
         frame_of(three, repositories=["api", "gone"])
-    assert error.value.__notes__ == ["This happened while reading pull_requests of acme/gone."]
-    assert "pull_requests of acme/gone can not be read" in caplog.text
+    assert error.value.__notes__ == ["Raised while reading pull_requests of acme/gone."]
+    assert "pull_requests of acme/gone cannot be read" in caplog.text
 
 
 def test_there_is_no_dataset_by_another_name():
@@ -124,7 +124,7 @@ def test_parquet_goes_to_any_object_storage(bitbucket_emulator: BitbucketEmulato
     assert [one.name for one in path.parent.iterdir()] == ["prs.parquet"]
 
 
-MOMENT = datetime(2026, 11, 2, tzinfo=UTC)
+TIMESTAMP = datetime(2026, 11, 2, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -134,15 +134,15 @@ MOMENT = datetime(2026, 11, 2, tzinfo=UTC)
         "2026-11-02T01:00:00+01:00",
         "2026-11-02T00:00:00Z",
         " 2026-11-02 ",
-        MOMENT,
-        MOMENT.replace(tzinfo=None),
-        MOMENT.astimezone(timezone(timedelta(hours=-5))),
+        TIMESTAMP,
+        TIMESTAMP.replace(tzinfo=None),
+        TIMESTAMP.astimezone(timezone(timedelta(hours=-5))),
         date(2026, 11, 2),
     ],
 )
-def test_a_moment_can_be_written_in_many_ways(value: Any):
-    assert interval(value, None) == (MOMENT, None)
-    assert interval(None, value) == (None, MOMENT)
+def test_a_timestamp_can_be_written_in_many_ways(value: Any):
+    assert interval(value, None) == (TIMESTAMP, None)
+    assert interval(None, value) == (None, TIMESTAMP)
 
 
 @pytest.mark.parametrize("nothing", [None, "", " ", "None"])
@@ -151,7 +151,7 @@ def test_a_template_that_renders_to_nothing_bounds_nothing(nothing: Any):
 
 
 @pytest.mark.parametrize("value", ["yesterday", "02.11.2026", 7])
-def test_what_is_no_moment_is_refused_with_its_name(value: Any):
+def test_a_malformed_timestamp_is_refused_with_the_name_of_its_parameter(value: Any):
     with pytest.raises(ValueError, match=r"until is .* expected an ISO 8601 timestamp such as"):
         interval("2026-11-02", value)
 
@@ -193,9 +193,9 @@ def test_a_folder_is_replaced_as_a_whole_or_not_at_all(three: BitbucketEmulator,
 
 
 def test_a_folder_has_few_files_open_at_a_time_and_loses_no_row(tmp_path: Path):
-    moments = [f"2026-{number % 9 + 1:02}-01T00:00:00Z" for number in range(6000)]
+    dates = [f"2026-{number % 9 + 1:02}-01T00:00:00Z" for number in range(6000)]
     records = (
-        {"repository": "acme/api", "pull_request": {"id": number, "created_on": moment}} for number, moment in enumerate(moments)
+        {"repository": "acme/api", "pull_request": {"id": number, "created_on": date}} for number, date in enumerate(dates)
     )
     assert write_parquet(PULL_REQUESTS, records, tmp_path / "prs", partitioned=True) == 6000
     frame = pd.read_parquet(tmp_path / "prs")
@@ -219,7 +219,7 @@ def test_a_folder_goes_to_any_object_storage(three: BitbucketEmulator, tmp_path:
     assert [one.name for one in path.parent.iterdir()] == ["prs"]
 
 
-def test_rows_without_repository_or_moment_go_where_they_can(tmp_path: Path):
+def test_rows_without_repository_or_timestamp_have_a_partition(tmp_path: Path):
     rows = [{"repository": "acme/api", "environment": {"uuid": "{1}"}}]
     assert write_parquet(Dataset("environments"), rows, tmp_path / "environments", partitioned=True) == 1
     (file,) = tmp_path.rglob("*.parquet")

@@ -20,13 +20,13 @@ COUNT = 120  # three pages
 
 @pytest.fixture(scope="module")
 def changing() -> Iterator[BitbucketEmulator]:
-    """120 pull requests over a year, that tests go on changing."""
+    """Return an emulator with 120 pull requests of a year, which tests change further."""
     with BitbucketEmulator("large", speed=0, now=NOW, pull_requests=COUNT) as bitbucket:
         yield bitbucket
 
 
 def comment(bitbucket: BitbucketEmulator, number: int, seconds: float) -> None:
-    """Let somebody comment a pull request so many seconds after the emulator began."""
+    """Comment on a pull request at a number of seconds after the start of the emulator."""
     event = {"do": "comment", "user": "bo.large", "text": "Now?", "at": (NOW + timedelta(seconds=seconds)).isoformat()}
     bitbucket.control("POST", f"pullrequests/acme/api/{number}/events", {"events": [event]})
 
@@ -101,5 +101,5 @@ def test_steps_are_asked_for_only_of_pipelines_that_changed_since_the_last_time(
     run_pipelines(bitbucket_emulator, {"steps": [test]})
     assert cost(4) == ([4, 5], requests(2, 2))
     bitbucket_emulator.control("POST", "pipelines/acme/api/4/finish", {"result": "SUCCESSFUL"})
-    assert cost(5) == ([4, 5], requests(2, 3))  # it is over; the other ended within the hour before, which is read again
+    assert cost(5) == ([4, 5], requests(2, 3))  # one has ended; the other ended within the overlap of an hour
     assert cost(6.5) == ([], requests(0, 0))

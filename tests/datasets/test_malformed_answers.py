@@ -82,7 +82,7 @@ def web() -> Iterator[WebServer]:
 
 @pytest.fixture(autouse=True)
 def quiet() -> Iterator[None]:
-    """Thousands of incomplete records are the point here, and no news."""
+    """Do not log: these tests make thousands of incomplete records."""
     logging.disable(logging.ERROR)
     yield
     logging.disable(logging.NOTSET)

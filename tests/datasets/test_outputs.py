@@ -1,4 +1,4 @@
-"""Which output paths are refused by their text alone: those that name a folder, another format, or a place nobody meant."""
+"""Output paths refused by their text alone: of a folder, of another format, or with an empty part."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ from airflow_provider_bitbucket.sinks.outputs import HTML, PARQUET, check_path
         ("~/prs.parquet", "begins with '~'"),
         ("~airflow/prs.parquet", "begins with '~'"),
         ("file://~/prs.parquet", "begins with '~'"),
-        ("/data/prs.csv", "ends like another format, but Parquet is written"),
-        ("/data/prs.PDF", "ends like another format"),
-        ("/data/prs.parquet.gz", "ends like another format"),
-        ("s3://bucket/prs.json", "ends like another format"),
-        ("s3://bucket/prs.html", "ends like another format"),
+        ("/data/prs.csv", "has the suffix of another format, but Parquet is written"),
+        ("/data/prs.PDF", "has the suffix of another format"),
+        ("/data/prs.parquet.gz", "has the suffix of another format"),
+        ("s3://bucket/prs.json", "has the suffix of another format"),
+        ("s3://bucket/prs.html", "has the suffix of another format"),
     ],
 )
-def test_a_path_that_cannot_be_meant_is_refused_and_nothing_is_written(path: str, reason: str):
+def test_an_unusable_path_is_refused_and_nothing_is_written(path: str, reason: str):
     with pytest.raises(ValueError, match=rf"^Output path .* {reason}.*Nothing was written$"):
         check_path(path, PARQUET)
 

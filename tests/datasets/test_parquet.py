@@ -187,7 +187,7 @@ def test_what_no_run_has_written_is_the_same_afterwards_and_named(
 def test_a_hidden_file_is_refused_by_name(place: Any):
     write(place, 1)
     add(place, ".DS_Store")
-    with pytest.raises(ValueError, match=r"more in it than an earlier run has written: \.DS_Store\. Nothing was written"):
+    with pytest.raises(ValueError, match=r"files that no earlier run wrote: \.DS_Store\. Nothing was written"):
         write(place, 2)
 
 
@@ -203,7 +203,7 @@ def test_links_and_empty_folders_of_others_are_kept(tmp_path: Path):
     for make in (lambda path: path.mkdir(), lambda path: path.symlink_to(tmp_path), lambda path: path.symlink_to("gone")):
         write(place, 1)
         make(other := place / "other")
-        with pytest.raises(ValueError, match="earlier run has written: other"):
+        with pytest.raises(ValueError, match="earlier run wrote: other"):
             write(place, 2)
         assert ids_of(place) == [1]
         other.rmdir() if other.is_dir() and not other.is_symlink() else other.unlink()
@@ -218,7 +218,7 @@ def test_a_link_a_device_and_a_path_below_a_file_are_refused(tmp_path: Path, par
     (tmp_path / "file").write_text("not ours")
     (tmp_path / "link").symlink_to(tmp_path / "file")
     os.mkfifo(tmp_path / "pipe")
-    for name, reason in (("link", "symbolic link"), ("pipe", "neither a file nor"), ("file/prs", "no folder")):
+    for name, reason in (("link", "symbolic link"), ("pipe", "neither a file nor"), ("file/prs", "not a folder")):
         with pytest.raises(ValueError, match=reason):
             write(tmp_path / name, 1, partitioned=partitioned)
     assert (tmp_path / "link").is_symlink()

@@ -31,8 +31,8 @@ def read(bitbucket: BitbucketEmulator, dataset: str = "pipelines", **options: An
     return frame_of(bitbucket, dataset, **options)
 
 
-def told(**pipeline: Any) -> dict[str, Any]:
-    """The row of a pipeline that Bitbucket tells so, its nulls as None."""
+def row_of(**pipeline: Any) -> dict[str, Any]:
+    """Return the row of a pipeline from Bitbucket's JSON, with None for nulls."""
     json = {"uuid": "{1}", "build_number": 1, "created_on": CREATED, **pipeline}
     outcome = evaluate(json, "https://bitbucket.org/x", strict=False)
     frame = pipelines.SPEC.to_frame([{"repository": "acme/api", "outcome": outcome, "pipeline": json}])
@@ -59,7 +59,7 @@ def test_the_time_it_ran_is_another_than_the_time_it_took(bitbucket_emulator: Bi
 
 
 def test_an_end_before_the_start_is_no_negative_time(bitbucket_emulator: BitbucketEmulator):
-    """Bitbucket completes a pipeline whose definition can not be read some milliseconds before it creates it."""
+    """Bitbucket completes a pipeline whose definition cannot be read some milliseconds before it creates it."""
     run_pipelines(bitbucket_emulator, {"steps": [], "parsing_seconds": 0, "result": "ERROR"})
     row = read(bitbucket_emulator).iloc[0]
     assert row["completed_on"] < row["created_on"]
@@ -73,7 +73,7 @@ def test_a_pipeline_that_waits_for_a_person_is_not_over_after_weeks(bitbucket_em
     assert row[["completed_on", "wall_seconds"]].isna().all()
 
 
-def test_states_that_nobody_knows_are_unknown_and_said(bitbucket_emulator: BitbucketEmulator):
+def test_unknown_states_are_logged_and_become_unknown(bitbucket_emulator: BitbucketEmulator):
     run_pipelines(bitbucket_emulator, {})
     bitbucket_emulator.control("PUT", "pipelines/acme/api/1/state", {"state": {"name": "MEDITATING"}})
     row = read(bitbucket_emulator).iloc[0]
@@ -83,7 +83,7 @@ def test_states_that_nobody_knows_are_unknown_and_said(bitbucket_emulator: Bitbu
 
 @pytest.mark.parametrize("state", [None, {}, {"name": "COMPLETED"}, {"name": "COMPLETED", "result": {"name": "SUPERB"}}])
 def test_what_bitbucket_does_not_say_is_null(state: Any):
-    row = told(state=state, creator=None, target=None, trigger=None)
+    row = row_of(state=state, creator=None, target=None, trigger=None)
     assert row["status"] == "UNKNOWN"
     nothing = ("creator_id", "creator", "trigger", "ref_name", "commit", "selector_type", "completed_on", "duration_seconds")
     assert {row[name] for name in nothing} == {None}
@@ -96,7 +96,7 @@ def test_a_pipeline_without_a_creator_has_none(bitbucket_emulator: BitbucketEmul
 
 
 def test_a_pipeline_of_a_pull_request_has_its_number_and_its_source_branch():
-    row = told(
+    row = row_of(
         target={
             "type": "pipeline_pullrequest_target",
             "source": "feature/x",
@@ -111,9 +111,9 @@ def test_a_pipeline_of_a_pull_request_has_its_number_and_its_source_branch():
 
 
 @pytest.mark.parametrize(("completed", "seconds"), [("2026-10-01T08:00:01.25Z", 0.75), ("2026-10-01T08:00:00Z", 0), (None, None)])
-def test_moments_in_the_spelling_of_pipelines(completed: str | None, seconds: float | None):
-    assert told(completed_on=completed)["wall_seconds"] == seconds
-    assert told(created_on="2026-10-01T08:00:00.123456789Z")["created_on"] == pd.Timestamp("2026-10-01T08:00:00.123456Z")
+def test_timestamps_in_the_spelling_of_pipelines(completed: str | None, seconds: float | None):
+    assert row_of(completed_on=completed)["wall_seconds"] == seconds
+    assert row_of(created_on="2026-10-01T08:00:00.123456789Z")["created_on"] == pd.Timestamp("2026-10-01T08:00:00.123456Z")
 
 
 def test_since_and_until_bound_the_start(bitbucket_emulator: BitbucketEmulator):
@@ -139,7 +139,7 @@ def test_a_repository_without_pipelines_has_no_rows_and_the_log_says_why(
     with caplog.at_level(logging.INFO):
         for dataset in ("pipelines", "pipeline_steps"):
             assert read(bitbucket_emulator, dataset).empty
-    assert "Pipelines are switched off in acme/api" in caplog.text
+    assert "acme/api has no pipelines: Pipelines is switched off" in caplog.text
 
 
 def test_a_repository_that_is_not_there_is_an_error_and_not_without_pipelines(bitbucket_emulator: BitbucketEmulator):
@@ -166,7 +166,7 @@ def test_steps_are_rows_in_their_order_also_those_that_did_not_run(bitbucket_emu
     assert frame[["started_on", "completed_on", "duration_seconds"]].iloc[2].isna().all()
 
 
-def test_a_manual_step_is_told_apart_and_has_not_started(bitbucket_emulator: BitbucketEmulator):
+def test_a_manual_step_has_its_own_trigger_and_has_not_started(bitbucket_emulator: BitbucketEmulator):
     run_pipelines(bitbucket_emulator, MANUAL)
     frame = read(bitbucket_emulator, "pipeline_steps")
     assert list(frame["trigger"]) == ["automatic", "manual"]

@@ -16,7 +16,7 @@ from tests.emulator_data import AUTHOR, BOT, OWNER, REVIEWER, after, asked, chan
 EVIDENCE = SCHEMA.names[SCHEMA.names.index("commits") :]
 
 
-def test_the_list_alone_tells_state_people_reviews_and_close_time(bitbucket_emulator: BitbucketEmulator):
+def test_the_list_alone_has_state_people_reviews_and_close_time(bitbucket_emulator: BitbucketEmulator):
     open_pull_request(
         bitbucket_emulator,
         (1, "comment", OWNER),
@@ -49,7 +49,7 @@ def test_the_list_alone_tells_state_people_reviews_and_close_time(bitbucket_emul
     assert [row[name] for name in EVIDENCE] == [None] * len(EVIDENCE)
 
 
-def test_the_timeline_tells_first_review_approvals_drafts_and_rounds(bitbucket_emulator: BitbucketEmulator):
+def test_the_timeline_has_first_review_approvals_drafts_and_rounds(bitbucket_emulator: BitbucketEmulator):
     open_pull_request(
         bitbucket_emulator,
         (1, "comment", REVIEWER),  # about a draft: no review
@@ -160,7 +160,7 @@ def test_a_diff_too_large_for_bitbucket_is_unknown_but_an_outage_is_an_error(
         list(read(impatient, "api", with_diffstat=True))
 
 
-def test_entries_of_kinds_nobody_knows_do_not_matter(bitbucket_emulator: BitbucketEmulator):
+def test_entries_of_unknown_kinds_change_nothing(bitbucket_emulator: BitbucketEmulator):
     number = open_pull_request(bitbucket_emulator, (2, "approve", REVIEWER))
     for body in ({}, {"kind": "rebased", "payload": {"date": "2026-10-01T08:10:00+00:00"}}):
         bitbucket_emulator.control("POST", f"pullrequests/acme/api/{number}/activity", body)

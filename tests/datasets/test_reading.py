@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import tempfile
 import threading
 import time
@@ -62,7 +63,7 @@ def test_rows_come_in_the_order_of_repositories_whichever_is_ready_first(three: 
     assert keys(read(three, workers=1)) == keys(read(three))
 
 
-def test_repositories_are_read_at_the_same_time_and_no_more_of_them_than_told(three: BitbucketEmulator):
+def test_repositories_are_read_at_the_same_time_but_not_more_than_workers(three: BitbucketEmulator):
     with ThreadPoolExecutor() as pool:
         for workers in (1, 2, 3):
             three.fault("latency", path="/pullrequests$", latency=60, count=None)
@@ -97,16 +98,16 @@ def test_a_repository_that_fails_half_way_is_left_out_as_a_whole_and_named(
     assert {name for name, _ in keys(got)} == {"acme/api", "acme/service-3"}
     assert [(one.repository, one.rows, one.requests) for one in got.skipped] == [("acme/service-2", 0, 2)]
     assert "503" in str(got.skipped[0].error)
-    assert "pull_requests: 1 of 3 repositories could not be read and were left out: acme/service-2" in caplog.text
+    assert "pull_requests: left out 1 of 3 repositories that could not be read: acme/service-2" in caplog.text
 
 
-def test_unless_told_otherwise_one_that_fails_ends_it_all_before_the_others_are_read(three: BitbucketEmulator):
+def test_by_default_a_repository_that_fails_ends_the_reading_before_the_others_are_read(three: BitbucketEmulator):
     refuse_second_page_of(three, "service-2")
     three.fault("latency", path="/service-3/", latency=0.3, count=None)
     three.reset_requests()
     with pytest.raises(BitbucketServerError) as error:
         list(read(three, [*reversed(NAMES)], workers=2))
-    assert error.value.__notes__ == ["This happened while reading pull_requests of acme/service-2."]
+    assert error.value.__notes__ == ["Raised while reading pull_requests of acme/service-2."]
     assert all("/api/" not in one["path"] for one in three.control("GET", "requests?recent=10")["recent"])
 
 
@@ -126,7 +127,7 @@ def test_a_bug_is_not_skipped(three: BitbucketEmulator):
         list(read(three, NAMES, on_repository_error="skip", with_everything=True))
 
 
-def test_whoever_stops_taking_leaves_no_thread_and_no_file(
+def test_a_reading_that_is_abandoned_leaves_no_thread_and_no_file(
     three: BitbucketEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -139,18 +140,18 @@ def test_whoever_stops_taking_leaves_no_thread_and_no_file(
     assert not [one.name for one in threading.enumerate() if one.name.startswith("bitbucket-") and one.name[10:].isdigit()]
 
 
-def test_the_log_says_how_far_it_is_while_nothing_else_happens(
+def test_progress_is_logged_while_requests_are_pending(
     three: BitbucketEmulator, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ):
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(reading, "PROGRESS_SECONDS", 0.02)
     three.fault("latency", path="/api/", latency=0.3, count=None)
     list(read(three, NAMES))
-    assert "pull_requests: 3 of 3 repositories begun, 120 rows, 4 requests in 0 s; " in caplog.text.replace(", 5 req", ", 4 req")
+    assert re.search(r"pull_requests: 3 of 3 repositories begun, 120 rows, [45] requests in \d+ s; ", caplog.text)
 
 
 @pytest.mark.parametrize("wrong", [{"on_repository_error": "ignore"}, {"workers": 0}])
-def test_what_it_can_not_do_is_refused_before_any_repository_is_read(three: BitbucketEmulator, wrong: dict[str, Any]):
+def test_invalid_options_are_refused_before_any_repository_is_read(three: BitbucketEmulator, wrong: dict[str, Any]):
     three.reset_requests()
     with pytest.raises(ValueError, match=r"on_repository_error is 'ignore'; expected one of fail, skip|workers is 0; expected"):
         read(three, NAMES, **wrong)
@@ -159,7 +160,7 @@ def test_what_it_can_not_do_is_refused_before_any_repository_is_read(three: Bitb
 
 @pytest.mark.parametrize("room", [0, 150, 5000])
 @pytest.mark.parametrize("count", [0, 1, 100, 101, 350])
-def test_what_waits_for_its_turn_comes_back_the_same_from_memory_or_disk(tmp_path: Path, count: int, room: int):
+def test_buffered_records_are_the_same_from_memory_and_from_disk(tmp_path: Path, count: int, room: int):
     records = [{"id": number, "at": NOW} for number in range(count)]
     shared = MemoryBudget(room)
     spool = Spool(tmp_path / "0", shared)
@@ -172,7 +173,7 @@ def test_what_waits_for_its_turn_comes_back_the_same_from_memory_or_disk(tmp_pat
 
 
 def test_an_error_is_not_taken_for_a_skip_before_it_is_decided_whether_the_others_may_go_on():
-    """Nobody may see it in between, however long deciding takes: a slow count of what the repository has cost is in between."""
+    """The consumer never sees a failure that is being classified, however long that takes: here the count of requests is slow."""
 
     class SlowToCount(RateBudget):
         @property

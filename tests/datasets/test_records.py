@@ -114,7 +114,7 @@ DATES = {
 
 
 @pytest.mark.parametrize("text", DATES)
-def test_a_commit_with_an_unusual_date_costs_nobody_anything(web: WebServer, text: str):
+def test_a_commit_with_an_unusual_date_affects_no_other_commit(web: WebServer, text: str):
     good, path = ANSWERS["/2.0/repositories/acme/api/commits"]["values"][0], "/2.0/repositories/acme/api/commits"
     web.answer(path, with_rows([{**good, "hash": "b" * 40, "date": text}, good]))
     frame, reading = frame_of(web, "commits")
@@ -233,9 +233,9 @@ def test_a_bound_that_is_no_time_is_refused(web: WebServer, bound: str):
     assert web.asked == []
 
 
-def test_bots_that_match_nobody_are_a_warning_with_their_names(web: WebServer, caplog: Any):
+def test_bots_that_match_no_account_are_named_in_a_warning(web: WebServer, caplog: Any):
     Dataset("pull_requests").read(client_for(web), ["api"], bots=["alex", "Renovate"]).frame()
-    assert "pull_requests: bots that match no account that was read: Renovate" in caplog.text
+    assert "pull_requests: bots that match none of the accounts read: Renovate" in caplog.text
 
 
 def test_records_have_a_name_in_messages():

@@ -1,4 +1,4 @@
-"""The same columns and dtypes, whatever is in them."""
+"""A frame has the same columns and dtypes, whatever its rows."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_frames_of_few_and_of_no_rows_can_be_put_together_without_changing_dtype
         ("2026-10-07T20:39:55+02:00", "2026-10-07T18:39:55"),
     ],
 )
-def test_each_spelling_of_a_moment_is_read_also_beside_the_others(text: str, expected: str):
+def test_each_spelling_of_a_timestamp_is_read_also_beside_the_others(text: str, expected: str):
     column = timestamp_series(
         [None, text, "2020-01-01T00:00:00Z", datetime(2020, 1, 1, tzinfo=timezone(timedelta(hours=1))), "rubbish"]
     )
@@ -100,7 +100,7 @@ def test_each_spelling_of_a_moment_is_read_also_beside_the_others(text: str, exp
         assert alone[0].isoformat() == f"{expected}+00:00"
 
 
-# What Bitbucket writes, and what is nearly that: Arrow must read none of it in another way than pandas.
+# Bitbucket's spellings of timestamps and similar ones: Arrow must read each as Python does.
 _digits = st.integers(0, 10**9).map(lambda number: f".{number}")
 _texts = st.builds(
     "".join,
@@ -115,7 +115,7 @@ _texts = st.builds(
 
 @settings(deadline=None, max_examples=200)
 @given(st.lists(st.none() | _texts, max_size=3))
-def test_moments_are_the_same_whoever_reads_them(texts: list[str | None]):
+def test_arrow_and_python_read_the_same_timestamps(texts: list[str | None]):
     pd.testing.assert_series_equal(SCHEMA.frame({"at": text} for text in texts)["at"], timestamp_series(texts), check_names=False)
 
 
@@ -132,8 +132,8 @@ def test_a_frame_made_without_pyarrow_holds_the_same(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("odd", [{"name": 7}, {"at": "rubbish"}, {"at": "2026-10-07T18:39:55.123456789Z"}, {"state": "QUEUED"}])
-def test_what_is_odd_in_one_row_of_many_leaves_the_others_as_they_are(odd: dict[str, Any]):
-    """Values are put into columns in pieces: the odd one comes in one of its own."""
+def test_an_odd_value_in_one_row_of_many_changes_no_other_row(odd: dict[str, Any]):
+    """Values are converted in pieces: the odd one is in the first, a middle or the last piece."""
     row = {"id": 1, "name": "a", "at": "2026-10-07T18:39:55Z", "spent_seconds": 0.5, "is_new": True, "state": "DONE"}
     for number in (0, 600, 1200):
         listed = [row] * 1201
@@ -176,7 +176,7 @@ def test_values_of_another_type_are_named_by_their_row():
 
 
 def test_a_frame_can_be_changed_in_place():
-    """Its arrays must not be views of what Arrow keeps unchangeable."""
+    """Its arrays must not be views of Arrow's immutable buffers."""
     row = {"id": 1, "name": "a", "at": "2026-10-07T18:39:55Z", "spent_seconds": 0.5, "is_new": True, "state": "DONE"}
     frame = SCHEMA.frame([row, {**row, "id": 2}])
     for name, value in SCHEMA.frame([{**row, "id": 7, "name": "b", "is_new": False, "state": "OPEN"}]).iloc[0].items():
@@ -185,12 +185,12 @@ def test_a_frame_can_be_changed_in_place():
     assert list(frame["state"]) == ["OPEN", "DONE"]
 
 
-def test_unknown_states_stand_behind_the_known_ones():
+def test_unknown_states_follow_the_known_ones():
     states = SCHEMA.frame([{"state": "QUEUED"}, {"state": "OPEN"}, {"state": None}])["state"]
     assert list(states.cat.categories) == ["OPEN", "DONE", "QUEUED"]
 
 
-def test_parquet_gives_the_declared_dtypes_back(tmp_path: Path):
+def test_parquet_keeps_the_declared_dtypes(tmp_path: Path):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -221,7 +221,7 @@ def test_every_dataset_is_documented_and_keeps_the_rules_of_names(name: str):
         assert not column.name.startswith(("is_", "was_")) or column.dtype == BOOLEAN, column
 
 
-def test_the_docs_of_the_datasets_say_what_the_code_does():
+def test_the_docs_of_the_datasets_are_generated_from_the_code():
     page = Path(__file__).parents[2] / "docs" / "datasets.md"
     assert page.read_text() == markdown(), "run: python -m airflow_provider_bitbucket.datasets > docs/datasets.md"
 

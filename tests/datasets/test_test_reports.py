@@ -61,7 +61,7 @@ def test_a_pipeline_that_is_deleted_while_it_is_read_has_no_report(bitbucket_emu
     assert [*records] == []
 
 
-def test_counts_that_bitbucket_does_not_tell_are_null():
+def test_counts_missing_in_the_response_are_null():
     record = {"repository": "acme/api", "build_number": 1, "step": {"uuid": "{1}", "state": None}, "report": {}}
     row = reports.SPEC.to_frame([record]).iloc[0]
     assert row["status"] == "UNKNOWN"

@@ -34,7 +34,7 @@ def entry(hours: float, kind: str, actor: Account = REVIEWER, **more: Any) -> En
     return Entry(1, kind, at(hours), actor, **more)
 
 
-def told(*entries: Entry) -> list[tuple[datetime, Entry]]:
+def dated(*entries: Entry) -> list[tuple[datetime, Entry]]:
     return oldest_first(entries)
 
 
@@ -81,7 +81,7 @@ def test_a_comment_is_dated_by_its_creation_and_an_approval_by_itself():
         ({}, "unknown"),
     ],
 )
-def test_entries_nobody_has_thought_of_are_read_too(json: dict[str, Any], kind: str):
+def test_entries_of_unknown_shape_are_read_too(json: dict[str, Any], kind: str):
     assert Entry.of(json).kind == kind
     assert Entry.of(json).actor == NO_ACCOUNT
 
@@ -89,21 +89,21 @@ def test_entries_nobody_has_thought_of_are_read_too(json: dict[str, Any], kind: 
 def test_a_pull_request_is_closed_by_the_change_of_status_not_by_a_later_edit():
     merged = entry(5, "update", state="MERGED", new_status="fulfilled")
     edited = entry(9, "update", state="MERGED")
-    assert closed_on(told(edited, merged)) == at(5)
-    assert closed_on(told(edited, entry(6, "update", state="MERGED"))) == at(6)
-    assert closed_on(told(entry(1, "update", state="OPEN"))) is None
+    assert closed_on(dated(edited, merged)) == at(5)
+    assert closed_on(dated(edited, entry(6, "update", state="MERGED"))) == at(6)
+    assert closed_on(dated(entry(1, "update", state="OPEN"))) is None
 
 
 def test_a_pull_request_that_never_was_a_draft_is_ready_from_its_opening():
     opened = entry(0, "update", AUTHOR, is_draft=False)
-    assert drafts(told(opened), OPENED, at(5), False).ready_on == OPENED
+    assert drafts(dated(opened), OPENED, at(5), False).ready_on == OPENED
     assert drafts([], OPENED, None, False).ready_on == OPENED
-    assert drafts(told(opened), OPENED, at(5), False).seconds() == 0
+    assert drafts(dated(opened), OPENED, at(5), False).seconds() == 0
 
 
 def test_the_time_as_a_draft_is_counted_each_time_it_was_one():
     flags = [(0, True), (0.001, True), (2, False), (3, False), (5, True), (6, False)]
-    found = drafts(told(*[entry(hours, "update", AUTHOR, is_draft=flag) for hours, flag in flags]), OPENED, at(9), False)
+    found = drafts(dated(*[entry(hours, "update", AUTHOR, is_draft=flag) for hours, flag in flags]), OPENED, at(9), False)
     assert found.ready_on == at(2)
     assert found.seconds() == 3 * 3600
     assert found.seconds(before=at(5.5)) == 2.5 * 3600
@@ -112,11 +112,11 @@ def test_the_time_as_a_draft_is_counted_each_time_it_was_one():
 
 def test_a_change_of_the_draft_flag_says_what_it_was_before():
     ready = entry(2, "update", AUTHOR, was_draft=True, is_draft=False)
-    assert drafts(told(ready), OPENED, None, False).periods == ((OPENED, at(2)),)
+    assert drafts(dated(ready), OPENED, None, False).periods == ((OPENED, at(2)),)
 
 
 def test_a_draft_that_was_declined_never_was_ready():
-    declined = drafts(told(entry(0, "update", AUTHOR, is_draft=True)), OPENED, at(4), True)
+    declined = drafts(dated(entry(0, "update", AUTHOR, is_draft=True)), OPENED, at(4), True)
     assert (declined.ready_on, declined.seconds()) == (None, 4 * 3600)
     still_open = drafts([], OPENED, None, True)
     assert (still_open.ready_on, still_open.seconds()) == (None, 0)
@@ -125,7 +125,7 @@ def test_a_draft_that_was_declined_never_was_ready():
 def who(
     *entries: Entry, author: Account = AUTHOR, bots: tuple[str, ...] = (), ready: float | None = 0, closed: float | None = 10
 ) -> list[str]:
-    found = reviews(told(*entries), author, bots, None if ready is None else at(ready), None if closed is None else at(closed))
+    found = reviews(dated(*entries), author, bots, None if ready is None else at(ready), None if closed is None else at(closed))
     return [f"{one.kind} {(date - OPENED).total_seconds() / 3600:g}" for date, one in found]
 
 
@@ -141,7 +141,7 @@ def test_neither_the_author_nor_a_machine_reviews():
     assert who(entry(1, "comment", AUTHOR), entry(2, "approval", APP), entry(3, "update")) == []
     for name in ("{reviewer}", "Robin Reviewer", "robin", "712020:robin"):
         assert who(entry(1, "approval"), bots=(name,)) == []
-    assert who(entry(1, "approval"), bots=("somebody else",)) == ["approval 1"]
+    assert who(entry(1, "approval"), bots=("another name",)) == ["approval 1"]
 
 
 def test_what_was_deleted_or_not_sent_is_no_review():
@@ -154,14 +154,14 @@ def test_what_was_said_about_a_draft_or_after_the_end_is_no_review():
     assert who(entry(11, "approval"), closed=None) == ["approval 11"]
 
 
-def test_somebody_who_left_is_somebody_else_unless_the_author_left_too():
+def test_a_deleted_account_is_another_person_unless_the_author_is_deleted_too():
     assert who(entry(1, "approval", NO_ACCOUNT)) == ["approval 1"]
     assert who(entry(1, "approval", NO_ACCOUNT), author=NO_ACCOUNT) == []
     assert who(entry(1, "approval"), author=NO_ACCOUNT) == ["approval 1"]
 
 
 def rounds(*entries: Entry) -> int:
-    return review_rounds(told(*entries), reviews(told(*entries), AUTHOR, (), OPENED, None))
+    return review_rounds(dated(*entries), reviews(dated(*entries), AUTHOR, (), OPENED, None))
 
 
 def push(hours: float, head: str) -> Entry:
@@ -170,8 +170,8 @@ def push(hours: float, head: str) -> Entry:
 
 def test_a_round_is_a_push_after_remarks():
     opened = push(0, "a")
-    assert rounds(opened, push(1, "b")) == 0  # nobody had asked for anything
-    assert rounds(opened, entry(1, "comment"), entry(2, "changes_requested")) == 0  # nobody answered
+    assert rounds(opened, push(1, "b")) == 0  # no review before
+    assert rounds(opened, entry(1, "comment"), entry(2, "changes_requested")) == 0  # no push after
     assert rounds(opened, entry(1, "comment"), entry(2, "changes_requested"), push(3, "b")) == 1
     assert rounds(opened, entry(1, "comment"), push(2, "b"), push(3, "c"), entry(4, "changes_requested"), push(5, "d")) == 2
     assert rounds(opened, entry(1, "comment"), push(2, "a")) == 0  # an edit of the title repeats the head
@@ -197,7 +197,7 @@ entries = st.builds(
 @settings(deadline=None)
 @given(st.lists(entries, max_size=8), accounts, st.none() | st.integers(0, 40).map(at), st.booleans())
 def test_any_timeline_gives_times_in_order(listed: list[Entry], author: Account, closed: datetime | None, draft_now: bool):
-    timeline = told(*listed)
+    timeline = dated(*listed)
     found = drafts(timeline, OPENED, closed, draft_now)
     reviewed = reviews(timeline, author, (), found.ready_on, closed)
     assert found.ready_on is None or found.ready_on >= OPENED

@@ -99,5 +99,5 @@ def test_old_pull_requests_alone_are_read_by_themselves(bitbucket_emulator: Bitb
 
 
 def last_updates(bitbucket: BitbucketEmulator, count: int) -> Any:
-    """The moment since when so many pull requests were updated."""
+    """Return the date since which a number of pull requests were updated."""
     return frame_of(bitbucket)["updated_on"].sort_values().iloc[-count].to_pydatetime()

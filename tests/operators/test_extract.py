@@ -95,7 +95,7 @@ def test_a_repository_that_can_not_be_read_fails_the_task_by_name_and_publishes_
     done = run_task(BitbucketExtractOperator, repositories=["api", "gone"], output_path=path)
     assert done.state == "failed"
     assert isinstance(done.error, BitbucketNotFoundError)
-    assert "pull_requests of acme/gone can not be read" in caplog.text
+    assert "pull_requests of acme/gone cannot be read" in caplog.text
     assert list(tmp_path.iterdir()) == []
 
 
@@ -158,12 +158,14 @@ def test_a_frame_that_xcom_can_not_carry_is_refused_before_any_request(
     bitbucket: BitbucketEmulator, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setitem(sys.modules, "pyarrow", None)  # as if it were not installed: Airflow needs it for a frame
-    with pytest.raises(AirflowFailException, match=r"can not pass a DataFrame of pandas .* Give output_path .* install pyarrow"):
+    with pytest.raises(AirflowFailException, match=r"cannot carry a DataFrame of pandas .* Set output_path .* install pyarrow"):
         execute()
     assert asked(bitbucket) == {}
 
 
-def test_a_frame_that_nobody_passes_on_need_not_be_carried(bitbucket: BitbucketEmulator, monkeypatch: pytest.MonkeyPatch):
+def test_a_frame_that_is_not_pushed_to_xcom_need_not_be_serializable(
+    bitbucket: BitbucketEmulator, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert len(execute(do_xcom_push=False)) == 2
 
@@ -189,7 +191,7 @@ def test_a_repository_that_can_not_be_read_can_be_left_out_and_is_named(
         ("acme/gone", 0, 1),
     ]
     assert "404" in done["repositories"][1]["error"]
-    assert "1 of 2 repositories could not be read and were left out: acme/gone" in caplog.text
+    assert "left out 1 of 2 repositories that could not be read: acme/gone" in caplog.text
 
 
 @pytest.mark.airflow
@@ -201,7 +203,7 @@ def test_beside_a_data_frame_the_left_out_repositories_are_xcoms(bitbucket: Bitb
 
 
 def test_more_rows_than_xcom_should_carry_are_refused_as_soon_as_they_are_seen(bitbucket: BitbucketEmulator):
-    with pytest.raises(AirflowFailException, match=r"pull_requests has more than 1 rows, .* Give output_path .* max_xcom_rows"):
+    with pytest.raises(AirflowFailException, match=r"pull_requests has more than 1 rows, .* Set output_path .* max_xcom_rows"):
         execute(max_xcom_rows=1)
     assert len(execute(max_xcom_rows=2)) == 2
     assert len(execute(max_xcom_rows=1, do_xcom_push=False)) == 2
@@ -229,7 +231,7 @@ DAY = {"data_interval_start": after(0), "data_interval_end": after(24)}
         ({}, {}, 2),
     ],
 )
-def test_unless_told_otherwise_a_run_reads_its_data_interval(
+def test_by_default_a_run_reads_its_data_interval(
     bitbucket: BitbucketEmulator, context: dict[str, Any], parameters: dict[str, Any], rows: int
 ):
     frame = BitbucketExtractOperator(task_id="extract", **parameters).execute(context)  # type: ignore[arg-type]  # part of one
@@ -246,6 +248,6 @@ def test_unless_told_otherwise_a_run_reads_its_data_interval(
         {"on_repository_error": "ignore"},
     ],
 )
-def test_what_lacks_the_other_that_it_needs_is_refused_when_the_dag_is_parsed(parameters: dict[str, Any]):
-    with pytest.raises(ValueError, match=r"^incremental needs|^partitioned is about|^on_repository_error is 'ignore'"):
+def test_an_option_without_the_one_it_needs_is_refused_when_the_dag_is_parsed(parameters: dict[str, Any]):
+    with pytest.raises(ValueError, match=r"^incremental needs|^partitioned needs|^on_repository_error is 'ignore'"):
         BitbucketExtractOperator(task_id="extract", **parameters)

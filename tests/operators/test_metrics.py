@@ -153,9 +153,9 @@ def test_a_break_that_is_mended_in_the_next_period_is_one_of_the_period_in_which
 @pytest.mark.parametrize("bot", ["alex.author", "Alex Author"])
 def test_machines_are_left_out_of_the_bus_factor_by_any_of_their_names(bitbucket: BitbucketEmulator, bot: str):
     open_pull_request(bitbucket, (1, "push", AUTHOR))
-    everybody, people = (execute("repository_health", bots=bots).iloc[0] for bots in ((), (bot,)))
-    assert everybody["people"] == people["people"] + 1
-    assert everybody["commits"] > people["commits"] > 0
+    with_bot, people = (execute("repository_health", bots=bots).iloc[0] for bots in ((), (bot,)))
+    assert with_bot["people"] == people["people"] + 1
+    assert with_bot["commits"] > people["commits"] > 0
 
 
 def test_a_deployment_before_the_period_draws_the_line_for_it(bitbucket: BitbucketEmulator):
@@ -182,7 +182,7 @@ def test_the_way_to_production_costs_lists_only(bitbucket: BitbucketEmulator):
 
 
 def outage(begin: float, end: float | None, repository: str = "api") -> dict[str, Any]:
-    """An incident by the hours after which it began and was over."""
+    """Return an incident from the hours of its start and end."""
     return {
         "repository": repository,
         "created_on": (NOW + timedelta(hours=begin)).isoformat(),
@@ -318,6 +318,6 @@ def test_a_frame_that_xcom_can_not_carry_is_refused_before_any_request(
     bitbucket: BitbucketEmulator, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setitem(sys.modules, "pyarrow", None)  # as if it were not installed: Airflow needs it for a frame
-    with pytest.raises(AirflowFailException, match=r"can not pass a DataFrame of pandas .* Give output_path"):
+    with pytest.raises(AirflowFailException, match=r"cannot carry a DataFrame of pandas .* Set output_path"):
         execute("cycle_time")
     assert asked(bitbucket) == {}

@@ -112,7 +112,7 @@ def test_names_that_match_nothing_are_a_warning(bitbucket: BitbucketEmulator, ca
     BitbucketHook().metrics.get_df("dora", repositories="api", incidents=incidents)
     assert "Ignoring incidents of repositories that were not read: acme/apu" in caplog.text
     BitbucketHook().metrics.get_df("throughput", repositories="api", bots=["renovte"])
-    assert "pull_requests: bots that match no account that was read: renovte" in caplog.text
+    assert "pull_requests: bots that match none of the accounts read: renovte" in caplog.text
     assert BitbucketListRepositoriesOperator(task_id="list", project="NONE").execute({}) == []
     assert "No repository matches project 'NONE'." in caplog.text
 

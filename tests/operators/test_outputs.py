@@ -1,4 +1,4 @@
-"""An output path that may not be written is refused before the first request, and what is there stays as it is."""
+"""An output path that may not be written is refused before the first request and stays unchanged."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_folder_is_refused_before_any_request_and_keeps_its_files(
 @pytest.mark.parametrize(
     "path", ["", "None", "~/out", "memory://data", "memory:///out", "out.csv", "out.pdf", "s3x://bucket/out"]
 )
-def test_what_no_output_can_be_meant_by_is_refused_before_any_request(
+def test_an_unusable_output_path_is_refused_before_any_request(
     bitbucket: BitbucketEmulator, write: Write, lake: ObjectStoragePath, path: str
 ):
     before = contents(lake.parent)
@@ -175,7 +175,7 @@ def test_an_incremental_run_replaces_what_it_wrote_itself_and_nothing_of_another
     first, second = Store(), Store()
     assert run(first, "1") == 1
     requests = asked(bitbucket)
-    with pytest.raises(ValueError, match="exists, and an incremental run would replace what earlier runs read"):
+    with pytest.raises(ValueError, match="exists, and an incremental run would replace the rows of earlier runs"):
         run(second, "1")
     assert asked(bitbucket) == requests
     assert len(pd.read_parquet(tmp_path / "1")) == 1

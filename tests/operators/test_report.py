@@ -53,7 +53,7 @@ def execute(path: Path, **parameters: Any) -> dict[str, Any]:
 
 
 @pytest.mark.airflow
-def test_a_run_writes_the_page_and_tells_its_headline_and_the_email(demo: BitbucketEmulator, run_task: Run, tmp_path: Path):
+def test_a_run_writes_the_page_and_returns_its_headline_and_the_email(demo: BitbucketEmulator, run_task: Run, tmp_path: Path):
     done = run_task(
         BitbucketReportOperator,
         params={"folder": str(tmp_path), "day": "2026-11-02", "team": "Team <A>"},
@@ -156,8 +156,8 @@ def test_the_period_is_the_last_whole_weeks_unless_it_is_given(
     since: datetime,
     until: datetime,
 ):
-    told = execute(tmp_path / "report.html", context=context, **parameters)
-    assert (told["since"], told["until"]) == (since.isoformat(), until.isoformat())
+    result = execute(tmp_path / "report.html", context=context, **parameters)
+    assert (result["since"], result["until"]) == (since.isoformat(), until.isoformat())
 
 
 def test_a_title_that_is_a_script_is_shown(bitbucket: BitbucketEmulator, tmp_path: Path):
@@ -217,7 +217,7 @@ class Mailbox(socketserver.StreamRequestHandler):
         self.wfile.write(b"220 here\r\n")
         while line := self.rfile.readline():
             if line[:4].upper() == b"DATA":
-                self.wfile.write(b"354 go on\r\n")
+                self.wfile.write(b"354 send the message\r\n")
                 self.taken.append(b"".join(iter(self.rfile.readline, b".\r\n")).replace(b"\r\n..", b"\r\n."))
             self.wfile.write(b"221 bye\r\n" if line[:4].upper() == b"QUIT" else b"250 ok\r\n")
 

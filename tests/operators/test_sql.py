@@ -75,7 +75,7 @@ def test_a_repository_that_can_not_be_read_fails_the_task_by_name_and_publishes_
     done = run_task(BitbucketToSqlOperator, sql_conn_id="warehouse", table="prs", repositories=["api", "gone"])
     assert done.state == "failed"
     assert isinstance(done.error, BitbucketNotFoundError)
-    assert "pull_requests of acme/gone can not be read" in caplog.text
+    assert "pull_requests of acme/gone cannot be read" in caplog.text
     assert query("SELECT COUNT(*) FROM prs") == [(0,)]
 
 
@@ -97,7 +97,7 @@ def test_a_workspace_of_fifty_repositories_is_spread_over_mapped_tasks(connect: 
 
 
 @pytest.mark.airflow
-def test_the_example_loads_a_workspace_and_tells_who_waits_for_it_once(bitbucket: BitbucketEmulator, run_dag: Run, query: Query):
+def test_the_example_loads_a_workspace_and_emits_one_asset_event(bitbucket: BitbucketEmulator, run_dag: Run, query: Query):
     from airflow.models.asset import AssetEvent, AssetModel
     from airflow.utils.session import create_session
     from sqlalchemy import select

@@ -123,7 +123,7 @@ def test_an_airflow_that_keeps_no_state_reads_the_data_interval_and_says_so(
         "data_interval_end": now,
     }
     assert operator.execute(context)["rows"] == 0
-    assert "keeps no state of assets" in capsys.readouterr().out
+    assert "Assets have no state" in capsys.readouterr().out
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -220,24 +220,24 @@ def test_a_load_that_the_database_refuses_is_read_again(bitbucket: BitbucketEmul
     assert [load(asset, states, Store()), load(asset, states, Store())] == [2, 0]
 
 
-def test_tasks_that_find_no_table_at_the_same_moment_all_leave_their_watermarks():
+def test_tasks_that_find_no_table_at_the_same_time_all_store_their_watermarks():
     """The first mapped load: each forgets what was read before, and none what another has just read."""
 
     class State(dict):  # type: ignore[type-arg]  # as Airflow's stores, which have get and set
         set = dict.__setitem__
 
-    asset, moment = State(), datetime.now(UTC)
+    asset, now = State(), datetime.now(UTC)
     first, second = (
         Watermarks({"asset_state_store": {"prs": asset}, "task_state_store": State()}, "prs", "pull_requests")  # type: ignore[arg-type,typeddict-item,typeddict-unknown-key]  # as much of a context as is read
         for _ in range(2)
     )
     for task, name in ((first, "acme/a"), (second, "acme/b")):
-        task.start_anew()
+        task.reset()
         assert not task.before([name])
     for task, name in ((first, "acme/a"), (second, "acme/b")):
-        task.move(name, moment)
+        task.advance(name, now)
     later = Watermarks({"asset_state_store": {"prs": asset}, "task_state_store": State()}, "prs", "pull_requests")  # type: ignore[arg-type,typeddict-item,typeddict-unknown-key]  # likewise
-    assert later.before(["acme/a", "acme/b"]) == {"acme/a": moment, "acme/b": moment}
+    assert later.before(["acme/a", "acme/b"]) == {"acme/a": now, "acme/b": now}
 
 
 def test_a_task_that_is_cleared_after_its_table_was_dropped_fills_it_again(bitbucket: BitbucketEmulator, warehouse: Warehouse):
@@ -256,7 +256,7 @@ def test_a_load_on_an_airflow_that_keeps_no_state_reads_the_data_interval_and_sa
     end = LONG_AGO + timedelta(hours=1)
     context: Any = {"outlet_events": OutletEventAccessors()}
     assert operator.execute({**context, "data_interval_start": end, "data_interval_end": datetime.now(UTC)})["rows"] == 0
-    assert "keeps no state of assets" in capsys.readouterr().out
+    assert "Assets have no state" in capsys.readouterr().out
     assert operator.execute({**context, "data_interval_start": LONG_AGO, "data_interval_end": end})["rows"] == 2
 
 
