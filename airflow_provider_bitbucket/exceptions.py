@@ -39,3 +39,11 @@ class BitbucketPipelineNotStoppedError(AirflowException):
 
 class BitbucketAmbiguousStartError(AirflowFailException):
     """The pipeline that the task started cannot be identified; the message lists the candidates. Not retried."""
+
+
+class BitbucketPullRequestClosedError(AirflowFailException):
+    """The pull request is closed, for good, and the task needs an open one; the message names its state. Not retried."""
+
+
+class BitbucketMergeError(AirflowException):
+    """The pull request was not merged in time, left the merge queue, or a check of it failed; the message states which."""

@@ -117,6 +117,8 @@ def get_provider_info() -> dict[str, Any]:
             "operators.extract",
             "operators.metrics",
             "operators.pipelines",
+            "operators.pull_request_comments",
+            "operators.pull_requests",
             "operators.report",
             "operators.repositories",
             "operators.sql",
@@ -133,5 +135,5 @@ def get_provider_info() -> dict[str, Any]:
                 "to_openlineage_converter": f"{PACKAGE}.hooks.lineage.convert_asset_to_openlineage",
             }
         ],
-        "extra-links": [f"{PACKAGE}.links.BitbucketPipelineLink"],
+        "extra-links": [f"{PACKAGE}.links.BitbucketPipelineLink", f"{PACKAGE}.links.BitbucketPullRequestLink"],
     }

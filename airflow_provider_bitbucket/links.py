@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 PIPELINE_URL_XCOM = "pipeline_url"
 PIPELINE_UUID_XCOM = "pipeline_uuid"
+PULL_REQUEST_URL_XCOM = "pull_request_url"
 
 
 class BitbucketPipelineLink(BaseOperatorLink):
@@ -27,6 +28,17 @@ class BitbucketPipelineLink(BaseOperatorLink):
         return XCom.get_value(key=PIPELINE_URL_XCOM, ti_key=ti_key) or ""
 
 
+class BitbucketPullRequestLink(BaseOperatorLink):
+    """Button "Bitbucket pull request": the page of the pull request that the task changed."""
+
+    name = "Bitbucket pull request"
+    xcom_key = PULL_REQUEST_URL_XCOM
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the address from XCom, or nothing when the task has not come that far."""
+        return XCom.get_value(key=PULL_REQUEST_URL_XCOM, ti_key=ti_key) or ""
+
+
 def push_pipeline(context: Context, outcome: PipelineOutcome) -> None:
     """Push the XComs that identify a pipeline: uuid, build number and address."""
     for key, value in (
@@ -35,3 +47,13 @@ def push_pipeline(context: Context, outcome: PipelineOutcome) -> None:
         (PIPELINE_URL_XCOM, outcome.url),
     ):
         context["ti"].xcom_push(key=key, value=value)
+
+
+def push_pull_request(context: Context, summary: dict[str, Any]) -> dict[str, Any]:
+    """Leave the XCom of the button to a pull request.
+
+    :param summary: of the pull request, with its ``url``
+    :return: the summary
+    """
+    context["ti"].xcom_push(key=PULL_REQUEST_URL_XCOM, value=summary["url"])
+    return summary

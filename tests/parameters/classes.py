@@ -8,6 +8,17 @@ from typing import Any
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
 from airflow_provider_bitbucket.operators.metrics import BitbucketMetricsOperator
 from airflow_provider_bitbucket.operators.pipelines import BitbucketStopPipelineOperator, BitbucketTriggerPipelineOperator
+from airflow_provider_bitbucket.operators.pull_request_comments import (
+    BitbucketPullRequestCommentOperator,
+    BitbucketPullRequestTaskOperator,
+)
+from airflow_provider_bitbucket.operators.pull_requests import (
+    BitbucketCreatePullRequestOperator,
+    BitbucketDeclinePullRequestOperator,
+    BitbucketMergePullRequestOperator,
+    BitbucketReviewPullRequestOperator,
+    BitbucketUpdatePullRequestOperator,
+)
 from airflow_provider_bitbucket.operators.report import BitbucketReportOperator
 from airflow_provider_bitbucket.operators.repositories import BitbucketListRepositoriesOperator
 from airflow_provider_bitbucket.operators.sql import BitbucketToSqlOperator
@@ -32,6 +43,29 @@ CLASSES: list[tuple[type[Any], Mapping[str, Any]]] = [
     (BitbucketTriggerPipelineOperator, {"repository": "api", "commit": "abcdef1", "custom_pipeline": "x"}),
     (BitbucketTriggerPipelineOperator, {"repository": "api", "pull_request": 1}),
     (BitbucketStopPipelineOperator, {"repository": "api", "pipeline": 1}),
+    (
+        BitbucketCreatePullRequestOperator,
+        {"repository": "api", "source": "x", "destination": "main", "title": "x", "description": "x", "reviewers": ["x"]},
+    ),
+    (
+        BitbucketUpdatePullRequestOperator,
+        {
+            "repository": "api",
+            "pull_request": 1,
+            "title": "x",
+            "description": "x",
+            "destination": "main",
+            "reviewers": ["x"],
+        },
+    ),
+    (BitbucketMergePullRequestOperator, {"repository": "api", "pull_request": 1, "message": "x"}),
+    (BitbucketDeclinePullRequestOperator, {"repository": "api", "pull_request": 1, "message": "x"}),
+    (BitbucketReviewPullRequestOperator, {"repository": "api", "pull_request": 1, "review": "approve"}),
+    (
+        BitbucketPullRequestCommentOperator,
+        {"repository": "api", "pull_request": 1, "text": "x", "key": "x", "path": "x", "line": 1},
+    ),
+    (BitbucketPullRequestTaskOperator, {"repository": "api", "pull_request": 1, "text": "x"}),
     (BitbucketBuildStatusSensor, {"repository": "api", "commit": "abcdef1", "keys": ["x"]}),
     (BitbucketBuildStatusSensor, {"repository": "api", "branch": "main"}),
     (BitbucketDeploymentSensor, {"repository": "api", "environment": "test", "commit": "abcdef1"}),

@@ -26,7 +26,13 @@ def test_every_operator_and_sensor_is_in_the_table_with_every_template_field() -
         return {one for sub in cls.__subclasses__() for one in (sub, *below(sub))}
 
     ours = {cls for cls in below(BaseOperator) if cls.__module__.startswith("airflow_provider_bitbucket.")}
-    bases = {"BitbucketFrameOperator", "BitbucketOperator", "BitbucketRepositoryOperator", "BitbucketSensor"}
+    bases = {
+        "BitbucketFrameOperator",
+        "BitbucketOperator",
+        "BitbucketPullRequestOperator",
+        "BitbucketRepositoryOperator",
+        "BitbucketSensor",
+    }
     assert {cls.__name__ for cls in ours} - bases == {cls.__name__ for cls, _ in CLASSES}
     for cls in ours:
         covered = {name for one, valid in CLASSES if one is cls for name in fields(cls, valid)}
