@@ -164,7 +164,7 @@ class Merge:
         source = pull_request.get("source") or {}
         repository = str((source.get("repository") or {}).get("full_name") or self._repository)
         head = str((source.get("commit") or {}).get("hash"))
-        rows = sorted(self._client.commits.statuses(repository, head), key=lambda row: str(row.get("updated_on")))
+        rows = sorted(self._client.build_statuses.list(repository, head), key=lambda row: str(row.get("updated_on")))
         return {str(row["key"]): str(row["state"]) for row in rows}
 
     def _pause(self, subject: str) -> None:
