@@ -59,7 +59,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             ]
             for auth_type in SHARED:
                 start_examples(running, auth_type)
-                running.start("failed", "tried_once", auth_type, custom_pipeline="failing", note=CANARY)
+                running.start("failed", "tried_once", auth_type, custom_pipeline="broken", note=CANARY)
             for login in logins:
                 login.result()
         bitbucket.expire_access_tokens()  # so that tasks have to renew the logins

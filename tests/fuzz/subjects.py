@@ -124,7 +124,7 @@ def _check_rows(dataset: Dataset, frame: pd.DataFrame) -> None:
 def _wait(kind: type[BitbucketWaitTrigger], options_of: Callable[[World], dict[str, Any]]) -> Subject:
     def run(world: World) -> None:
         common = {"bitbucket_conn_id": "bitbucket_default", "workspace": None, "repository": "acme/api"}
-        trigger = kind(**common, poll_interval=60.0, deadline=time.time() + 3600, **options_of(world))  # type: ignore[arg-type]  # the options of each kind of trigger
+        trigger = kind(**common, poll_interval=60.0, deadline=time.time() + 3600, **options_of(world))  # type: ignore[arg-type]  # the options differ between the kinds of trigger
         client = world.client(retries=NO_RETRIES)
         fetcher, watch = kind.looker(client, "acme/api"), trigger.watch(log)
         for _ in range(_POLLS):
