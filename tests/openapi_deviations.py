@@ -71,6 +71,11 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "a list of attributes, as the operation's text says and as seen on the live API, 2026-05",
         where="/filehistory/",
     ),
+    Deviation(
+        r"(repository|workspace): has 'links', which is not documented",
+        "the example and recordings nest it",
+        where="/hook_events",
+    ),
     # The Pipelines service.
     Deviation(r": 'type' is a required property", _SERVICE, where=r"/(pipelines|deployments|environments).* 4\d\d$"),
     Deviation(
@@ -96,6 +101,12 @@ DEVIATIONS: tuple[Deviation, ...] = (
         r"(.*/)?(\w+/?(\*)?)?: 'type' is a required property",
         "the documented examples leave it out",
         where=r"/(\{repo_slug\}|forks|projects(/\{project_key\})?|branch-restrictions(/\{id\})?|settings|refs/tags) request$",
+    ),
+    Deviation(
+        r": 'type' is a required property",
+        "every known client leaves it out of these requests",
+        where="/(environments|variables|schedules/{schedule_uuid}|pipelines_config|build_number|hooks|hooks/{uid}|"
+        "variables/{variable_uuid}) request$",
     ),
     Deviation(
         r"(values/\*/)?environment: 'type' is a required property", "lists and records have the uuid only", where="/deployments"

@@ -23,6 +23,7 @@ MERGED, DECLINED = 1, 3
 RESTRICTION = {"kind": "force", "branch_match_kind": "glob", "pattern": "main"}
 STATUS: Any = {"state": "FAILED", "url": "https://ci.example.com/1", "name": "CI", "description": "2 of 3"}
 FINDING: types.Annotation = {"annotation_type": "BUG", "summary": "Null id", "path": "README.md", "line": 1, "severity": "HIGH"}
+HOOK = "https://airflow.example.com/bitbucket"
 
 _branches = itertools.count(1)
 
@@ -225,6 +226,64 @@ CALLS: dict[str, Callable[[BitbucketClient], object]] = {
     "deployments.get": lambda client: client.deployments.get("api", next(iter(client.deployments.list("api")))["uuid"]),
     "environments.list": lambda client: [*client.environments.list("api")],
     "environments.get": lambda client: client.environments.get("api", next(iter(client.environments.list("api")))["uuid"]),
+    "environments.find": lambda client: client.environments.find("api", "staging"),
+    "environments.create": lambda client: client.environments.create("api", "QA", "Test"),
+    "environments.ensure": lambda client: client.environments.ensure("api", "QA 2", "Test"),
+    "environments.change": lambda client: client.environments.change("api", _environment(client), {"name": "Stage"}),
+    "environments.delete": lambda client: client.environments.delete(
+        "api", client.environments.create("api", "QA 3", "Test")["uuid"]
+    ),
+    "pipeline_variables.list": lambda client: [[*client.pipeline_variables.list(**scope)] for scope in _variable_scopes(client)],
+    "pipeline_variables.find": lambda client: client.pipeline_variables.find("TOKEN", "api"),
+    "pipeline_variables.get": lambda client: [
+        client.pipeline_variables.get(client.pipeline_variables.ensure("GET", "x", **scope)["uuid"], **scope)
+        for scope in _variable_scopes(client)
+    ],
+    "pipeline_variables.create": lambda client: [
+        client.pipeline_variables.create("CREATE", "x", **scope) for scope in _variable_scopes(client)
+    ],
+    "pipeline_variables.update": lambda client: [
+        client.pipeline_variables.update(
+            client.pipeline_variables.ensure("UPDATE", "x", **scope)["uuid"], "UPDATE", "y", secured=True, **scope
+        )
+        for scope in _variable_scopes(client)
+    ],
+    "pipeline_variables.ensure": lambda client: client.pipeline_variables.ensure("TOKEN", "new", "api", secured=True),
+    "pipeline_variables.delete": lambda client: [
+        client.pipeline_variables.delete(client.pipeline_variables.ensure("DELETE", "x", **scope)["uuid"], **scope)
+        for scope in _variable_scopes(client)
+    ],
+    "pipeline_schedules.list": lambda client: [*client.pipeline_schedules.list("api")],
+    "pipeline_schedules.get": lambda client: client.pipeline_schedules.get("api", _schedule(client)),
+    "pipeline_schedules.create": lambda client: client.pipeline_schedules.create(
+        "api", "main", "0 0 4 * * ? *", custom_pipeline="nightly"
+    ),
+    "pipeline_schedules.update": lambda client: client.pipeline_schedules.update("api", _schedule(client), enabled=True),
+    "pipeline_schedules.executions": lambda client: [*client.pipeline_schedules.executions("api", _schedule(client))],
+    "pipeline_schedules.delete": lambda client: client.pipeline_schedules.delete("api", _schedule(client)),
+    "pipeline_caches.list": lambda client: [*client.pipeline_caches.list("api")],
+    "pipeline_caches.content_uri": lambda client: client.pipeline_caches.content_uri("api", _cache(client)),
+    "pipeline_caches.delete": lambda client: client.pipeline_caches.delete("api", _cache(client)),
+    "pipeline_caches.delete_named": lambda client: client.pipeline_caches.delete_named("api", "node"),
+    "pipeline_config.get": lambda client: client.pipeline_config.get("api"),
+    "pipeline_config.update": lambda client: client.pipeline_config.update("api", enabled=True),
+    "pipeline_config.set_next_build_number": lambda client: client.pipeline_config.set_next_build_number("api", 5000),
+    "webhooks.list": lambda client: [[*client.webhooks.list()], [*client.webhooks.list("api")]],
+    "webhooks.get": lambda client: [
+        client.webhooks.get(client.webhooks.create(HOOK, ["repo:push"], where)["uuid"], where) for where in ("api", None)
+    ],
+    "webhooks.create": lambda client: client.webhooks.create(HOOK, ["repo:push"], "api", secret="s"),
+    "webhooks.update": lambda client: [
+        client.webhooks.update(
+            client.webhooks.create(HOOK, ["repo:push"], where)["uuid"], HOOK, ["repo:push", "repo:fork"], where, secret="s"
+        )
+        for where in ("api", None)
+    ],
+    "webhooks.delete": lambda client: [
+        client.webhooks.delete(client.webhooks.create(HOOK, ["repo:push"], where)["uuid"], where) for where in ("api", None)
+    ],
+    "webhooks.subjects": lambda client: client.webhooks.subjects(),
+    "webhooks.events": lambda client: [*client.webhooks.events("workspace")],
     "commits.get": lambda client: client.commits.get("api", "main"),
     "commits.list": lambda client: [*client.commits.list("api", include=["main"], exclude=["v1.1"])],
     "refs.list": lambda client: [*client.refs.list("api")],
@@ -323,6 +382,24 @@ def _report(client: BitbucketClient) -> str:
 def _annotated(client: BitbucketClient) -> str:
     client.reports.annotate("api", "main", _report(client), [{**FINDING, "external_id": "1"}])
     return "orders"
+
+
+def _environment(client: BitbucketClient) -> str:
+    return client.environments.ensure("api", "Staging", "Staging")["uuid"]
+
+
+def _variable_scopes(client: BitbucketClient) -> list[dict[str, str]]:
+    """A repository, the workspace, an environment."""
+    return [{"repository": "api"}, {}, {"repository": "api", "environment": _environment(client)}]
+
+
+def _schedule(client: BitbucketClient) -> str:
+    found = next(client.pipeline_schedules.list("api"), None)
+    return (found or client.pipeline_schedules.create("api", "main", "0 0 5 * * ? *"))["uuid"]
+
+
+def _cache(client: BitbucketClient) -> str:
+    return next(client.pipeline_caches.list("api"))["uuid"]
 
 
 def _failed_run(client: BitbucketClient) -> str:

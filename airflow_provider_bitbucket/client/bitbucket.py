@@ -16,6 +16,10 @@ from airflow_provider_bitbucket.client.resources.default_reviewers import Defaul
 from airflow_provider_bitbucket.client.resources.deployments import Deployments
 from airflow_provider_bitbucket.client.resources.downloads import Downloads
 from airflow_provider_bitbucket.client.resources.environments import Environments
+from airflow_provider_bitbucket.client.resources.pipeline_caches import PipelineCaches
+from airflow_provider_bitbucket.client.resources.pipeline_config import PipelineConfig
+from airflow_provider_bitbucket.client.resources.pipeline_schedules import PipelineSchedules
+from airflow_provider_bitbucket.client.resources.pipeline_variables import PipelineVariables
 from airflow_provider_bitbucket.client.resources.pipelines import Pipelines
 from airflow_provider_bitbucket.client.resources.projects import Projects
 from airflow_provider_bitbucket.client.resources.pull_request_comments import PullRequestComments
@@ -26,6 +30,7 @@ from airflow_provider_bitbucket.client.resources.reports import Reports
 from airflow_provider_bitbucket.client.resources.repositories import Repositories
 from airflow_provider_bitbucket.client.resources.source import Source
 from airflow_provider_bitbucket.client.resources.users import Users
+from airflow_provider_bitbucket.client.resources.webhooks import Webhooks
 from airflow_provider_bitbucket.client.resources.workspaces import Workspaces
 from airflow_provider_bitbucket.client.transport.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_bitbucket.client.transport.errors import BitbucketError, broken_answer
@@ -91,8 +96,13 @@ class BitbucketClient:
         self.pull_request_comments = PullRequestComments(self)
         self.pull_request_tasks = PullRequestTasks(self)
         self.pipelines = Pipelines(self)
+        self.pipeline_variables = PipelineVariables(self)
+        self.pipeline_schedules = PipelineSchedules(self)
+        self.pipeline_caches = PipelineCaches(self)
+        self.pipeline_config = PipelineConfig(self)
         self.deployments = Deployments(self)
         self.environments = Environments(self)
+        self.webhooks = Webhooks(self)
         self.commits = Commits(self)
         self.build_statuses = BuildStatuses(self)
         self.reports = Reports(self)

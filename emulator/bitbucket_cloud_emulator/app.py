@@ -20,16 +20,20 @@ from bitbucket_cloud_emulator.core.errors import ApiError, Moved
 from bitbucket_cloud_emulator.core.http import API
 from bitbucket_cloud_emulator.core.middleware import Middleware, Traffic
 from bitbucket_cloud_emulator.core.store import State
+from bitbucket_cloud_emulator.deployments import environments
 from bitbucket_cloud_emulator.deployments import routes as deployments
 from bitbucket_cloud_emulator.downloads import routes as downloads
 from bitbucket_cloud_emulator.git import routes as git
 from bitbucket_cloud_emulator.oauth import consent as oauth_consent
 from bitbucket_cloud_emulator.oauth import control as oauth_control
 from bitbucket_cloud_emulator.oauth import routes as oauth
+from bitbucket_cloud_emulator.pipelines import caches as pipeline_caches
 from bitbucket_cloud_emulator.pipelines import config as pipelines_config
 from bitbucket_cloud_emulator.pipelines import control as pipelines_control
 from bitbucket_cloud_emulator.pipelines import routes as pipelines
+from bitbucket_cloud_emulator.pipelines import schedules as pipeline_schedules
 from bitbucket_cloud_emulator.pipelines import steps as pipeline_steps
+from bitbucket_cloud_emulator.pipelines import variables as pipeline_variables
 from bitbucket_cloud_emulator.pull_requests import comments as pull_request_comments
 from bitbucket_cloud_emulator.pull_requests import control as pull_requests_control
 from bitbucket_cloud_emulator.pull_requests import default_reviewers
@@ -44,6 +48,7 @@ from bitbucket_cloud_emulator.repositories import routes as repositories
 from bitbucket_cloud_emulator.source import routes as source
 from bitbucket_cloud_emulator.users import control as credentials_control
 from bitbucket_cloud_emulator.users import routes as users
+from bitbucket_cloud_emulator.webhooks import routes as webhooks
 from bitbucket_cloud_emulator.workspaces import projects
 from bitbucket_cloud_emulator.workspaces import routes as workspaces
 
@@ -51,6 +56,7 @@ from bitbucket_cloud_emulator.workspaces import routes as workspaces
 ROUTERS: tuple[APIRouter, ...] = (
     control.router,
     pipelines_control.scripts_router,
+    pipelines_control.schedules_router,
     pipelines_control.router,
     pull_requests_control.router,
     repositories_control.router,
@@ -63,10 +69,15 @@ ROUTERS: tuple[APIRouter, ...] = (
     workspaces.router,
     projects.router,
     pipelines_config.router,
+    pipeline_variables.router,
+    pipeline_schedules.router,
+    pipeline_caches.router,
     pipeline_steps.router,
     pipeline_steps.storage_router,
     pipelines.router,
     deployments.router,
+    environments.router,
+    webhooks.router,
     pull_requests.router,
     pull_request_writes.router,
     pull_request_comments.router,

@@ -39,7 +39,7 @@ def possible(*granted: str) -> set[str]:
         (("repository:write",), OF_REPOSITORY | {"change branches and files"}),
         (("pipeline",), OF_PIPELINE),
         (("pipeline:write",), OF_PIPELINE | {"start and stop pipelines"}),
-        (("pipeline:variable",), OF_PIPELINE | {"start and stop pipelines"}),
+        (("pipeline:variable",), OF_PIPELINE | {"start and stop pipelines", "change pipeline variables"}),
         (("write:pipeline:bitbucket",), set()),
         (("read:pipeline:bitbucket", "write:pipeline:bitbucket"), OF_PIPELINE | {"start and stop pipelines"}),
         (("pullrequest",), OF_REPOSITORY | OF_PULL_REQUEST),
@@ -107,7 +107,9 @@ class TestTable:
         granted, _, head, *rows = page.splitlines()
         assert features == f"2 of {len(FEATURES)} features available"
         assert granted == "Granted scopes: read:pipeline:bitbucket, read:user:bitbucket."
-        assert lacking.startswith("Missing scopes: delete:webhook:bitbucket, read:pullrequest:bitbucket, ")
+        assert lacking.startswith(
+            "Missing scopes: admin:pipeline:bitbucket, delete:webhook:bitbucket, read:pullrequest:bitbucket, "
+        )
         assert "start and stop pipelines" in switched_off
         assert "read pipelines" not in switched_off
         assert head == "      feature                        | needs"
@@ -118,9 +120,9 @@ class TestTable:
     def test_scopes_of_consumers_are_reported_in_their_spelling(self) -> None:
         granted = ["pipeline", "pullrequest:write"]
         assert summary(granted)[1] == [
-            "Missing scopes: account, pipeline:write, webhook.",
-            "This switches off: start and stop pipelines; show the account; list workspaces and members; "
-            "manage webhooks; remove webhooks.",
+            "Missing scopes: account, pipeline:variable, pipeline:write, webhook.",
+            "This switches off: start and stop pipelines; change pipeline variables; show the account; "
+            "list workspaces and members; manage webhooks; remove webhooks.",
         ]
         page = table(granted).splitlines()
         assert page[0] == "Granted scopes: pipeline, pullrequest:write."
@@ -213,6 +215,11 @@ OPERATIONS = {
     ],
     "read pipelines and deployments": [f"GET {REPOSITORY}/pipelines", f"GET {REPOSITORY}/deployments"],
     "start and stop pipelines": [f"POST {REPOSITORY}/pipelines", f"POST {REPOSITORY}/pipelines/{{pipeline_uuid}}/stopPipeline"],
+    "change pipeline variables": [
+        f"POST {REPOSITORY}/pipelines_config/variables",
+        f"PUT {REPOSITORY}/deployments_config/environments/{{environment_uuid}}/variables/{{variable_uuid}}",
+        f"POST {REPOSITORY}/environments",
+    ],
     "show the account": ["GET /user"],
     "list workspaces and members": [
         "GET /user/workspaces",

@@ -45,6 +45,13 @@ SCHEMAS = {
     "Step": "pipeline_step",
     "Tag": "tag",
     "Task": "pullrequest_comment_task",
+    "Cache": "pipeline_cache",
+    "HookEvent": "hook_event",
+    "PipelinesConfig": "pipelines_config",
+    "Schedule": "pipeline_schedule",
+    "ScheduleExecution": "pipeline_schedule_execution",
+    "Variable": "pipeline_variable",
+    "Webhook": "webhook_subscription",
     "Workspace": "workspace",
 }
 #: Types that the document does not describe: parts of other types, the timeline and downloads.

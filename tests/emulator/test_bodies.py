@@ -71,6 +71,20 @@ WRITES: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     f"{API}/pipelines_config": ("PUT", {"enabled": True}),
+    f"{API}/pipelines_config/variables": ("POST", {"key": "A", "value": "b", "secured": False}),
+    f"{API}/pipelines_config/schedules": (
+        "POST",
+        {
+            "target": {**TARGET, "selector": {"type": "custom", "pattern": "nightly"}},
+            "cron_pattern": "0 0 2 * * ? *",
+            "enabled": True,
+        },
+    ),
+    f"{API}/environments": ("POST", {"name": "QA", "environment_type": {"name": "Test"}}),
+    f"{API}/hooks": (
+        "POST",
+        {"url": "https://x.example", "events": ["repo:push"], "description": "d", "active": True, "secret": "s"},
+    ),
     f"{API}/pipelines": (
         "POST",
         {
@@ -83,6 +97,7 @@ READS = (API, "/repositories/acme", f"{API}/refs", f"{API}/pipelines", f"{API}/p
          f"{API}/pullrequests/1/comments", f"{API}/pullrequests/1/tasks", f"{API}/pullrequests/activity",
          f"{API}/commit/base/statuses", f"{API}/commit/base/comments", f"{API}/commit/base/reports",
            f"{API}/pipelines_config/variables", f"{API}/pullrequests/1/merge/task-status/x",
+         f"{API}/pipelines_config/schedules", f"{API}/environments", f"{API}/hooks",
          "/workspaces/acme/projects")  # fmt: skip
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4)

@@ -346,11 +346,3 @@ def test_a_pipeline_of_a_pull_request_is_started_by_its_number(call: Call):
     assert call("POST", "pipelines/", json={"target": target}).status_code == 201
     unknown = {**target, "pullrequest": {"id": "99"}}
     assert call("POST", "pipelines/", json={"target": unknown}).status_code == 404
-
-
-def test_variables_and_schedules_of_a_repository_can_be_listed(call: Call, bitbucket_emulator: BitbucketEmulator):
-    repository = next(bitbucket_emulator.state.repositories())
-    repository.variables.append({"uuid": "{v}", "key": "TOKEN", "value": "s3cret", "secured": True})
-    listed = call("GET", "pipelines_config/variables").json()["values"]
-    assert listed == [{"type": "pipeline_variable", "uuid": "{v}", "key": "TOKEN", "secured": True}]
-    assert call("GET", "pipelines_config/schedules").json()["values"] == []

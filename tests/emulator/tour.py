@@ -63,6 +63,8 @@ class Tour:
         self.pull_requests()
         self.pipelines()
         self.deployments()
+        self.pipeline_settings()
+        self.webhooks()
         self.refusals()
         return self.exchanges
 
@@ -92,7 +94,6 @@ class Tour:
         self("GET", "/repositories/acme", params={"q": 'name ~ "a"', "sort": "-updated_on", "role": "member"})
         self("GET", "/repositories/acme", 400, params={"page": "0"})
         self("GET", API)
-        self("GET", f"{API}/hooks")
         self("GET", "/repositories/acme/nothing", 404)
         made = {"scm": "git", "is_private": True, "project": {"key": projects["values"][0]["key"]}}
         self("POST", "/repositories/acme/fresh", json=made)
@@ -387,7 +388,11 @@ class Tour:
             "log": "boom\n",
             "test_cases": [{"name": "t.test_x", "status": "FAILED", "seconds": 0.1, "reason": "boom"}],
         }
-        self.bitbucket.script("api", "default", steps=[{"name": "Build", "seconds": 20, "log": "made\n" * 50}, failing])
+        self.bitbucket.script(
+            "api",
+            "default",
+            steps=[{"name": "Build", "seconds": 20, "log": "made\n" * 50, "caches": ["node", "pip", "maven", "gradle"]}, failing],
+        )
         first = self.value(
             "POST", f"{runs}/", 201, json={"target": branch, "variables": [{"key": "A", "value": "b", "secured": True}]}
         )
@@ -422,8 +427,6 @@ class Tour:
         third = self.value("POST", runs, 201, json={"target": custom})
         self("POST", f"{runs}/{quote(third['uuid'])}/stopPipeline", 204)
         self("GET", f"{runs}/{quote(third['uuid'])}")
-        self("GET", f"{API}/pipelines_config/variables")
-        self("GET", f"{API}/pipelines_config/schedules")
 
     def deployments(self) -> None:
         deployments = self.value("GET", f"{API}/deployments")["values"]
@@ -434,6 +437,73 @@ class Tour:
         self("GET", f"{API}/environments")
         self("GET", f"{API}/environments/{quote(environments[0]['uuid'])}")
         self("GET", f"{API}/environments/{quote('{' + '0' * 36 + '}')}", 404)
+
+    def pipeline_settings(self) -> None:
+        """Variables, schedules and caches of pipelines, and environments; one of each is left behind."""
+        environments = f"{API}/environments"
+        new = {"name": "Production EU", "environment_type": {"name": "Production"}}
+        self("POST", environments, 400, json={"name": "Production EU"})
+        made = self.value("POST", environments, 201, json=new)
+        self("POST", environments, 409, json=new)
+        environment = f"{environments}/{quote(made['uuid'])}"
+        self("POST", f"{environment}/changes", 202, json={"change": {"name": "Production Europe"}})
+        self.variables(f"{API}/pipelines_config/variables")
+        self.variables("/workspaces/acme/pipelines-config/variables")
+        self.variables(f"{API}/deployments_config/environments/{quote(made['uuid'])}/variables", single=False)
+        self("DELETE", environment, 204)
+        self("DELETE", environment, 404)
+        schedules = f"{API}/pipelines_config/schedules"
+        selector = {"type": "custom", "pattern": "nightly"}
+        nightly = {"type": "pipeline_ref_target", "ref_type": "branch", "ref_name": "main", "selector": selector}
+        self("POST", schedules, 400, json={"target": nightly})
+        kept = self.value("POST", schedules, 201, json={"target": nightly, "cron_pattern": "0 30 2 * * ? *"})
+        other = self.value("POST", schedules, 201, json={"target": nightly, "cron_pattern": "0 30 3 * * ? *", "enabled": False})
+        self("GET", schedules)
+        self.bitbucket.state.settings.schedules_limit = 2
+        self("POST", schedules, 401, json={"target": nightly, "cron_pattern": "0 30 4 * * ? *"})
+        one = f"{schedules}/{quote(kept['uuid'])}"
+        self("GET", one)
+        self("PUT", one, json={"enabled": False})
+        self.bitbucket.control("POST", f"schedules/acme/api/{quote(kept['uuid'])}/run", {})
+        self("GET", f"{one}/executions")
+        self("DELETE", f"{schedules}/{quote(other['uuid'])}", 204)
+        self("DELETE", f"{schedules}/{quote(other['uuid'])}", 404)
+        caches = f"{API}/pipelines-config/caches"
+        node = self.value("GET", caches)["values"][0]
+        self("GET", f"{caches}/{quote(node['uuid'])}/content-uri")
+        self("DELETE", f"{caches}/{quote(node['uuid'])}", 204)
+        self("DELETE", f"{caches}/{quote(node['uuid'])}", 404)
+        self("DELETE", caches, 204, params={"name": "pip"})
+        self("PUT", f"{API}/pipelines_config/build_number", json={"next": 1000})
+        self("PUT", f"{API}/pipelines_config/build_number", 400, json={"next": 1})
+
+    def variables(self, path: str, *, single: bool = True) -> None:
+        self("POST", path, 400, json={"key": "1ST", "value": "x"})
+        plain = self.value("POST", path, 201, json={"key": "REGION", "value": "eu"})
+        secret = self.value("POST", path, 201, json={"key": "TOKEN", "value": "hush", "secured": True})
+        self("POST", path, 409, json={"key": "TOKEN", "value": "hush"})
+        self("GET", path)
+        self("PUT", f"{path}/{quote(secret['uuid'])}", json={"key": "TOKEN", "value": "shh", "secured": True})
+        if single:
+            self("GET", f"{path}/{quote(secret['uuid'])}")
+        self("DELETE", f"{path}/{quote(plain['uuid'])}", 204)
+        self("DELETE", f"{path}/{quote(plain['uuid'])}", 404)
+
+    def webhooks(self) -> None:
+        self("GET", "/hook_events")
+        self("GET", "/hook_events/repository")
+        self("GET", "/hook_events/workspace", params={"pagelen": 10})
+        self("GET", "/hook_events/team", 404)
+        for hooks in (f"{API}/hooks", "/workspaces/acme/hooks"):
+            new = {"url": "https://airflow.example.com/bitbucket", "description": "Airflow", "events": ["repo:push"]}
+            made = self.value("POST", hooks, 201, json={**new, "secret": "hush"})
+            self("POST", hooks, 400, json={**new, "events": []})
+            one = f"{hooks}/{quote(made['uuid'])}"
+            self("GET", hooks)
+            self("GET", one)
+            self("PUT", one, json={"events": ["repo:push", "pullrequest:created"], "secret": None})
+            self("DELETE", one, 204)
+            self("GET", one, 404)
 
     def refusals(self) -> None:
         """Send requests that are refused for lack of credentials, scopes or quota."""

@@ -26,6 +26,7 @@ _BOXES = {
     "pullrequest:write": "Pull requests: Write",
     "pipeline": "Pipelines: Read",
     "pipeline:write": "Pipelines: Write",
+    "pipeline:variable": "Pipelines: Edit variables",
     "account": "Account: Read",
     "webhook": "Webhooks: Read and write",
 }

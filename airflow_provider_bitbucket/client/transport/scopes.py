@@ -85,6 +85,7 @@ FEATURES = (
     _feature("change and merge pull requests", "read:pullrequest write:pullrequest"),
     _feature("read pipelines and deployments", "read:pipeline"),
     _feature("start and stop pipelines", "read:pipeline write:pipeline"),
+    _feature("change pipeline variables", "admin:pipeline"),  # and environments
     _feature("show the account", "read:user"),
     _feature("list workspaces and members", "read:workspace"),
     _feature("manage webhooks", "read:webhook write:webhook"),

@@ -14,8 +14,17 @@ from airflow_provider_bitbucket.client.types.commits import (
     FileStatus,
 )
 from airflow_provider_bitbucket.client.types.common import HtmlLinks, Link, Text
-from airflow_provider_bitbucket.client.types.deployments import Deployment, Environment, Release
-from airflow_provider_bitbucket.client.types.pipelines import Pipeline, PipelineTarget, Step
+from airflow_provider_bitbucket.client.types.deployments import Deployment, Environment, EnvironmentType, Release
+from airflow_provider_bitbucket.client.types.pipelines import (
+    Cache,
+    Pipeline,
+    PipelinesConfig,
+    PipelineTarget,
+    Schedule,
+    ScheduleExecution,
+    Step,
+    Variable,
+)
 from airflow_provider_bitbucket.client.types.pull_requests import (
     ActivityEntry,
     Comment,
@@ -58,6 +67,7 @@ from airflow_provider_bitbucket.client.types.repositories import (
     Repository,
     Tag,
 )
+from airflow_provider_bitbucket.client.types.webhooks import HookEvent, Webhook
 from airflow_provider_bitbucket.client.types.workspaces import Membership, Project, Workspace
 
 __all__ = [
@@ -74,6 +84,7 @@ __all__ = [
     "BranchingModelSettings",
     "BuildState",
     "BuildStatus",
+    "Cache",
     "Comment",
     "Commit",
     "CommitComment",
@@ -84,10 +95,12 @@ __all__ = [
     "EffectiveBranchingModel",
     "Endpoint",
     "Environment",
+    "EnvironmentType",
     "FileChange",
     "FileStatus",
     "ForkPolicy",
     "Group",
+    "HookEvent",
     "HtmlLinks",
     "Inheritance",
     "Inline",
@@ -100,6 +113,7 @@ __all__ = [
     "Participant",
     "Pipeline",
     "PipelineTarget",
+    "PipelinesConfig",
     "Project",
     "PullRequest",
     "PullRequestFields",
@@ -111,10 +125,14 @@ __all__ = [
     "ReportType",
     "Repository",
     "Resolution",
+    "Schedule",
+    "ScheduleExecution",
     "Severity",
     "Step",
     "Tag",
     "Task",
     "Text",
+    "Variable",
+    "Webhook",
     "Workspace",
 ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from airflow_provider_bitbucket.client.types.pipelines import Step
 from airflow_provider_bitbucket.client.types.repositories import Commit
+
+EnvironmentType = Literal["Test", "Staging", "Production"]
 
 
 class Environment(TypedDict, total=False):
@@ -17,6 +19,8 @@ class Environment(TypedDict, total=False):
     slug: str  # recorded
     rank: int  # recorded
     environment_type: dict[str, Any]  # recorded
+    lock: dict[str, Any]  # recorded
+    restrictions: dict[str, Any]  # recorded
 
 
 class Release(TypedDict, total=False):

@@ -46,3 +46,55 @@ class Step(TypedDict, total=False):
     started_on: str | None
     completed_on: str | None
     duration_in_seconds: int  # recorded
+
+
+class Variable(TypedDict, total=False):
+    """A variable of a repository, workspace or environment; ``value`` is absent where it is secured."""
+
+    type: str
+    uuid: str
+    key: str
+    value: str
+    secured: bool
+
+
+class Schedule(TypedDict, total=False):
+    """A schedule of pipelines."""
+
+    type: str
+    uuid: str
+    enabled: bool
+    target: PipelineTarget
+    cron_pattern: str
+    created_on: str
+    updated_on: str
+
+
+class ScheduleExecution(TypedDict, total=False):
+    """A run of a schedule: the pipeline that it started, or the error that prevented it."""
+
+    type: str
+    pipeline: Pipeline  # recorded
+    error: dict[str, str]  # recorded
+
+
+class Cache(TypedDict, total=False):
+    """A cache of pipelines."""
+
+    type: str
+    uuid: str
+    pipeline_uuid: str
+    step_uuid: str
+    name: str
+    key_hash: str
+    path: str
+    file_size_bytes: int
+    created_on: str
+
+
+class PipelinesConfig(TypedDict, total=False):
+    """Whether Pipelines is enabled in a repository."""
+
+    type: str
+    enabled: bool
+    repository: Repository

@@ -46,6 +46,12 @@ def requires(*scopes: str) -> Callable[[Request], Coroutine[Any, Any, Credential
     return check
 
 
+async def optional_credential(request: Request) -> None:
+    """Authenticate the request if it has credentials; for routes that need none."""
+    if "Authorization" in request.headers:
+        await requires()(request)
+
+
 async def json_body(request: Request, *needed: str) -> dict[str, Any]:
     """Return the JSON object in a request to the control interface.
 

@@ -176,11 +176,12 @@ class Middleware:
 
 
 def _without_secured(body: str) -> str:
-    """Return a body without the values of the secured variables in it."""
-    if '"secured"' not in body:
+    """Return a body without the values of the secured variables and the secrets of webhooks in it."""
+    if '"sec' not in body:
         return body
 
     def hide(fields: dict[str, Any]) -> dict[str, Any]:
+        fields = {**fields, "secret": "***"} if fields.get("secret") else fields
         return {**fields, "value": "***"} if fields.get("secured") and "value" in fields else fields
 
     try:

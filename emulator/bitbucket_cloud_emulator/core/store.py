@@ -38,6 +38,8 @@ class Settings:
     delete_of_missing_file_fails: bool = False  # not recorded: a deleted path that does not exist is ignored, or refused
     free_plan: bool = False  # downloads answer 402 on the Free plan
     build_urls_need_a_dot: bool = False  # reports of 2018 differ: a build status with http://host:8080/ is refused, or accepted
+    environment_changes_take_effect: bool = True  # reported in 2023: accepted with 202 and never applied
+    schedules_limit: int = 10  # of a repository; not documented, 5 in 2018
     access_token_seconds: int = 7200
     oauth_scope_key: str = "scope"  # "scope" since 2026-05-04, "scopes" before
     rotate_refresh_tokens: bool = True  # since 2026-05-04 each refresh gives a new refresh token and kills the old one
@@ -78,6 +80,10 @@ class State:
         """The next number of a sequence (comment ids, request ids, ...), starting at 1."""
         self._counters[of] = self._counters.get(of, 0) + 1
         return self._counters[of]
+
+    def continue_at(self, of: str, number: int) -> None:
+        """Let a sequence continue with this number."""
+        self._counters[of] = number - 1
 
     def repositories(self) -> Iterator[Repository]:
         """All repositories of all workspaces."""

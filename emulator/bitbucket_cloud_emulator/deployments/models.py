@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from bitbucket_cloud_emulator.pipelines.models import Pipeline, Step
+from bitbucket_cloud_emulator.pipelines.models import Pipeline, Step, Variable
 from bitbucket_cloud_emulator.users.models import User
 
 
@@ -16,7 +16,9 @@ class Environment:
     slug: str
     type: str  # Test | Staging | Production
     rank: int = 0
+    admin_only: bool = False
     locked_by: User | None = None
+    variables: list[Variable] = field(default_factory=list)
 
 
 @dataclass(eq=False)

@@ -1,4 +1,4 @@
-"""Deployments and environments. Source: developer.atlassian.com/cloud/bitbucket/rest/api-group-deployments."""
+"""Deployments. Source: developer.atlassian.com/cloud/bitbucket/rest/api-group-deployments."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from fastapi.responses import Response
 from bitbucket_cloud_emulator.core.http import API, current_state, origin
 from bitbucket_cloud_emulator.core.paging import page
 from bitbucket_cloud_emulator.deployments.service import visible_deployments
-from bitbucket_cloud_emulator.deployments.views import deployment_json, environment_json
+from bitbucket_cloud_emulator.deployments.views import deployment_json
 from bitbucket_cloud_emulator.pipelines.request import invalid_sort, refuse
 from bitbucket_cloud_emulator.pipelines.routes import READ, answer, refuse_missing_slash
 from bitbucket_cloud_emulator.repositories.service import find_repository
 
 DEPLOYMENTS = "/repositories/{workspace}/{repo_slug}/deployments"
-ENVIRONMENTS = "/repositories/{workspace}/{repo_slug}/environments"
 
 router = APIRouter(prefix=API)
 
@@ -39,22 +38,3 @@ async def get_deployment(request: Request, workspace: str, repo_slug: str, deplo
         if view.deployment.uuid == deployment_uuid:
             return answer(request, deployment_json(repository, view, origin(request)))
     raise refuse(404, f"Deployment {deployment_uuid} not found in repository {repository.uuid}")
-
-
-@router.get(ENVIRONMENTS, dependencies=READ)
-async def list_environments(request: Request, workspace: str, repo_slug: str) -> Response:
-    """By rank: test, staging, production."""
-    repository = find_repository(request, workspace, repo_slug)
-    base = origin(request)
-    ranked = sorted(repository.environments, key=lambda one: one.rank)
-    return page(request, ranked, lambda one: environment_json(one, base), sort_fields=(), compact=True)
-
-
-@router.get(ENVIRONMENTS + "/{environment_uuid}", dependencies=READ)
-async def get_environment(request: Request, workspace: str, repo_slug: str, environment_uuid: str) -> Response:
-    """An environment."""
-    repository = find_repository(request, workspace, repo_slug)
-    for environment in repository.environments:
-        if environment.uuid == environment_uuid:
-            return answer(request, environment_json(environment, origin(request)))
-    raise refuse(404, f"Environment {environment_uuid} not found in repository {repository.uuid}")

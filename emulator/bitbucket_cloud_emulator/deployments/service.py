@@ -40,6 +40,11 @@ def visible_deployments(repository: Repository, now: datetime) -> list[Deploymen
 ENVIRONMENT_RANKS = {"Test": 0, "Staging": 1, "Production": 2}
 
 
+def slug_of(name: str) -> str:
+    """Return the slug of an environment's name."""
+    return name.lower().replace(" ", "-")
+
+
 def ensure_environment(state: State, repository: Repository, name: str) -> Environment:
     """Return the environment of a repository with this name or slug; one that is missing is made.
 
@@ -47,7 +52,7 @@ def ensure_environment(state: State, repository: Repository, name: str) -> Envir
     :param repository: where
     :param name: the word after ``deployment:`` in the definition
     """
-    slug = name.lower().replace(" ", "-")
+    slug = slug_of(name)
     for environment in repository.environments:
         if environment.slug == slug:
             return environment

@@ -76,7 +76,7 @@ def environment_json(environment: Environment, base: str) -> dict[str, Any]:
         "deployment_gate_enabled": False,
         "environment_lock_enabled": True,
         "lock": lock,
-        "restrictions": {"type": "deployment_restrictions_configuration", "admin_only": False},
+        "restrictions": {"type": "deployment_restrictions_configuration", "admin_only": environment.admin_only},
     }
 
 

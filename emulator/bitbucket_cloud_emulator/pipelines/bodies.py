@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field
+from fastapi import Request
+from pydantic import BaseModel, Field
 
-from bitbucket_cloud_emulator.core.bodies import Body
+from bitbucket_cloud_emulator.core.bodies import Body, parse_json
+from bitbucket_cloud_emulator.core.errors import ApiError
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class _Commit(Body):
@@ -69,3 +73,15 @@ class PipelineBody(Body):
 
     target: Annotated[RefTarget | CommitTarget | PullRequestTarget, Field(discriminator="type")]
     variables: list[Variable] | None = None
+
+
+async def read_entity(request: Request, model: type[Model]) -> Model:
+    """Return the body of a request to the Pipelines service as a model.
+
+    :raises ApiError: 400 in its words, which do not name the field
+    """
+    content = await request.body()
+    try:
+        return model.model_validate(parse_json(content))
+    except ValueError:  # pydantic's error is one
+        raise ApiError(400, "Request entity cannot be processed", key="unexpected.response.body", style="pipelines") from None

@@ -1,18 +1,18 @@
-"""Pipelines of a repository switched on and off, and what is configured for them: variables and schedules, for reading."""
+"""Pipelines of a repository switched on and off, and the number of the next one."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
+from pydantic import Field
 
-from bitbucket_cloud_emulator.core.bodies import Body, parse_json
-from bitbucket_cloud_emulator.core.errors import ApiError, json_response
-from bitbucket_cloud_emulator.core.http import API, origin, requires
-from bitbucket_cloud_emulator.core.paging import page
+from bitbucket_cloud_emulator.core.bodies import Body
+from bitbucket_cloud_emulator.core.errors import json_response
+from bitbucket_cloud_emulator.core.http import API, current_state, origin, requires
+from bitbucket_cloud_emulator.pipelines.bodies import read_entity
 from bitbucket_cloud_emulator.pipelines.request import refuse
-from bitbucket_cloud_emulator.pipelines.routes import READ
 from bitbucket_cloud_emulator.repositories.models import Repository
 from bitbucket_cloud_emulator.repositories.service import find_repository
 from bitbucket_cloud_emulator.repositories.views import repository_json
@@ -27,6 +27,10 @@ class _Config(Body):
     enabled: bool
 
 
+class _BuildNumber(Body):
+    next: Annotated[int, Field(ge=1, le=2**53)]
+
+
 @router.get(CONFIG, dependencies=ADMIN)
 async def get_config(request: Request, workspace: str, repo_slug: str) -> Response:
     """Whether Pipelines is enabled; 404 if it was never configured."""
@@ -39,27 +43,22 @@ async def get_config(request: Request, workspace: str, repo_slug: str) -> Respon
 @router.put(CONFIG, dependencies=ADMIN)
 async def put_config(request: Request, workspace: str, repo_slug: str) -> Response:
     """Switch Pipelines on or off with ``{"enabled": true}``."""
-    content = await request.body()
+    body = await read_entity(request, _Config)
     repository = find_repository(request, workspace, repo_slug)
-    try:
-        repository.pipelines_enabled = _Config.model_validate(parse_json(content)).enabled
-    except ValueError:  # pydantic's error is one
-        raise ApiError(400, "Request entity cannot be processed", key="unexpected.response.body", style="pipelines") from None
+    repository.pipelines_enabled = body.enabled
     return json_response(_config_json(request, repository), compact=True)
 
 
-@router.get(f"{CONFIG}/variables", dependencies=READ)
-async def list_variables(request: Request, workspace: str, repo_slug: str) -> Response:
-    """The repository's variables; secured ones without their value."""
+@router.put(f"{CONFIG}/build_number", dependencies=[Depends(requires("admin:pipeline"))])
+async def put_build_number(request: Request, workspace: str, repo_slug: str) -> Response:
+    """Set the number of the next pipeline with ``{"next": 100}``; it has to be larger than the latest."""
+    body = await read_entity(request, _BuildNumber)
     repository = find_repository(request, workspace, repo_slug)
-    return page(request, repository.variables, _variable_json, sort_fields=(), compact=True)
-
-
-@router.get(f"{CONFIG}/schedules", dependencies=READ)
-async def list_schedules(request: Request, workspace: str, repo_slug: str) -> Response:
-    """The repository's schedules."""
-    repository = find_repository(request, workspace, repo_slug)
-    return page(request, repository.schedules, lambda one: {"type": "pipeline_schedule", **one}, sort_fields=(), compact=True)
+    latest = max((one.build_number for one in repository.pipelines), default=0)
+    if body.next <= latest:
+        raise refuse(400, f"The next build number must be greater than the latest build number {latest}")
+    current_state(request).continue_at(f"pipelines of {repository.uuid}", body.next)
+    return json_response({"type": "pipeline_build_number", "next": body.next}, compact=True)
 
 
 def _config_json(request: Request, repository: Repository) -> dict[str, Any]:
@@ -68,8 +67,3 @@ def _config_json(request: Request, repository: Repository) -> dict[str, Any]:
         "enabled": repository.pipelines_enabled,
         "repository": repository_json(repository, origin(request)),
     }
-
-
-def _variable_json(variable: dict[str, Any]) -> dict[str, Any]:
-    hidden = ("value",) if variable["secured"] else ()
-    return {"type": "pipeline_variable", **{key: value for key, value in variable.items() if key not in hidden}}

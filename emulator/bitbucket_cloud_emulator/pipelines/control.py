@@ -13,6 +13,7 @@ from bitbucket_cloud_emulator.core.store import State
 from bitbucket_cloud_emulator.pipelines.models import Pipeline, PipelineScript
 from bitbucket_cloud_emulator.pipelines.plan import block, finish, pipeline_at, release
 from bitbucket_cloud_emulator.pipelines.routes import find_pipeline
+from bitbucket_cloud_emulator.pipelines.schedules import execute, find_schedule
 from bitbucket_cloud_emulator.repositories.models import Repository
 from bitbucket_cloud_emulator.repositories.service import named_repository
 
@@ -21,6 +22,7 @@ RESULTS = ("SUCCESSFUL", "FAILED", "ERROR", "STOPPED", "EXPIRED")
 
 router = APIRouter(prefix="/_emulator/pipelines")
 scripts_router = APIRouter(prefix="/_emulator/scripts")
+schedules_router = APIRouter(prefix="/_emulator/schedules")
 
 
 @scripts_router.post("")
@@ -30,6 +32,14 @@ async def add_script(request: Request) -> dict[str, Any]:
     repository = named_repository(current_state(request), body.pop("repository"))
     repository.scripts.insert(0, make_record(PipelineScript, {"steps": [], **body}))
     return {"scripts": len(repository.scripts)}
+
+
+@schedules_router.post("/{workspace}/{repo_slug}/{schedule}/run")
+async def run_schedule(request: Request, workspace: str, repo_slug: str, schedule: str) -> dict[str, Any]:
+    """Run a schedule, as its time would: start its pipeline, or keep the error that prevented it."""
+    state = current_state(request)
+    repository = named_repository(state, f"{workspace}/{repo_slug}")
+    return execute(state, repository, find_schedule(repository, schedule))
 
 
 @router.get(ONE)

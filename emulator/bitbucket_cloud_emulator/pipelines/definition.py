@@ -102,6 +102,7 @@ def _step(step: dict[str, Any]) -> dict[str, Any]:
         "manual": step.get("trigger") == "manual",
         "environment": step.get("deployment"),
         "image": image["name"] if isinstance(image, dict) else image,
+        "caches": tuple(map(str, step.get("caches") or ())),
         "script": tuple(f"pipe: {line['pipe']}" if isinstance(line, dict) else str(line) for line in step["script"]),
     }
 

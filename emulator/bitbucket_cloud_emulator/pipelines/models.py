@@ -10,6 +10,29 @@ from bitbucket_cloud_emulator.users.models import User
 
 
 @dataclass(eq=False)
+class Variable:
+    """A variable of a repository, workspace or deployment environment."""
+
+    uuid: str
+    key: str
+    value: str
+    secured: bool = False
+
+
+@dataclass(eq=False)
+class Schedule:
+    """A schedule; pipelines of it start when the control interface runs it."""
+
+    uuid: str
+    target: dict[str, Any]  # wire form
+    cron_pattern: str
+    enabled: bool
+    created_on: datetime
+    updated_on: datetime
+    executions: list[dict[str, Any]] = field(default_factory=list)  # wire form, newest first
+
+
+@dataclass(eq=False)
 class Step:
     """A planned step; its state follows from the pipeline's plan and the clock."""
 
@@ -21,6 +44,7 @@ class Step:
     environment: str | None = None  # slug of the environment it deploys to
     image: str = "atlassian/default-image:5"
     script: tuple[str, ...] = ()
+    caches: tuple[str, ...] = ()
     log: str = ""
     test_cases: list[dict[str, Any]] = field(default_factory=list)  # [{name, status, seconds, reason}]
     started_on: datetime | None = None  # fixed once known (manual steps: when a person continues)

@@ -18,7 +18,7 @@ from bitbucket_cloud_emulator.repositories.models import Repository
 
 def refuse(status: int, detail: str, key: str | None = None) -> ApiError:
     """Return an error of the Pipelines service: a generic message, the sentence in ``detail``."""
-    message = {400: "Bad request", 404: "Not found"}[status]
+    message = {400: "Bad request", 401: "Unauthorized", 404: "Not found", 409: "Conflict"}[status]
     return ApiError(status, message, detail=detail, key=key, style="pipelines")
 
 

@@ -9,11 +9,12 @@ from typing import Any
 from bitbucket_cloud_emulator.commits.models import BuildStatus, Commit
 from bitbucket_cloud_emulator.deployments.models import Deployment, Environment
 from bitbucket_cloud_emulator.downloads.models import Download
-from bitbucket_cloud_emulator.pipelines.models import Pipeline, PipelineScript
+from bitbucket_cloud_emulator.pipelines.models import Pipeline, PipelineScript, Schedule, Variable
 from bitbucket_cloud_emulator.pull_requests.models import PullRequest
 from bitbucket_cloud_emulator.refs.models import Tag
 from bitbucket_cloud_emulator.reports.models import Report
 from bitbucket_cloud_emulator.users.models import User
+from bitbucket_cloud_emulator.webhooks.models import Webhook
 from bitbucket_cloud_emulator.workspaces.models import BranchingModel, Project, Workspace
 
 
@@ -53,9 +54,11 @@ class Repository:
     scripts: list[PipelineScript] = field(default_factory=list)
     environments: list[Environment] = field(default_factory=list)
     deployments: list[Deployment] = field(default_factory=list)
-    variables: list[dict[str, Any]] = field(default_factory=list)  # of Pipelines: uuid, key, value, secured
-    schedules: list[dict[str, Any]] = field(default_factory=list)  # of Pipelines: uuid, target, cron_pattern, enabled
     git_directory: str | None = None  # a git repository on disk, served over HTTP
+    variables: list[Variable] = field(default_factory=list)
+    schedules: list[Schedule] = field(default_factory=list)
+    deleted_caches: set[str] = field(default_factory=set)  # uuids
+    webhooks: list[Webhook] = field(default_factory=list)
 
     @property
     def full_name(self) -> str:

@@ -30,7 +30,6 @@ from bitbucket_cloud_emulator.workspaces.service import find_workspace
 router = APIRouter(prefix=API)
 
 READ = [Depends(requires("read:repository"))]
-READ_HOOKS = [Depends(requires("read:webhook"))]
 ADMIN = [Depends(requires("admin:repository"))]
 DELETE = [Depends(requires("delete:repository"))]
 
@@ -54,13 +53,6 @@ async def repositories(
 async def repository(request: Request, workspace: str, repo_slug: str) -> Response:
     """A repository."""
     return json_response(full_json(find_repository(request, workspace, repo_slug), origin(request)))
-
-
-@router.get("/repositories/{workspace}/{repo_slug}/hooks", dependencies=READ_HOOKS)
-async def linked_lists(request: Request, workspace: str, repo_slug: str) -> Response:
-    """A list that a repository links to; empty, because its items cannot be created."""
-    find_repository(request, workspace, repo_slug)
-    return page(request, [], dict)
 
 
 @router.post("/repositories/{workspace}/{repo_slug}", dependencies=ADMIN)

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from bitbucket_cloud_emulator.pipelines.models import Variable
+from bitbucket_cloud_emulator.webhooks.models import Webhook
+
 if TYPE_CHECKING:
     from bitbucket_cloud_emulator.repositories.models import Repository
     from bitbucket_cloud_emulator.users.models import User
@@ -45,5 +48,7 @@ class Workspace:
     created_on: datetime
     members: dict[str, str] = field(default_factory=dict)  # user uuid -> owner | collaborator | member
     repositories: dict[str, Repository] = field(default_factory=dict)
+    variables: list[Variable] = field(default_factory=list)  # of pipelines
+    webhooks: list[Webhook] = field(default_factory=list)
     moved: dict[str, str] = field(default_factory=dict)  # old slug -> new slug: answered 301
     projects: dict[str, Project] = field(default_factory=dict)  # by key, oldest first
