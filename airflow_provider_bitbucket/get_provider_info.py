@@ -116,6 +116,7 @@ def get_provider_info() -> dict[str, Any]:
         "operators": modules(
             "operators.extract",
             "operators.metrics",
+            "operators.pipeline_stop",
             "operators.pipelines",
             "operators.pull_request_comments",
             "operators.pull_requests",

@@ -1,11 +1,10 @@
-"""What it costs to wait for thousands of pipelines: shared pollers beside a poller per task of the same interval.
+"""The cost of waiting for thousands of pipelines: shared pollers, and a poller per task with the same interval.
 
-Everything is real but the time: triggers as the triggerer runs them, in one event loop; requests counted by the emulator,
-which runs in a process of its own. An interval of 30 s is played in 2 s, and what it costs is multiplied by the 120
-intervals of an hour; so requests and CPU are those of an hour at 30 s, and the lag above the interval is real. The lag is
-from the instant at which Bitbucket says the pipeline was completed until the trigger fires. Request limits are switched
-off, to see what is asked for; the last column says how far apart looks are when there are only 1,000 requests an hour.
-A poller per task is measured with 100 tasks and multiplied.
+Triggers run as the triggerer runs them, in one event loop; requests are counted by the emulator, which runs in a process of its
+own. An interval of 30 s takes 2 s here, and its cost is multiplied by the 120 intervals of an hour; so requests and CPU are those
+of an hour at 30 s, and the lag above the interval is real. The lag is the time from the pipeline's ``completed_on`` until the
+trigger fires. Request limits are switched off, to count all requests; the last column is the interval that 1,000 requests an
+hour allow. A poller per task is measured with 100 tasks and multiplied.
 
     python benchmarks/waiting.py
 """
@@ -32,6 +31,7 @@ from urllib.request import urlopen
 
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-home-"))  # before anything imports Airflow
 
+ROOT = Path(__file__).parent.parent
 INTERVAL = 2.0  # real seconds, standing for 30
 INTERVALS_AN_HOUR = 120
 WINDOW = 5  # intervals that are counted
@@ -41,7 +41,7 @@ LOG = logging.Logger("waits", logging.CRITICAL)  # apart from all others: nothin
 
 
 def serve(waits: int, repositories: int) -> None:
-    """Be a Bitbucket with running pipelines; end them at random instants when a line comes in."""
+    """Serve a Bitbucket with running pipelines; after a line of input, finish them in random order."""
     from airflow_provider_bitbucket.testing import connection_json
     from bitbucket_cloud_emulator import BitbucketEmulator
     from bitbucket_cloud_emulator.pipelines.plan import finish
@@ -54,7 +54,7 @@ def serve(waits: int, repositories: int) -> None:
         for repository in bitbucket.state.repositories():
             for pipeline in repository.pipelines:
                 pipeline.steps[0].seconds = 36_000
-        connection = connection_json(bitbucket, "access_token")  # only these are told that there is no limit
+        connection = connection_json(bitbucket, "access_token")  # only these get the limit in headers
         print(json.dumps({"url": bitbucket.url, "connection": connection, "uuids": uuids}), flush=True)
         sys.stdin.readline()
         pipelines = [one for repository in bitbucket.state.repositories() for one in repository.pipelines]
@@ -70,9 +70,9 @@ def serve(waits: int, repositories: int) -> None:
 class Bitbucket:
     """The served emulator.
 
-    :param url: where it is
+    :param url: its address
     :param uuids: pipelines by repository
-    :param process: serves
+    :param process: its process
     """
 
     url: str
@@ -85,26 +85,25 @@ class Bitbucket:
             total: int = json.load(answer)["total"]
             return total
 
-    def go_on(self) -> None:
-        """Send a line."""
+    def finish_pipelines(self) -> None:
+        """Send the line after which the pipelines finish."""
         assert self.process.stdin
         self.process.stdin.write("\n")
         self.process.stdin.flush()
 
 
 @contextlib.contextmanager
-def served(waits: int, repositories: int) -> Iterator[Bitbucket]:
+def serving(waits: int, repositories: int) -> Iterator[Bitbucket]:
     """Run the emulator in a process of its own, with the connection ``bitbucket_default`` leading to it."""
-    root = Path(__file__).parent.parent
     command = [sys.executable, __file__, "serve", str(waits), str(repositories)]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     pipe = subprocess.PIPE
-    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment, cwd=root)
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment, cwd=ROOT)
     try:
         assert process.stdout
-        told = json.loads(process.stdout.readline())
-        os.environ["AIRFLOW_CONN_BITBUCKET_DEFAULT"] = told["connection"]
-        yield Bitbucket(told["url"], told["uuids"], process)
+        served = json.loads(process.stdout.readline())
+        os.environ["AIRFLOW_CONN_BITBUCKET_DEFAULT"] = served["connection"]
+        yield Bitbucket(served["url"], served["uuids"], process)
     finally:
         process.kill()
         process.wait()
@@ -112,7 +111,7 @@ def served(waits: int, repositories: int) -> Iterator[Bitbucket]:
 
 @dataclass
 class Cost:
-    """What waiting cost.
+    """The cost of waiting.
 
     :param requests: in an interval
     :param cpu: seconds in an interval
@@ -129,20 +128,19 @@ class Cost:
 
 
 def resident() -> int:
-    """Bytes of memory that this process has."""
+    """Return the memory of this process in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 async def shared(bitbucket: Bitbucket) -> Cost:
     """Wait for all by triggers."""
-    from airflow_provider_bitbucket.triggers import polling, waiting
-    from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger
+    from airflow_provider_bitbucket.triggers.request_scheduler import STEADY_SHARE
+    from tests.triggers.quick import QuickPipelineTrigger  # without the first 10 seconds, which would not be shortened
 
-    waiting.FIRST_LOOK_SECONDS = 0  # which are not played faster
     lags: list[float] = []
 
     async def fire(repository: str, pipeline: str) -> None:
-        trigger = BitbucketPipelineTrigger(
+        trigger = QuickPipelineTrigger(
             bitbucket_conn_id="bitbucket_default",
             workspace=None,
             repository=repository,
@@ -153,49 +151,67 @@ async def shared(bitbucket: Bitbucket) -> Cost:
         trigger._log = LOG
         async for event in trigger.run():
             assert event.payload["status"] == "succeeded", event.payload
-            completed = datetime.fromisoformat(event.payload["pipeline"]["completed_on"]).timestamp()
+            completed = datetime.fromisoformat(event.payload["found"]["completed_on"]).timestamp()
             lags.append(time.time() - completed)
 
     before = resident()
-    # As a scheduler would: bit by bit, mixed.
+    # As a scheduler defers them: repositories in turn.
     waits = [
         (slug, uuid)
         for row in zip(*bitbucket.uuids.values(), strict=True)
         for slug, uuid in zip(bitbucket.uuids, row, strict=True)
     ]
     tasks = [asyncio.create_task(fire(slug, uuid)) for slug, uuid in waits]
-    (line,) = [line async for line in first_line(polling)]
-    while sum(len(poller._waiters) for poller in line._pollers.values()) < len(tasks):
+    scheduler = await first_scheduler()
+    while sum(len(poller.waiters()) for poller in scheduler._pollers.values()) < len(tasks):
         await asyncio.sleep(0.1)
-    await asyncio.sleep(2 * INTERVAL)  # everybody has been seen and told once
+    await asyncio.sleep(2 * INTERVAL)  # all have been polled and have logged once
     memory = (resident() - before) / len(tasks)
     asked, cpu, started = await asyncio.to_thread(bitbucket.asked), time.process_time(), time.monotonic()
     await asyncio.sleep(WINDOW * INTERVAL)
     intervals = (time.monotonic() - started) / INTERVAL
     cpu = (time.process_time() - cpu) / intervals
     requests = (await asyncio.to_thread(bitbucket.asked) - asked) / intervals
-    stretch = max(1.0, requests * INTERVALS_AN_HOUR / (polling.EVENLY * 1000))
-    bitbucket.go_on()
+    stretch = max(1.0, requests * INTERVALS_AN_HOUR / (STEADY_SHARE * 1000))
+    bitbucket.finish_pipelines()
     await asyncio.gather(*tasks)
     return Cost(requests, cpu, memory, sorted(lag - INTERVAL for lag in lags), stretch)
 
 
-async def first_line(polling: Any) -> AsyncIterator[Any]:
-    """The line of the credential, as soon as somebody stands in it."""
-    while not polling._lines:
+async def first_scheduler() -> Any:
+    """Return the request scheduler of the credential as soon as there is one."""
+    from airflow_provider_bitbucket.triggers import request_scheduler
+
+    while not request_scheduler._schedulers:
         await asyncio.sleep(0.1)
-    yield next(iter(polling._lines.values()))
+    return next(iter(request_scheduler._schedulers.values()))
+
+
+def trigger_of(repository: str, pipeline: str, interval: float, last_reported: str = "") -> Any:
+    """Return a trigger that waits for a pipeline."""
+    from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger
+
+    return BitbucketPipelineTrigger(
+        bitbucket_conn_id="bitbucket_default",
+        workspace=None,
+        repository=repository,
+        pipeline=pipeline,
+        poll_interval=interval,
+        deadline=1e12,
+        last_reported=last_reported,
+    )
 
 
 async def per_task(bitbucket: Bitbucket) -> Cost:
-    """Wait the way other providers do: each task asks for itself."""
-    from airflow_provider_bitbucket.triggers.pipelines import PipelineWatch, polling_hook
+    """Wait the way other providers do: each task sends its own requests."""
+    from airflow_provider_bitbucket.triggers.base import polling_hook
+    from airflow_provider_bitbucket.triggers.blocking import BlockingWait
 
     async def poll(repository: str, pipeline: str) -> None:
-        watch = PipelineWatch(repository, pipeline, poll_interval=INTERVAL, deadline=1e12, log=LOG)
         client = await polling_hook("bitbucket_default", None).aget_conn()
+        wait = BlockingWait(trigger_of(repository, pipeline, INTERVAL), client, LOG)
         await asyncio.sleep(random.uniform(0, INTERVAL))  # noqa: S311 - spread, no secret
-        while await asyncio.to_thread(watch.look, client) is None:
+        while await asyncio.to_thread(wait.poll) is None:
             await asyncio.sleep(INTERVAL)
 
     before = resident()
@@ -218,14 +234,13 @@ async def per_task(bitbucket: Bitbucket) -> Cost:
 
 
 async def delivery(waits: int, rounds: int = 20) -> tuple[float, float]:
-    """CPU seconds a round for telling so many triggers what pages of 100 show: our pollers, and Airflow's shared streams."""
+    """Return CPU seconds a round for delivering pages of 100 to so many triggers: our pollers, and Airflow's shared streams."""
     from airflow.triggers.base import BaseEventTrigger, TriggerEvent
     from airflow.triggers.shared_stream import SharedStreamManager
 
     from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
     from airflow_provider_bitbucket.client.pipeline_state import evaluate
-    from airflow_provider_bitbucket.triggers import polling
-    from airflow_provider_bitbucket.triggers.pipelines import PipelineWatch
+    from airflow_provider_bitbucket.triggers.poller import FetchStep, wait
 
     def row(number: int) -> dict[str, Any]:
         state = {"name": "IN_PROGRESS", "stage": {"name": "RUNNING"}}
@@ -236,8 +251,8 @@ async def delivery(waits: int, rounds: int = 20) -> tuple[float, float]:
         for first in range(1, waits, 100)
     ]
 
-    def watch(uuid: str) -> PipelineWatch:
-        return PipelineWatch("acme/api", uuid, poll_interval=0.01, deadline=1e12, log=LOG, told=pages[0]["{1}"].reason)
+    def condition(uuid: str) -> Any:
+        return trigger_of("acme/api", uuid, 0.01, last_reported=pages[0]["{1}"].reason).condition(LOG)
 
     class Stub:
         left = rounds
@@ -245,19 +260,19 @@ async def delivery(waits: int, rounds: int = 20) -> tuple[float, float]:
         def __init__(self, *_: object) -> None:
             pass
 
-        def look(self, due: Sequence[str], waiting: Collection[str]) -> Iterator[polling.Step]:
-            if not self.left:  # nobody asks a round for more than answers all
-                over.set()
+        def fetch(self, due: Sequence[str], waiting: Collection[str]) -> Iterator[FetchStep]:
+            if not self.left:
+                ended.set()
             self.left -= 1
             yield from enumerate(pages)
 
-    over = asyncio.Event()
+    ended = asyncio.Event()
     client = BitbucketClient(ApiToken("a@example.com", "token"), "acme", "http://127.0.0.1:9")
-    client.budget._told = 1_000_000_000
-    Stub.look = asyncio_safe(Stub.look, over, asyncio.get_running_loop())  # type: ignore[method-assign]  # ends in a thread
-    tasks = [asyncio.create_task(polling.wait(Stub, client, "api", uuid, watch(uuid))) for page in pages for uuid in page]
+    client.budget._reported = 1_000_000_000
+    Stub.fetch = asyncio_safe(Stub.fetch, ended, asyncio.get_running_loop())  # type: ignore[method-assign]  # ends in a thread
+    tasks = [asyncio.create_task(wait(Stub, client, "api", uuid, condition(uuid))) for page in pages for uuid in page]
     cpu = time.process_time()
-    await over.wait()
+    await ended.wait()
     ours = (time.process_time() - cpu) / rounds
     for task in tasks:
         task.cancel()
@@ -284,9 +299,9 @@ async def delivery(waits: int, rounds: int = 20) -> tuple[float, float]:
             await asyncio.sleep(3600)
 
         async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:
-            one = watch(self.uuid)
+            one = condition(self.uuid)
             async for page in shared_stream:
-                if self.uuid in page and (event := one.saw(page[self.uuid])):
+                if self.uuid in page and (event := one.on_response(page[self.uuid])):
                     yield TriggerEvent(event)  # type: ignore[no-untyped-call]  # see above
 
         async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -313,23 +328,22 @@ async def delivery(waits: int, rounds: int = 20) -> tuple[float, float]:
     return ours, theirs
 
 
-def asyncio_safe(look: Any, over: asyncio.Event, loop: asyncio.AbstractEventLoop) -> Any:
-    """An event is set from a thread by its loop."""
-    setting = over.set
-    over.set = lambda: loop.call_soon_threadsafe(setting)  # type: ignore[method-assign,assignment]  # see above
-    return look
+def asyncio_safe(fetch: Any, ended: asyncio.Event, loop: asyncio.AbstractEventLoop) -> Any:
+    """Return a function after making it safe to set an event from its thread."""
+    setting = ended.set
+    ended.set = lambda: loop.call_soon_threadsafe(setting)  # type: ignore[method-assign,assignment]  # see above
+    return fetch
 
 
 def at(lags: list[float], share: float) -> float:
-    """The lag that so many do not exceed."""
+    """Return the lag that this share of the waits does not exceed."""
     return lags[min(int(share * len(lags)), len(lags) - 1)]
 
 
 def play(*arguments: object) -> Any:
-    """Return what this file says about a scene, played in a process of its own, so that memory and CPU are its own."""
-    done = subprocess.run(
-        [sys.executable, __file__, *map(str, arguments)], stdout=subprocess.PIPE, text=True, check=True, timeout=120
-    )
+    """Return the figures of a scene, which runs in a process of its own so that its memory and CPU can be measured."""
+    command, environment = [sys.executable, __file__, *map(str, arguments)], {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=300, env=environment)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -344,7 +358,7 @@ def main() -> None:
         "                     | requests an hour           | CPU s an hour           | memory | lag above interval | at 1,000/h"
     )
     print(
-        " waits  repositories |  shared   per task   ratio | shared  per task  ratio | a wait |    p50     p99     | look every"
+        " waits  repositories |  shared   per task   ratio | shared  per task  ratio | a wait |    p50     p99     | poll every"
     )
     for waits, repositories in SCENES:
         cost = Cost(**play("shared", waits, repositories))
@@ -357,7 +371,7 @@ def main() -> None:
             flush=True,
         )
     ours, theirs = (f"{seconds * 1000:.0f} ms of CPU" for seconds in play("delivery", 1000))
-    print(f"\nTelling 1,000 triggers what 10 pages show: {ours}; by Airflow's shared streams {theirs}")
+    print(f"\nDelivering 10 pages to 1,000 triggers: {ours}; by Airflow's shared streams {theirs}")
 
 
 if __name__ == "__main__":
@@ -365,10 +379,10 @@ if __name__ == "__main__":
         case ["serve", waits, repositories]:
             serve(int(waits), int(repositories))
         case ["shared", waits, repositories]:
-            with served(int(waits), int(repositories)) as there:
+            with serving(int(waits), int(repositories)) as there:
                 print(json.dumps(dataclasses.asdict(asyncio.run(shared(there)))))
         case ["alone"]:
-            with served(PER_TASK, 1) as there:
+            with serving(PER_TASK, 1) as there:
                 print(json.dumps(dataclasses.asdict(asyncio.run(per_task(there)))))
         case ["delivery", waits]:
             print(json.dumps(asyncio.run(delivery(int(waits)))))

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 OnAmbiguous = Literal["fail", "adopt_newest"]
+OnPaused = Literal["wait", "fail"]
+LogSteps = Literal["failed", "all", "none"]
 
 
 @dataclass(frozen=True)

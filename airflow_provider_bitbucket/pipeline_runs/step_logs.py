@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_bitbucket.pipeline_runs.policies import LogSteps
 
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import BitbucketClient
-
-LogSteps = Literal["failed", "all", "none"]
 
 #: Limit for the log of one step; a link leads to the rest.
 _MAX_BYTES = 1_000_000

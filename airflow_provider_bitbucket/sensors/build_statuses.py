@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_bitbucket.parameters import Templated, name_if_given, names_if_given
+from airflow_provider_bitbucket.sensors.base import BitbucketSensor
 from airflow_provider_bitbucket.sensors.parameters import hash_of, one_given
-from airflow_provider_bitbucket.sensors.waiting import BitbucketSensor
-from airflow_provider_bitbucket.triggers.build_statuses import BitbucketBuildStatusTrigger
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from airflow_provider_bitbucket.sensors.base import SensorParameters
+    from airflow_provider_bitbucket.triggers.base import WaitParameters
+    from airflow_provider_bitbucket.triggers.build_statuses import BitbucketBuildStatusTrigger
+
+__all__ = ["BitbucketBuildStatusSensor"]
 
 
 class BitbucketBuildStatusSensor(BitbucketSensor):
-    """Wait until the build statuses of a commit are successful, whoever set them: Pipelines, Jenkins, Sonar, ...
+    """Wait until the build statuses of a commit are successful, set by Pipelines, Jenkins, Sonar or any other tool.
 
-    FAILED or STOPPED fails the sensor for good (``soft_fail``: skips it). Without any status it goes on waiting; a commit or
-    branch that does not exist ends it. Returns ``commit``, ``branch``, ``url`` and ``statuses``, a list of ``key``, ``name``,
+    FAILED or STOPPED fails the sensor without retries (``soft_fail``: skips it). Without any status it continues to wait; a
+    missing commit or branch ends it. Returns ``commit``, ``branch``, ``url`` and ``statuses``, a list of ``key``, ``name``,
     ``state`` and ``url``.
 
-    :param commit: hash of the commit, of which 7 characters are enough; exactly one of commit and branch is given
-    :param branch: the head of this branch, as it is at each look
-    :param keys: keys of the statuses that count, each of which has to come; default: all that there are, at least one. Name
-        them where builds report one after the other: else the first one's success ends the wait
-    :param sensor: ``repository`` and what all sensors have; see
-        :class:`~airflow_provider_bitbucket.sensors.waiting.BitbucketSensor`
+    :param commit: hash of the commit, at least 7 characters of it; exactly one of commit and branch is given
+    :param branch: the head of this branch, read at each poll
+    :param keys: keys of the statuses that count, each of which is required; default: all, at least one. Name them where builds
+        report one after the other: else the first one's success ends the wait
+    :param sensor: ``repository`` and the parameters of all sensors; see
+        :class:`~airflow_provider_bitbucket.sensors.base.BitbucketSensor`
     :raises ValueError: not exactly one of commit and branch
     """
 
@@ -32,7 +40,7 @@ class BitbucketBuildStatusSensor(BitbucketSensor):
     branch = Templated()
     keys = Templated()
     parameter_kinds = {**BitbucketSensor.parameter_kinds, "commit": hash_of, "branch": name_if_given, "keys": names_if_given}
-    what = "The builds were not done"
+    unmet = "The builds had not finished"
 
     def __init__(
         self,
@@ -40,7 +48,7 @@ class BitbucketBuildStatusSensor(BitbucketSensor):
         commit: str | None = None,
         branch: str | None = None,
         keys: str | Iterable[str] | None = None,
-        **sensor: Any,
+        **sensor: Unpack[SensorParameters],
     ) -> None:
         super().__init__(**sensor)
         one_given(commit=commit, branch=branch)
@@ -48,7 +56,9 @@ class BitbucketBuildStatusSensor(BitbucketSensor):
         self.branch = branch
         self.keys = keys
 
-    def trigger(self, **common: Any) -> BitbucketBuildStatusTrigger:
-        """Return what waits."""
-        kind, name = one_given(commit=self.commit, branch=self.branch)
-        return BitbucketBuildStatusTrigger(keys=self.keys, **{kind: name}, **common)
+    def trigger(self, **common: Unpack[WaitParameters]) -> BitbucketBuildStatusTrigger:
+        """Return the trigger that waits."""
+        from airflow_provider_bitbucket.triggers.build_statuses import BitbucketBuildStatusTrigger
+
+        one_given(commit=self.commit, branch=self.branch)
+        return BitbucketBuildStatusTrigger(commit=self.commit, branch=self.branch, keys=self.keys, **common)

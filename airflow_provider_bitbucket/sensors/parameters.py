@@ -1,4 +1,4 @@
-"""What sensors check their parameters with."""
+"""Parameters that several sensors have."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _HASH = re.compile(r"[0-9a-f]{7,40}")
 
 
 def one_given(**choices: Any) -> tuple[str, Any]:
-    """Return name and value of the only parameter that is given.
+    """Return name and value of the one parameter that is given.
 
-    :raises ValueError: none is given, or several are, or it is empty
+    :raises ValueError: none or several are given, or it is empty
     """
     given = [(name, value) for name, value in choices.items() if value is not None]
     if len(given) != 1 or is_blank(given[0][1]):
@@ -24,7 +24,7 @@ def one_given(**choices: Any) -> tuple[str, Any]:
 def hash_of(parameter: str, value: Any) -> str | None:
     """Return the hash of a commit, or its beginning, in lower case; None if it is left out.
 
-    :raises ValueError: it is not a hash, or was rendered to nothing
+    :raises ValueError: it is not a hash, or its template rendered to nothing
     """
     text = name_if_given(parameter, value)
     if text is not None and not _HASH.fullmatch(text.lower()):

@@ -1,49 +1,55 @@
-"""Wait for a Bitbucket pipeline that something else started."""
+"""Wait for a Bitbucket pipeline that was started elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_bitbucket.exceptions import BitbucketPipelineLostError
 from airflow_provider_bitbucket.hooks.pipelines import explaining_hook, named_pipeline
 from airflow_provider_bitbucket.parameters import Templated
-from airflow_provider_bitbucket.pipeline_runs.explain import explain_failure
-from airflow_provider_bitbucket.sensors.waiting import BitbucketSensor
-from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger
+from airflow_provider_bitbucket.sensors.base import BitbucketSensor
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from airflow_provider_bitbucket.sensors.base import SensorParameters
+    from airflow_provider_bitbucket.triggers.base import WaitParameters
+    from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger
+    from airflow_provider_bitbucket.triggers.wait_condition import WaitEvent
+
+__all__ = ["BitbucketPipelineSensor"]
 
 
 class BitbucketPipelineSensor(BitbucketSensor):
-    """Wait until a pipeline is done; it is successful, or the sensor fails (``soft_fail``: is skipped).
+    """Wait until a pipeline has finished; it is successful, or the sensor fails (``soft_fail``: is skipped).
 
-    A failed pipeline fails the sensor for good: another try would find the same pipeline failed. The pipeline is never
-    stopped, because somebody else started it. Returns a small dictionary about the pipeline.
+    A failed pipeline fails the sensor without retries, which would find the same failed pipeline. The pipeline is never stopped,
+    because this task did not start it. Returns a small dictionary about the pipeline.
 
     :param pipeline: uuid or build number of the pipeline
-    :param sensor: ``repository`` and what all sensors have; see
-        :class:`~airflow_provider_bitbucket.sensors.waiting.BitbucketSensor`
+    :param sensor: ``repository`` and the parameters of all sensors; see
+        :class:`~airflow_provider_bitbucket.sensors.base.BitbucketSensor`
     """
 
     template_fields = (*BitbucketSensor.template_fields, "pipeline")
     pipeline = Templated()
     parameter_kinds = {**BitbucketSensor.parameter_kinds, "pipeline": named_pipeline}
-    what = "The pipeline was not over"
+    unmet = "The pipeline had not finished"
     lost_error = BitbucketPipelineLostError
 
-    def __init__(self, *, pipeline: str | int, **sensor: Any) -> None:
+    def __init__(self, *, pipeline: str | int, **sensor: Unpack[SensorParameters]) -> None:
         super().__init__(**sensor)
         self.pipeline = pipeline
 
-    def trigger(self, **common: Any) -> BitbucketPipelineTrigger:
-        """Return what waits."""
-        return BitbucketPipelineTrigger(pipeline=self.pipeline, **common)
+    def trigger(self, **common: Unpack[WaitParameters]) -> BitbucketPipelineTrigger:
+        """Return the trigger that waits."""
+        from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger
 
-    def _found(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        pipeline: dict[str, Any] = event["pipeline"]
-        return pipeline
+        return BitbucketPipelineTrigger(pipeline=str(self.pipeline), **common)
 
-    def _why(self, event: Mapping[str, Any]) -> str:
-        pipeline = event["pipeline"]
+    def _failure(self, event: WaitEvent) -> str:
+        from airflow_provider_bitbucket.pipeline_runs.explain import explain_failure
+
         explaining = explaining_hook(self.bitbucket_conn_id, self.workspace, self.run_as)
-        why = explain_failure(explaining.get_conn, self.repository, pipeline["uuid"])
-        return f"{event['message']} {pipeline['url']}\n{why}"
+        why = explain_failure(explaining.get_conn, self.repository, event["found"]["uuid"])
+        return f"{event['message']}\n{why}"

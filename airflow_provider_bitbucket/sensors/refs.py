@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
 from airflow_provider_bitbucket.parameters import Templated, name_if_given
+from airflow_provider_bitbucket.sensors.base import BitbucketSensor
 from airflow_provider_bitbucket.sensors.parameters import hash_of, one_given
-from airflow_provider_bitbucket.sensors.waiting import BitbucketSensor
-from airflow_provider_bitbucket.triggers.refs import BitbucketRefTrigger
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from airflow_provider_bitbucket.sensors.base import SensorParameters
+    from airflow_provider_bitbucket.triggers.base import WaitParameters
+    from airflow_provider_bitbucket.triggers.refs import BitbucketRefTrigger
+
+__all__ = ["BitbucketRefSensor"]
 
 
 class BitbucketRefSensor(BitbucketSensor):
     """Wait until a branch or tag exists and, if asked, points to a commit or has moved.
 
-    Nothing but the timeout fails it: what is not there can still come. Returns ``type`` (branch or tag), ``name``, ``commit``
+    Only the timeout fails it, because a missing one can still be created. Returns ``type`` (branch or tag), ``name``, ``commit``
     (full hash) and ``url``.
 
     :param branch: name of the branch; exactly one of branch and tag is given
     :param tag: name of the tag
-    :param commit: wait until it points to this commit (hash, of which 7 characters are enough)
+    :param commit: wait until it points to this commit (hash, at least 7 characters of it)
     :param moved_from: wait until it points to another commit than this
-    :param sensor: ``repository`` and what all sensors have; see
-        :class:`~airflow_provider_bitbucket.sensors.waiting.BitbucketSensor`
+    :param sensor: ``repository`` and the parameters of all sensors; see
+        :class:`~airflow_provider_bitbucket.sensors.base.BitbucketSensor`
     :raises ValueError: not exactly one of branch and tag, or both of commit and moved_from
     """
 
@@ -37,7 +45,7 @@ class BitbucketRefSensor(BitbucketSensor):
         "commit": hash_of,
         "moved_from": hash_of,
     }
-    what = "The branch or tag did not come to that"
+    unmet = "The branch or tag was not as expected"
 
     def __init__(
         self,
@@ -46,7 +54,7 @@ class BitbucketRefSensor(BitbucketSensor):
         tag: str | None = None,
         commit: str | None = None,
         moved_from: str | None = None,
-        **sensor: Any,
+        **sensor: Unpack[SensorParameters],
     ) -> None:
         super().__init__(**sensor)
         one_given(branch=branch, tag=tag)
@@ -57,13 +65,10 @@ class BitbucketRefSensor(BitbucketSensor):
         self.commit = commit
         self.moved_from = moved_from
 
-    def trigger(self, **common: Any) -> BitbucketRefTrigger:
-        """Return what waits."""
-        kind, name = one_given(branch=self.branch, tag=self.tag)
-        return BitbucketRefTrigger(
-            kind=kind,
-            name=name,
-            commit=self.commit,
-            moved_from=self.moved_from,
-            **common,
-        )
+    def trigger(self, **common: Unpack[WaitParameters]) -> BitbucketRefTrigger:
+        """Return the trigger that waits."""
+        from airflow_provider_bitbucket.triggers.refs import BitbucketRefTrigger
+
+        kind: Literal["branch", "tag"] = "branch" if self.branch is not None else "tag"
+        _, name = one_given(branch=self.branch, tag=self.tag)
+        return BitbucketRefTrigger(kind=kind, name=name, commit=self.commit, moved_from=self.moved_from, **common)

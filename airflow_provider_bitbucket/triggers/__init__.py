@@ -1,1 +1,1 @@
-"""Waiting in the triggerer."""
+"""Wait in Airflow's triggerer; operators and sensors create the triggers."""

@@ -6,40 +6,46 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from airflow_provider_bitbucket.triggers import polling
-from airflow_provider_bitbucket.triggers.refs import RefLooker
-from airflow_provider_bitbucket.triggers.waiting import BitbucketWaitTrigger, Sight, Singles
+from airflow_provider_bitbucket.triggers.base import BitbucketWaitTrigger, WaitParameters
+from airflow_provider_bitbucket.triggers.fetching import SingleRequests
+from airflow_provider_bitbucket.triggers.refs import RefFetcher
+from airflow_provider_bitbucket.triggers.wait_condition import WaitState
 
 if TYPE_CHECKING:
-    from airflow_provider_bitbucket.client import BitbucketClient
+    from typing import Unpack
 
-#: Longer lists of builds are cut in a message.
+    from airflow_provider_bitbucket.client import BitbucketClient
+    from airflow_provider_bitbucket.triggers.poller import FetchStep
+
+__all__ = ["BitbucketBuildStatusTrigger"]
+
+#: Number of builds that a message names.
 _NAMED = 5
 
 
-class BuildStatusLooker:
-    """Looks at the statuses of each commit with a request, and at the heads of 50 branches with one before.
+class BuildStatusFetcher:
+    """Fetch the heads of 50 branches with one request, then the statuses of each commit with one.
 
-    No list shows the statuses of several commits. Branches are looked up by name, since a name with a slash can not be asked
-    for in place of a hash.
+    No list shows the statuses of several commits. Branches are read by name, because a branch with a slash in its name cannot
+    replace a hash in the URL.
 
-    :param client: made for one try per request
+    :param client: makes one attempt per request
     :param repository: slug, or ``workspace/slug``
     """
 
     def __init__(self, client: BitbucketClient, repository: str) -> None:
         self._client = client
         self._repository = repository
-        self._heads = RefLooker(client, repository)
-        self._singles = Singles()
+        self._heads = RefFetcher(client, repository)
+        self._singles = SingleRequests()
 
-    def look(self, due: Sequence[str], waiting: Collection[str]) -> Iterator[polling.Step]:
-        """Look; see :class:`~airflow_provider_bitbucket.triggers.polling.Looker`. Subjects: ``commit/hash``, ``branch/name``."""
+    def fetch(self, due: Sequence[str], waiting: Collection[str]) -> Iterator[FetchStep]:
+        """Yield the latest statuses by ``commit/hash`` or ``branch/name`` (:class:`StatusFetcher`)."""
         from airflow_provider_bitbucket.client import BitbucketNotFoundError
 
         commits = {one: one.partition("/")[2] for one in waiting if one.startswith("commit/")}
         name = self._client.full_name(self._repository)
-        for source, heads in self._heads.look(due, waiting):
+        for source, heads in self._heads.fetch(due, waiting):
             unusable: dict[str, Exception] = {}
             for branch, head in heads.items():
                 if head is None:
@@ -50,7 +56,7 @@ class BuildStatusLooker:
                     commits[branch] = commit
             yield source, unusable
         self._singles.keep(commits.values())
-        for commit in self._singles.in_turn({commits[one]: None for one in due if one in commits}):
+        for commit in self._singles.in_order({commits[one]: None for one in due if one in commits}):
             answer = self._ask(commit)
             yield commit, {one: answer for one, of in commits.items() if of == commit}
 
@@ -64,7 +70,7 @@ class BuildStatusLooker:
     def _ask(self, commit: str) -> Any:
         from airflow_provider_bitbucket.client.transport.malformed import read_or_error
 
-        rows = self._singles.ask(commit, lambda: [*self._client.build_statuses.list(self._repository, commit)])
+        rows = self._singles.send(commit, lambda: [*self._client.build_statuses.list(self._repository, commit)])
         if isinstance(rows, Exception):
             return rows
         return read_or_error(lambda: self._latest(commit, rows), f"the build statuses of {commit} in {self._repository}")
@@ -83,18 +89,23 @@ class BuildStatusLooker:
 class BitbucketBuildStatusTrigger(BitbucketWaitTrigger):
     """Wait until the build statuses of a commit are successful.
 
-    :param commit: hash, or how it begins; exactly one of commit and branch is given
-    :param branch: name of a branch, the head of which counts at each look
-    :param keys: of the statuses that count; None: all that there are, at least one
-    :param common: as for :class:`~airflow_provider_bitbucket.triggers.waiting.BitbucketWaitTrigger`
+    :param commit: hash, or its beginning; exactly one of commit and branch is given
+    :param branch: name of a branch, whose head at each poll counts
+    :param keys: keys of the statuses that count; None: all, at least one
+    :param common: as for :class:`~airflow_provider_bitbucket.triggers.base.BitbucketWaitTrigger`
     """
 
-    looker = BuildStatusLooker
-    what = "the build statuses"
-    own_fields = ("commit", "branch", "keys")
+    fetcher = BuildStatusFetcher
+    label = "the build statuses"
+    fields = ("commit", "branch", "keys")
 
     def __init__(
-        self, *, commit: str | None = None, branch: str | None = None, keys: Sequence[str] | None = None, **common: Any
+        self,
+        *,
+        commit: str | None = None,
+        branch: str | None = None,
+        keys: Sequence[str] | None = None,
+        **common: Unpack[WaitParameters],
     ) -> None:
         super().__init__(**common)
         self.commit = commit
@@ -106,29 +117,29 @@ class BitbucketBuildStatusTrigger(BitbucketWaitTrigger):
         """Commit or branch."""
         return f"commit/{self.commit}" if self.commit else f"branch/{self.branch}"
 
-    def judge(self, answer: Mapping[str, Any]) -> Sight:
-        """Say what the statuses of a commit mean for the wait. States that this provider does not know are waited through."""
+    def evaluate(self, response: Mapping[str, Any]) -> WaitState:
+        """Return what the statuses of a commit mean for the wait, which continues in unknown states."""
         from airflow_provider_bitbucket.client.transport.malformed import text
 
-        present: Mapping[str, Mapping[str, Any]] = answer["statuses"]
+        present: Mapping[str, Mapping[str, Any]] = response["statuses"]
         states = {key: text(present[key]["state"]) if key in present else None for key in self.keys or present}
         found = {
-            "commit": answer["commit"],
+            "commit": response["commit"],
             "branch": self.branch,
-            "url": answer["url"],
+            "url": response["url"],
             "statuses": [
                 {name: present[key].get(name) for name in ("key", "name", "state", "url")} for key in states if key in present
             ],
         }
-        of = f"commit {answer['commit'][:12]}"
+        of = f"commit {response['commit'][:12]}"
         if bad := {key: state for key, state in states.items() if state in ("FAILED", "STOPPED")}:
-            return Sight("failed", f"Not all builds of {of} were successful: {_list(bad)}.", answer["url"], found)
-        open_ones = {key: state or "not there" for key, state in states.items() if state != "SUCCESSFUL"}
+            return WaitState("failed", f"Not all builds of {of} were successful: {_list(bad)}.", response["url"], found)
+        open_ones = {key: state or "missing" for key, state in states.items() if state != "SUCCESSFUL"}
         if open_ones:
-            return Sight(None, f"Builds of {of} are not done: {_list(open_ones)}.", answer["url"], found)
+            return WaitState(None, f"Builds of {of} are not done: {_list(open_ones)}.", response["url"], found)
         if not states:
-            return Sight(None, f"There is no build status of {of}.", answer["url"], found)
-        return Sight("succeeded", f"All {len(states)} builds of {of} were successful.", answer["url"], found)
+            return WaitState(None, f"There is no build status of {of}.", response["url"], found)
+        return WaitState("succeeded", f"All {len(states)} builds of {of} were successful.", response["url"], found)
 
 
 def _list(states: Mapping[str, str | None]) -> str:

@@ -6,21 +6,27 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_provider_bitbucket.triggers import polling
-from airflow_provider_bitbucket.triggers.waiting import BitbucketWaitTrigger, Sight, Singles
+from airflow_provider_bitbucket.triggers.base import BitbucketWaitTrigger, WaitParameters
+from airflow_provider_bitbucket.triggers.fetching import SingleRequests
+from airflow_provider_bitbucket.triggers.wait_condition import WaitState
 
 if TYPE_CHECKING:
-    from airflow_provider_bitbucket.client import BitbucketClient
+    from typing import Unpack
 
-#: Pages of 100 that are looked through for a deployment that was never seen; afterwards only the newest one is.
+    from airflow_provider_bitbucket.client import BitbucketClient
+    from airflow_provider_bitbucket.triggers.poller import FetchStep
+
+__all__ = ["BitbucketDeploymentTrigger"]
+
+#: Pages of 100 that are searched for a deployment that was never found; afterwards only the newest page is.
 SEARCHED_PAGES = 3
 
 
 class Wanted(NamedTuple):
-    """What is waited for.
+    """The deployment that is waited for.
 
     :param environment: name, slug or uuid
-    :param commit: hash, or how it begins; empty: ``pipeline`` counts
+    :param commit: hash, or its beginning; empty: ``pipeline`` counts
     :param pipeline: uuid or build number
     """
 
@@ -28,8 +34,8 @@ class Wanted(NamedTuple):
     commit: str
     pipeline: str
 
-    def is_of(self, shown: Shown) -> bool:
-        """Say whether a deployment is of the commit or pipeline, wherever it went."""
+    def matches(self, shown: Shown) -> bool:
+        """Return whether a deployment is of the commit or pipeline, to any environment."""
         if self.commit:
             return shown.commit.startswith(self.commit)
         return self.pipeline in (shown.pipeline, shown.number)
@@ -38,8 +44,8 @@ class Wanted(NamedTuple):
 class Shown(NamedTuple):
     """A deployment of the list.
 
-    :param number: of the pipeline; its release is called like it: "#12"
-    :param began: when it began, to the second; empty when it has not
+    :param number: build number of the pipeline, which is the name of its release: "#12"
+    :param began: when it began, to the second; empty if it has not
     :param deployment: the JSON it was read from
     """
 
@@ -70,13 +76,14 @@ class Shown(NamedTuple):
         )
 
 
-class DeploymentLooker:
-    """Looks at the newest 100 deployments with a request, which answers for all that wait.
+class DeploymentFetcher:
+    """Fetch the newest 100 deployments with one request, which answers for all waits.
 
-    Bitbucket neither filters nor sorts this list; the newest have been seen to come first. Who was never seen is looked for
-    on three pages, once. Who was seen and is not among the newest any more is asked for singly. None: it is not there.
+    Bitbucket neither filters nor sorts this list; the newest were seen to come first. A deployment that was never found is
+    searched for on three pages, once. One that was found and is no longer among the newest gets a request of its own. The answer
+    for a missing one is None.
 
-    :param client: made for one try per request
+    :param client: makes one attempt per request
     :param repository: slug, or ``workspace/slug``
     """
 
@@ -84,12 +91,12 @@ class DeploymentLooker:
         self._client = client
         self._repository = repository
         self._environments: dict[str, str] = {}  # uuid by uuid, name and slug
-        self._known: dict[str, str] = {}  # uuids of deployments that were seen
+        self._known: dict[str, str] = {}  # uuids of deployments that were found
         self._searched: set[str] = set()
-        self._singles = Singles()
+        self._singles = SingleRequests()
 
-    def look(self, due: Sequence[str], waiting: Collection[str]) -> Iterator[polling.Step]:
-        """Look; see :class:`~airflow_provider_bitbucket.triggers.polling.Looker`. Subjects are :class:`Wanted` as JSON."""
+    def fetch(self, due: Sequence[str], waiting: Collection[str]) -> Iterator[FetchStep]:
+        """Yield deployments by :class:`Wanted` as JSON (:class:`StatusFetcher`)."""
         wanted = {subject: Wanted(*json.loads(subject)) for subject in {*due, *waiting}}
         self._known = {subject: uuid for subject, uuid in self._known.items() if subject in wanted}
         self._searched &= wanted.keys()
@@ -99,10 +106,10 @@ class DeploymentLooker:
             unknown = self._read_environments({subject: wanted[subject] for subject in missing})
             missing -= unknown.keys()
             yield "environments", unknown
-        # Not yet those whose environment nobody has asked for: it may not be there.
-        unseen = {one: what for one, what in wanted.items() if what.environment in self._environments}
-        unseen = {one: what for one, what in unseen.items() if one not in self._known | dict.fromkeys(self._searched)}
-        malformed: Exception | None = None  # of a row that may be any deployment that was not found
+        # Without those whose environment is still unknown: it may be missing.
+        unseen = {key: one for key, one in wanted.items() if one.environment in self._environments}
+        unseen = {key: one for key, one in unseen.items() if key not in self._known | dict.fromkeys(self._searched)}
+        malformed: Exception | None = None  # the error of a row that may be any deployment that was not found
         for number in range(1, SEARCHED_PAGES + 1):
             if not missing:
                 return
@@ -119,11 +126,11 @@ class DeploymentLooker:
             yield ("newest", number), answers
             if missing <= self._searched | self._known.keys():
                 break
-        for subject in self._singles.in_turn(missing):
+        for subject in self._singles.in_order(missing):
             yield subject, {subject: self._ask(subject)}
 
     def _read_environments(self, wanted: Mapping[str, Wanted]) -> dict[str, Exception]:
-        """Read the names of the environments and return an error for each that is not there."""
+        """Read the names of the environments and return an error for each that is missing."""
         from airflow_provider_bitbucket.client import BitbucketNotFoundError
         from airflow_provider_bitbucket.client.transport.malformed import read_rows
 
@@ -131,10 +138,10 @@ class DeploymentLooker:
         where = self._client.full_name(self._repository)
         named, malformed = read_rows(rows, _environment_names, f"environments of {where}")
         self._environments = {name: uuid for uuid, names in named for name in names}
-        there = ", ".join(sorted(names[0] for _, names in named)) or "none"
+        known = ", ".join(sorted(names[0] for _, names in named)) or "none"
         return {
             subject: malformed
-            or BitbucketNotFoundError(f"There is no environment {one.environment!r} in {where}; there are: {there}.")
+            or BitbucketNotFoundError(f"There is no environment {one.environment!r} in {where}; there are: {known}.")
             for subject, one in wanted.items()
             if one.environment not in self._environments
         }
@@ -142,22 +149,22 @@ class DeploymentLooker:
     def _matches(
         self, rows: Sequence[Mapping[str, Any]], wanted: Mapping[str, Wanted]
     ) -> tuple[dict[str, Any], Exception | None]:
-        """Return what is on a page, of several deployments the one that began last, and the error of a malformed row."""
+        """Return the deployments on a page, of several the one that began last, and the error of a malformed row."""
         from airflow_provider_bitbucket.client.transport.malformed import read_rows
 
         found: dict[str, Any] = {}
         shown, malformed = read_rows(rows, Shown.read, f"deployments of {self._repository}")
         for subject, one in wanted.items():
             environment = self._environments.get(one.environment)
-            of_it = [row for row in shown if row.environment == environment and one.is_of(row)]
-            if environment and of_it:
-                # One that never begins (UNDEPLOYED has no times) must not hide one that did.
-                newest = max(of_it, key=lambda row: row.began)
+            matching = [row for row in shown if row.environment == environment and one.matches(row)]
+            if environment and matching:
+                # One that has not begun (UNDEPLOYED has no times) must not hide one that has.
+                newest = max(matching, key=lambda row: row.began)
                 found[subject], self._known[subject] = newest.deployment, newest.uuid
         return found, malformed
 
     def _ask(self, subject: str) -> Any:
-        return self._singles.ask(subject, lambda: self._client.deployments.get(self._repository, self._known[subject]))
+        return self._singles.send(subject, lambda: self._client.deployments.get(self._repository, self._known[subject]))
 
 
 def _is_full(rows: Sequence[Any]) -> bool:
@@ -167,7 +174,7 @@ def _is_full(rows: Sequence[Any]) -> bool:
 
 
 def _environment_names(row: Mapping[str, Any]) -> tuple[str, list[str]]:
-    """Return the uuid of an environment and what it can be called by, its name first."""
+    """Return the uuid of an environment and its names, the displayed one first."""
     from airflow_provider_bitbucket.client.transport.malformed import text
 
     uuid = text(row["uuid"])
@@ -178,16 +185,23 @@ class BitbucketDeploymentTrigger(BitbucketWaitTrigger):
     """Wait until a commit or a pipeline is deployed to an environment.
 
     :param environment: name, slug or uuid
-    :param commit: hash, or how it begins; exactly one of commit and pipeline is given
+    :param commit: hash, or its beginning; exactly one of commit and pipeline is given
     :param pipeline: uuid or build number
-    :param common: as for :class:`~airflow_provider_bitbucket.triggers.waiting.BitbucketWaitTrigger`
+    :param common: as for :class:`~airflow_provider_bitbucket.triggers.base.BitbucketWaitTrigger`
     """
 
-    looker = DeploymentLooker
-    what = "the deployment"
-    own_fields = ("environment", "commit", "pipeline")
+    fetcher = DeploymentFetcher
+    label = "the deployment"
+    fields = ("environment", "commit", "pipeline")
 
-    def __init__(self, *, environment: str, commit: str | None = None, pipeline: str | None = None, **common: Any) -> None:
+    def __init__(
+        self,
+        *,
+        environment: str,
+        commit: str | None = None,
+        pipeline: str | None = None,
+        **common: Unpack[WaitParameters],
+    ) -> None:
         super().__init__(**common)
         self.environment = environment
         self.commit = commit
@@ -198,22 +212,22 @@ class BitbucketDeploymentTrigger(BitbucketWaitTrigger):
         """A :class:`Wanted` as JSON."""
         return json.dumps(Wanted(self.environment, self.commit or "", self.pipeline or ""))
 
-    def judge(self, answer: Mapping[str, Any] | None) -> Sight:
-        """Say what a deployment, or that there is none, means for the wait."""
+    def evaluate(self, response: Mapping[str, Any] | None) -> WaitState:
+        """Return what a deployment, or None if there is none, means for the wait."""
         from airflow_provider_bitbucket.client.transport.malformed import text
 
-        what = f"commit {self.commit[:12]}" if self.commit else f"pipeline {self.pipeline}"
-        which = f"deployment of {what} to {self.environment}"
-        if answer is None:
-            return Sight(None, f"There is no {which} yet.", "", {})
-        found = {**_summary(answer), "environment": self.environment}
+        built = f"commit {self.commit[:12]}" if self.commit else f"pipeline {self.pipeline}"
+        which = f"deployment of {built} to {self.environment}"
+        if response is None:
+            return WaitState(None, f"There is no {which} yet.", "", {})
+        found = {**_summary(response), "environment": self.environment}
         name, status = found["state"], found["status"]
         if name != "COMPLETED":
             how = {"UNDEPLOYED": "has not begun", "IN_PROGRESS": "is in progress"}.get(name, f"is {name}")
-            return Sight(None, f"The {which} {how}.", found["url"], found)
+            return WaitState(None, f"The {which} {how}.", found["url"], found)
         if text(status) == "SUCCESSFUL":
-            return Sight("succeeded", f"The {which} was successful.", found["url"], found)
-        return Sight("failed", f"The {which} was not successful: {status}.", found["url"], found)
+            return WaitState("succeeded", f"The {which} was successful.", found["url"], found)
+        return WaitState("failed", f"The {which} was not successful: {status}.", found["url"], found)
 
 
 def _summary(deployment: Mapping[str, Any]) -> dict[str, Any]:

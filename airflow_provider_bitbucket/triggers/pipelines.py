@@ -1,4 +1,4 @@
-"""Waiting for a pipeline: what decides (:class:`PipelineWatch`), and the trigger that does it in the triggerer."""
+"""Wait for pipelines in the triggerer."""
 
 from __future__ import annotations
 
@@ -6,109 +6,37 @@ import asyncio
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from statistics import median_low
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
+from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
 
 from airflow_provider_bitbucket.hooks.task_attempt import decide_deferred
+from airflow_provider_bitbucket.pipeline_runs.policies import OnPaused
 from airflow_provider_bitbucket.pipeline_runs.stop import stop_pipeline
-from airflow_provider_bitbucket.triggers import polling
-from airflow_provider_bitbucket.triggers import waiting as waits
-from airflow_provider_bitbucket.triggers.waiting import polling_hook as polling_hook
+from airflow_provider_bitbucket.triggers.base import BitbucketWaitTrigger, WaitParameters
+from airflow_provider_bitbucket.triggers.fetching import SingleRequests
+from airflow_provider_bitbucket.triggers.wait_condition import Verdict, WaitState
 
 if TYPE_CHECKING:
-    from airflow_provider_bitbucket.client import BitbucketClient, PipelineOutcome
+    from typing import Unpack
 
-#: After so many malformed pages in a row pipelines are asked for one by one, once: the list may be malformed for good.
+    from airflow_provider_bitbucket.client import BitbucketClient, PipelineOutcome
+    from airflow_provider_bitbucket.triggers.poller import FetchStep
+
+__all__ = ["BitbucketPipelineTrigger"]
+
+#: After this many malformed pages in a row all pipelines get requests of their own, once: the list may be malformed for good.
 _FAILED_PAGES = 2
 
-WaitStatus = Literal["succeeded", "failed", "paused", "timeout", "lost"]
-OnPaused = Literal["wait", "fail"]
 
+class PipelineFetcher:
+    """Fetch the pipelines of a repository page by page or one by one, whichever takes fewer requests.
 
-class PipelineEvent(TypedDict):
-    """How a wait ended.
+    A page of the list shows 100 pipelines, a single request one; both cost one request. So a page is read if it should show at
+    least two of the pipelines with waiters; the others get requests of their own, however old they are. The page of a pipeline
+    follows from its build number, because these are consecutive; a pipeline that is not on it gets a request of its own.
 
-    :param status: ``succeeded`` or ``failed``: the pipeline is over. ``paused``: it waits for a person, and that was not to
-        be waited for. ``timeout``: it was not over at the deadline. ``lost``: Bitbucket gave a definite answer that makes
-        waiting pointless (gone, no access).
-    :param pipeline: summary of the pipeline; only its ``uuid``, as given to the wait, when it was never seen
-    :param message: a sentence for a person
-    """
-
-    status: WaitStatus
-    pipeline: dict[str, Any]
-    message: str
-
-
-def checked_event(event: dict[str, Any] | None) -> PipelineEvent:
-    """Return a trigger's event, if it is one.
-
-    :raises AirflowException: for anything else, so that a task never succeeds by an event nobody understands
-    """
-    checked = waits.checked_event(event, get_args(WaitStatus))
-    return PipelineEvent(status=checked["status"], pipeline=checked["pipeline"], message=checked["message"])
-
-
-class PipelineWatch(waits.Watch):
-    """Decides over the wait for a pipeline.
-
-    :param repository: repository, as given to the operator
-    :param pipeline: uuid or build number
-    :param on_paused: whether a pipeline that goes on only when a person does something is waited for
-    :param how: as for :class:`~airflow_provider_bitbucket.triggers.waiting.Watch`
-    """
-
-    def __init__(self, repository: str, pipeline: str, *, on_paused: OnPaused = "wait", **how: Any) -> None:
-        super().__init__("the pipeline", **how)
-        self.repository = repository
-        self.pipeline = pipeline
-        self.on_paused = on_paused
-        self._summary: dict[str, Any] = {"uuid": pipeline}
-
-    def look(self, client: BitbucketClient) -> PipelineEvent | None:
-        """Ask Bitbucket once and return how the wait ended, or None: look again in ``pause`` seconds."""
-        answer: PipelineOutcome | Exception
-        try:
-            answer = client.pipelines.outcome(self.repository, self.pipeline)
-        except Exception as error:  # whatever it is, it says nothing about the pipeline: a failed poll
-            answer = error
-        event: PipelineEvent | None = self.take_in(answer)
-        return event
-
-    def saw(self, outcome: PipelineOutcome) -> PipelineEvent | None:
-        """Take in the state of the pipeline, wherever it was read."""
-        self._answered()
-        self._summary = outcome.summary()
-        self._tell(outcome)
-        if outcome.is_terminal:
-            return self._event("succeeded" if outcome.is_successful else "failed", outcome.reason)
-        if outcome.needs_person and self.on_paused == "fail":
-            return self._event("paused", outcome.reason)
-        event: PipelineEvent | None = self._again(self.poll_interval, outcome.reason)
-        return event
-
-    def _tell(self, outcome: PipelineOutcome) -> None:
-        if outcome.reason == self.told:
-            return
-        self.told = outcome.reason
-        if outcome.needs_person:
-            self.log.warning("%s Somebody has to go on there: %s", outcome.reason, outcome.url)
-        else:
-            self.log.info("%s %s", outcome.reason, outcome.url)
-
-    def _event(self, status: WaitStatus, message: str) -> PipelineEvent:
-        return PipelineEvent(status=status, pipeline=self._summary, message=message)
-
-
-class PipelineLooker:
-    """Looks at the pipelines of a repository that somebody waits for, with as few requests as either way allows.
-
-    A page of the list shows 100 pipelines, a single request one; both cost the same. So a page is read where at least two
-    of those waited for stand on it, and the others are asked for one by one, however old they are. Where a pipeline stands
-    follows from build numbers, which count without gaps; if they did not, it would be asked for singly.
-
-    :param client: made for one try per request
+    :param client: makes one attempt per request
     :param repository: slug, or ``workspace/slug``
     """
 
@@ -117,19 +45,18 @@ class PipelineLooker:
         self._repository = repository
         self._newest = 0  # build number at the top of the list
         self._failed_pages = 0  # in a row
-        self._numbers: dict[str, int] = {}  # build numbers of those waited for, as soon as they were seen
-        self._singles = waits.Singles()
+        self._numbers: dict[str, int] = {}  # build numbers of those with waiters, once they are known
+        self._singles = SingleRequests()
 
-    def look(self, due: Sequence[str], waiting: Collection[str]) -> Iterator[polling.Step]:
-        """Look; see :class:`~airflow_provider_bitbucket.triggers.polling.Looker`. Subjects are uuids or build numbers."""
+    def fetch(self, due: Sequence[str], waiting: Collection[str]) -> Iterator[FetchStep]:
+        """Yield outcomes by uuid or build number (:class:`StatusFetcher`)."""
         self._numbers = {key: number for key, number in self._numbers.items() if key in waiting}
         self._singles.keep(waiting)
-        missing, read = dict.fromkeys(reversed(due)), set[int]()  # who came last is the newest: from there pages go down
-        # The page where those may stand whose numbers are not known yet; whether it was guessed from one of them, and whether
-        # such guesses help.
-        lucky = not self._is_list_unreadable()
-        guess, from_one = int(lucky), False
-        page = self._best_page(missing, waiting, read, guess) if lucky else 0
+        missing, read = dict.fromkeys(reversed(due)), set[int]()  # the last to join is the newest, on the first page
+        # The page that may show those whose numbers are unknown; whether it was guessed from one of them, and whether to guess.
+        may_guess = not self._is_list_unreadable()
+        guess, from_one = int(may_guess), False
+        page = self._best_page(missing, waiting, read, guess) if may_guess else 0
         while missing:
             unplaced = {key for key in missing if not self._page(key, 0)}
             source: Hashable
@@ -138,24 +65,24 @@ class PipelineLooker:
                 read.add(page)
                 if page == guess:
                     found = len(unplaced & answers.keys()) > 1
-                    guess, from_one, lucky = (page + 1 if found else 0), False, found or not from_one
+                    guess, from_one, may_guess = (page + 1 if found else 0), False, found or not from_one
             else:
-                source = key = self._singles.in_turn(missing)[0]
+                source = key = self._singles.in_order(missing)[0]
                 answers = {key: self._ask(key)}
-                from_one = lucky and key in unplaced  # who waits together was often started together
+                from_one = may_guess and key in unplaced  # pipelines with waiters were often started together
                 guess = self._page(key, 0) if from_one else 0
             missing = {key: None for key in missing if key not in answers}
             page = self._best_page(missing, waiting, read, guess) if page or guess else 0
             yield source, answers
 
     def _best_page(self, missing: Collection[str], waiting: Collection[str], read: Collection[int], guess: int) -> int:
-        """Return the next page that is worth a request, 0 when none is."""
+        """Return the next page that is worth a request, 0 if none is."""
         expected = Counter(self._page(key, guess) for key in waiting)
         pages = {self._page(key, guess) for key in missing} - {0, *read}
         return min((page for page in pages if expected[page] > 1), default=0)
 
     def _page(self, key: str, otherwise: int) -> int:
-        """Return the page that a pipeline should stand on now."""
+        """Return the page that should show a pipeline now."""
         from airflow_provider_bitbucket.client.paging import LARGEST_PAGE
 
         if not self._newest or key not in self._numbers:
@@ -163,7 +90,7 @@ class PipelineLooker:
         return max(self._newest - self._numbers[key], 0) // LARGEST_PAGE + 1
 
     def _is_list_unreadable(self) -> bool:
-        """Return whether to ask for each pipeline alone this time: pages of the list were malformed again and again."""
+        """Return whether to skip the list this time, because several of its pages in a row were malformed."""
         if self._failed_pages < _FAILED_PAGES:
             return False
         self._failed_pages = 0  # the list is tried again the next time
@@ -175,14 +102,14 @@ class PipelineLooker:
         from airflow_provider_bitbucket.client.pipeline_state import describes_end
         from airflow_provider_bitbucket.client.transport.malformed import is_malformed
 
-        # Forgotten where the page shows nothing: a malformed build number can have made the page's number absurd.
+        # Forgotten if the page shows nothing: a malformed build number can have led to an absurd page.
         newest, self._newest = self._newest, 0
         try:
             rows = self._client.pipelines.newest(self._repository, page)
         except BitbucketBadRequestError:
             if page == 1:
                 raise
-            return {}  # refused for its number, which says nothing about any pipeline
+            return {}  # refused because of its number, which says nothing about any pipeline
         except Exception as error:
             self._failed_pages += is_malformed(error)
             if page == 1:
@@ -190,7 +117,7 @@ class PipelineLooker:
             raise
         self._failed_pages = 0
         if rows:
-            # Numbers count down along the list: most rows agree on the number at its top, whatever a malformed one claims.
+            # Build numbers decrease along the list: most rows agree on the one at its top, whatever a malformed row claims.
             tops = (int(row["build_number"]) + position for position, row in enumerate(rows))
             self._newest = median_low(tops) + (page - 1) * LARGEST_PAGE
         answers = {}
@@ -202,7 +129,7 @@ class PipelineLooker:
         return answers
 
     def _ask(self, key: str) -> PipelineOutcome | Exception:
-        answer = self._singles.ask(key, lambda: self._client.pipelines.get(self._repository, key))
+        answer = self._singles.send(key, lambda: self._client.pipelines.get(self._repository, key))
         if isinstance(answer, Exception):
             return answer
         outcome = self._evaluated(answer)
@@ -219,50 +146,64 @@ class PipelineLooker:
         )
 
 
-class BitbucketPipelineTrigger(waits.BitbucketWaitTrigger):
+class BitbucketPipelineTrigger(BitbucketWaitTrigger):
     """Wait for a pipeline in the triggerer.
 
     :param pipeline: uuid or build number
     :param cancel_on_kill: stop the pipeline when a person ends the deferred task (marks it, clears it, or fails its run);
         needs Airflow 3.3. Only for a pipeline that the task itself has started.
-    :param on_paused: ``wait`` or ``fail``, for a pipeline that goes on only when a person does something
-    :param common: as for :class:`~airflow_provider_bitbucket.triggers.waiting.BitbucketWaitTrigger`
+    :param on_paused: ``wait`` or ``fail``, for a pipeline that continues only after manual action
+    :param common: as for :class:`~airflow_provider_bitbucket.triggers.base.BitbucketWaitTrigger`
     """
 
-    looker = PipelineLooker
-    own_fields = ("pipeline", "cancel_on_kill", "on_paused")
+    fetcher = PipelineFetcher
+    label = "the pipeline"
+    fields = ("pipeline", "cancel_on_kill", "on_paused")
 
-    def __init__(self, *, pipeline: str, cancel_on_kill: bool = False, on_paused: OnPaused = "wait", **common: Any) -> None:
+    def __init__(
+        self,
+        *,
+        pipeline: str,
+        cancel_on_kill: bool = False,
+        on_paused: OnPaused = "wait",
+        **common: Unpack[WaitParameters],
+    ) -> None:
         super().__init__(**common)
         self.pipeline = pipeline
         self.cancel_on_kill = cancel_on_kill
-        self.on_paused = on_paused
+        self.on_paused: OnPaused = on_paused
 
     @property
     def subject(self) -> str:
-        """What is waited for, as the looker knows it."""
+        """Uuid or build number."""
         return self.pipeline
 
-    def watch(self, log: Any) -> PipelineWatch:
-        """Return what decides over the wait."""
-        return PipelineWatch(self.repository, self.pipeline, on_paused=self.on_paused, **self.pace(log))
+    @property
+    def known(self) -> dict[str, Any]:
+        """The pipeline, as it was named."""
+        return {"uuid": self.pipeline}
 
-    def lost(self, message: str) -> PipelineEvent:
-        """Return the event of a wait that could not begin."""
-        return PipelineEvent(status="lost", pipeline={"uuid": self.pipeline}, message=message)
+    def evaluate(self, response: PipelineOutcome) -> WaitState:
+        """Return what the state of a pipeline means for the wait."""
+        verdict: Verdict | None = None
+        if response.is_terminal:
+            verdict = "succeeded" if response.is_successful else "failed"
+        elif response.needs_person and self.on_paused == "fail":
+            verdict = "paused"
+        return WaitState(verdict, response.reason, response.url, response.summary(), needs_person=response.needs_person)
 
     async def on_kill(self) -> None:
         """Stop the pipeline when a person ends the deferred task; Airflow 3.3 and newer call this.
 
-        Airflow cancels a trigger again while this is running, if it takes more than some seconds: that does not end it.
+        Airflow cancels a trigger again if this takes more than some seconds; the stop continues nevertheless.
         """
         if self.cancel_on_kill:
-            self._kill = asyncio.ensure_future(self._stop_unless_wanted())  # kept, else it could be collected as garbage
+            self._kill = asyncio.ensure_future(self._stop_if_ended())  # kept, else it could be collected as garbage
             await asyncio.shield(self._kill)
 
-    async def _stop_unless_wanted(self) -> None:
+    async def _stop_if_ended(self) -> None:
         if self.task_instance is not None:
-            # Airflow also cancels the triggers of a triggerer that was suspended while another one took them over.
+            # Airflow also cancels the triggers of a triggerer that was suspended and has been replaced by another one.
             decision = await sync_to_async(decide_deferred, thread_sensitive=False)(self.task_instance)
             if not decision.stop:
                 self.log.info("The pipeline continues. %s", decision.reason)

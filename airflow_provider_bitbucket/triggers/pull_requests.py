@@ -5,48 +5,54 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.triggers import polling
-from airflow_provider_bitbucket.triggers.waiting import BitbucketWaitTrigger, Sight, Singles, portions
+from airflow_provider_bitbucket.triggers.base import BitbucketWaitTrigger, WaitParameters
+from airflow_provider_bitbucket.triggers.fetching import SingleRequests, batches
+from airflow_provider_bitbucket.triggers.wait_condition import WaitState
 
 if TYPE_CHECKING:
-    from airflow_provider_bitbucket.client import BitbucketClient
+    from typing import Unpack
 
-#: A pull request stays in these for ever: Bitbucket can not reopen one.
+    from airflow_provider_bitbucket.client import BitbucketClient
+    from airflow_provider_bitbucket.triggers.poller import FetchStep
+
+__all__ = ["BitbucketPullRequestTrigger"]
+
+#: States that never change: Bitbucket cannot reopen a pull request.
 FINAL_STATES = ("MERGED", "DECLINED", "SUPERSEDED")
 
 
-class PullRequestLooker:
-    """Looks at 50 pull requests with a request; what the list does not show is asked for singly.
+class PullRequestFetcher:
+    """Fetch 50 pull requests with one request, and one that the list does not show with a request of its own.
 
-    :param client: made for one try per request
+    :param client: makes one attempt per request
     :param repository: slug, or ``workspace/slug``
     """
 
     def __init__(self, client: BitbucketClient, repository: str) -> None:
         self._client = client
         self._repository = repository
-        self._singles = Singles()
+        self._singles = SingleRequests()
 
-    def look(self, due: Sequence[str], waiting: Collection[str]) -> Iterator[polling.Step]:
-        """Look; see :class:`~airflow_provider_bitbucket.triggers.polling.Looker`. Subjects are numbers."""
+    def fetch(self, due: Sequence[str], waiting: Collection[str]) -> Iterator[FetchStep]:
+        """Yield pull requests by number (:class:`StatusFetcher`)."""
         from airflow_provider_bitbucket.client.paging import LARGEST_PULL_REQUEST_PAGE
         from airflow_provider_bitbucket.client.transport.malformed import read_rows
 
         self._singles.keep(waiting)
         unseen = dict.fromkeys(due)
-        for page, numbers in enumerate(portions(due, waiting, LARGEST_PULL_REQUEST_PAGE)):
+        for page, numbers in enumerate(batches(due, waiting, LARGEST_PULL_REQUEST_PAGE)):
             if len(numbers) > 1:
                 rows = self._client.pull_requests.numbered(self._repository, map(int, numbers))
-                # A malformed row is left out: its pull request is asked for singly.
+                # A malformed row is left out: its pull request gets a request of its own.
                 found, _ = read_rows([*rows], lambda row: (str(row["id"]), row), f"pull requests of {self._repository}")
                 answers = dict(found)
                 unseen = {number: None for number in unseen if number not in answers}
                 yield ("page", page), answers
-        for number in self._singles.in_turn(unseen):
+        for number in self._singles.in_order(unseen):
             yield number, {number: self._ask(number)}
 
     def _ask(self, number: str) -> Any:
-        return self._singles.ask(number, lambda: self._client.pull_requests.get(self._repository, int(number)))
+        return self._singles.send(number, lambda: self._client.pull_requests.get(self._repository, int(number)))
 
 
 class BitbucketPullRequestTrigger(BitbucketWaitTrigger):
@@ -54,14 +60,14 @@ class BitbucketPullRequestTrigger(BitbucketWaitTrigger):
 
     :param pull_request: its number
     :param states: some of MERGED, DECLINED, SUPERSEDED, OPEN
-    :param common: as for :class:`~airflow_provider_bitbucket.triggers.waiting.BitbucketWaitTrigger`
+    :param common: as for :class:`~airflow_provider_bitbucket.triggers.base.BitbucketWaitTrigger`
     """
 
-    looker = PullRequestLooker
-    what = "the pull request"
-    own_fields = ("pull_request", "states")
+    fetcher = PullRequestFetcher
+    label = "the pull request"
+    fields = ("pull_request", "states")
 
-    def __init__(self, *, pull_request: int, states: Sequence[str], **common: Any) -> None:
+    def __init__(self, *, pull_request: int, states: Sequence[str], **common: Unpack[WaitParameters]) -> None:
         super().__init__(**common)
         self.pull_request = pull_request
         self.states = list(states)
@@ -71,20 +77,20 @@ class BitbucketPullRequestTrigger(BitbucketWaitTrigger):
         """The number."""
         return str(self.pull_request)
 
-    def judge(self, answer: Mapping[str, Any]) -> Sight:
-        """Say what a pull request's state means for the wait. States that this provider does not know are waited through."""
+    def evaluate(self, response: Mapping[str, Any]) -> WaitState:
+        """Return what a pull request's state means for the wait, which continues in unknown states."""
         from airflow_provider_bitbucket.client.transport.malformed import text
 
-        state = text(answer["state"])
-        found = _summary(answer)
-        said = f"Pull request #{answer['id']} is {state}."
+        state = text(response["state"])
+        found = _summary(response)
+        message = f"Pull request #{response['id']} is {state}."
         if state in self.states:
-            return Sight("succeeded", said, found["url"], found)
+            return WaitState("succeeded", message, found["url"], found)
         if state in FINAL_STATES:
             by = f" by {found['closed_by']}" if found["closed_by"] else ""
-            said = f"Pull request #{answer['id']} is {state}{by} and stays so; {' or '.join(self.states)} was waited for."
-            return Sight("failed", said, found["url"], found)
-        return Sight(None, said, found["url"], found)
+            message = f"Pull request #{response['id']} is {state}{by} and will not change; expected {' or '.join(self.states)}."
+            return WaitState("failed", message, found["url"], found)
+        return WaitState(None, message, found["url"], found)
 
 
 def _summary(pull_request: Mapping[str, Any]) -> dict[str, Any]:

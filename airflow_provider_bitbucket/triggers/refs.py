@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_bitbucket.triggers import polling
-from airflow_provider_bitbucket.triggers.waiting import BitbucketWaitTrigger, Sight, portions
+from airflow_provider_bitbucket.triggers.base import BitbucketWaitTrigger, WaitParameters
+from airflow_provider_bitbucket.triggers.fetching import batches
+from airflow_provider_bitbucket.triggers.wait_condition import WaitState
 
 if TYPE_CHECKING:
+    from typing import Unpack
+
     from airflow_provider_bitbucket.client import BitbucketClient
+    from airflow_provider_bitbucket.triggers.poller import FetchStep
 
-#: Names asked for with a request; a page shows 100.
-AT_ONCE = 50
+__all__ = ["BitbucketRefTrigger"]
+
+RefKind = Literal["branch", "tag"]
+
+#: Names in one request; a page shows 100.
+BATCH_SIZE = 50
 
 
-class RefLooker:
-    """Looks at 50 branches or 50 tags with a request. What the list does not show is not there: None, or the error of
-    a malformed row that may be it.
+class RefFetcher:
+    """Fetch 50 branches or 50 tags with one request.
 
-    :param client: made for one try per request
+    The answer for one that the list does not show is None, or the error of a malformed row that may be the one.
+
+    :param client: makes one attempt per request
     :param repository: slug, or ``workspace/slug``
     """
 
@@ -27,14 +36,14 @@ class RefLooker:
         self._client = client
         self._repository = repository
 
-    def look(self, due: Sequence[str], waiting: Collection[str]) -> Iterator[polling.Step]:
-        """Look; see :class:`~airflow_provider_bitbucket.triggers.polling.Looker`. Subjects are ``branch/name``, ``tag/name``."""
+    def fetch(self, due: Sequence[str], waiting: Collection[str]) -> Iterator[FetchStep]:
+        """Yield refs by ``branch/name`` or ``tag/name`` (:class:`StatusFetcher`)."""
         from airflow_provider_bitbucket.client import bbql
         from airflow_provider_bitbucket.client.transport.malformed import read_rows, text
 
         for kind, ask in (("branch", self._client.refs.branches), ("tag", self._client.refs.tags)):
             of_kind = [one for one in due if one.startswith(f"{kind}/")]
-            for page, asked in enumerate(portions(of_kind, {one for one in waiting if one.startswith(f"{kind}/")}, AT_ONCE)):
+            for page, asked in enumerate(batches(of_kind, {one for one in waiting if one.startswith(f"{kind}/")}, BATCH_SIZE)):
                 names = [one.partition("/")[2] for one in asked]
                 rows = [*ask(self._repository, q=bbql.one_of("name", names))]
                 found, malformed = read_rows(rows, lambda row: (text(row["name"]), row), f"refs of {self._repository}")
@@ -47,16 +56,24 @@ class BitbucketRefTrigger(BitbucketWaitTrigger):
 
     :param kind: ``branch`` or ``tag``
     :param name: its name
-    :param commit: hash that it has to point to, or how that begins
-    :param moved_from: hash that it has to point to no longer, or how that begins
-    :param common: as for :class:`~airflow_provider_bitbucket.triggers.waiting.BitbucketWaitTrigger`
+    :param commit: hash that it must point to, or its beginning
+    :param moved_from: hash that it must no longer point to, or its beginning
+    :param common: as for :class:`~airflow_provider_bitbucket.triggers.base.BitbucketWaitTrigger`
     """
 
-    looker = RefLooker
-    what = "the branch or tag"
-    own_fields = ("kind", "name", "commit", "moved_from")
+    fetcher = RefFetcher
+    label = "the branch or tag"
+    fields = ("kind", "name", "commit", "moved_from")
 
-    def __init__(self, *, kind: str, name: str, commit: str | None = None, moved_from: str | None = None, **common: Any) -> None:
+    def __init__(
+        self,
+        *,
+        kind: RefKind,
+        name: str,
+        commit: str | None = None,
+        moved_from: str | None = None,
+        **common: Unpack[WaitParameters],
+    ) -> None:
         super().__init__(**common)
         self.kind = kind
         self.name = name
@@ -68,17 +85,17 @@ class BitbucketRefTrigger(BitbucketWaitTrigger):
         """Kind and name."""
         return f"{self.kind}/{self.name}"
 
-    def judge(self, answer: Mapping[str, Any] | None) -> Sight:
-        """Say what a branch or tag, or that there is none, means for the wait. It can always still come about."""
+    def evaluate(self, response: Mapping[str, Any] | None) -> WaitState:
+        """Return what a branch or tag, or None if it is missing, means for the wait. It can still be created or moved."""
         from airflow_provider_bitbucket.client.transport.malformed import text
 
         found = {"type": self.kind, "name": self.name, "commit": None, "url": ""}
-        if answer is None:
-            return Sight(None, f"There is no {self.kind} {self.name!r} in {self.repository}.", "", found)
-        points_to = text(answer["target"]["hash"])
-        url = ((answer.get("links") or {}).get("html") or {}).get("href") or ""
+        if response is None:
+            return WaitState(None, f"There is no {self.kind} {self.name!r} in {self.repository}.", "", found)
+        points_to = text(response["target"]["hash"])
+        url = ((response.get("links") or {}).get("html") or {}).get("href") or ""
         found |= {"commit": points_to, "url": url}
-        there = points_to.startswith(self.commit) if self.commit else True
+        matches = points_to.startswith(self.commit) if self.commit else True
         moved = not points_to.startswith(self.moved_from) if self.moved_from else True
-        said = f"The {self.kind} {self.name!r} points to {points_to[:12]}."
-        return Sight("succeeded" if there and moved else None, said, url, found)
+        message = f"The {self.kind} {self.name!r} points to {points_to[:12]}."
+        return WaitState("succeeded" if matches and moved else None, message, url, found)

@@ -52,9 +52,7 @@ def test_a_deferred_task_survives_an_outage_of_bitbucket(airflow: LocalAirflow, 
     wait_until(lambda: state_of(airflow, run) == "deferred", seconds=90, what="the task is deferred")
     number = airflow.xcom(DAG, run, "run", "build_number")
     bitbucket.stop()
-    wait_until(
-        lambda: "Could not look at the pipeline" in airflow.log(DAG, run, "run"), seconds=90, what="the outage is in the log"
-    )
+    wait_until(lambda: "Polling the pipeline failed" in airflow.log(DAG, run, "run"), seconds=90, what="the outage is in the log")
     bitbucket.start()
     bitbucket.control("POST", f"pipelines/acme/api/{number}/finish", {"result": "SUCCESSFUL"})
     assert airflow.wait(DAG, run) == "success"

@@ -24,12 +24,13 @@ from airflow_provider_bitbucket.extraction.dataset import Dataset
 from airflow_provider_bitbucket.hooks.check import check_connection
 from airflow_provider_bitbucket.pipeline_runs.explain import explain_failure
 from airflow_provider_bitbucket.pipeline_runs.step_logs import StepLogs
+from airflow_provider_bitbucket.triggers.base import BitbucketWaitTrigger
+from airflow_provider_bitbucket.triggers.blocking import BlockingWait
 from airflow_provider_bitbucket.triggers.build_statuses import BitbucketBuildStatusTrigger
 from airflow_provider_bitbucket.triggers.deployments import BitbucketDeploymentTrigger
 from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger
 from airflow_provider_bitbucket.triggers.pull_requests import BitbucketPullRequestTrigger
 from airflow_provider_bitbucket.triggers.refs import BitbucketRefTrigger
-from airflow_provider_bitbucket.triggers.waiting import BitbucketWaitTrigger, look
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.client.timing import Time
 from tests.emulator_data import AUTHOR, BOT, REVIEWER, client_of, deploy, open_pull_request, run_pipelines, set_status
@@ -125,10 +126,9 @@ def _wait(kind: type[BitbucketWaitTrigger], options_of: Callable[[World], dict[s
     def run(world: World) -> None:
         common = {"bitbucket_conn_id": "bitbucket_default", "workspace": None, "repository": "acme/api"}
         trigger = kind(**common, poll_interval=60.0, deadline=time.time() + 3600, **options_of(world))  # type: ignore[arg-type]  # the options differ between the kinds of trigger
-        client = world.client(retries=NO_RETRIES)
-        fetcher, watch = kind.looker(client, "acme/api"), trigger.watch(log)
+        wait = BlockingWait(trigger, world.client(retries=NO_RETRIES), log)
         for _ in range(_POLLS):
-            if (event := look(fetcher, trigger.subject, watch)) is not None:
+            if (event := wait.poll()) is not None:
                 assert event["status"] in ("succeeded", "failed", "lost", "paused")
                 return
         assert not world.unchanged, f"{kind.__name__} does not end"

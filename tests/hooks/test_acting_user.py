@@ -13,10 +13,11 @@ from airflow.sdk import DAG, task
 from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError, BitbucketUserError
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.hooks.credentials.acting_user import as_key
-from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
 from airflow_provider_bitbucket.sensors.pipelines import BitbucketPipelineSensor
 from airflow_provider_bitbucket.testing import connection_json
 from bitbucket_cloud_emulator import BitbucketEmulator
+from tests.operators.quick import QuickPipelineOperator
+from tests.triggers.quick import quick_sensor
 
 Connect = Callable[..., None]
 ROBIN, ALEX = "Robin Reviewer", "Alex Author"
@@ -142,17 +143,15 @@ def test_in_a_dag_who_triggered_it_acts_in_the_worker_in_the_triggerer_and_in_th
     own: Callable[..., None],
     run_dag: Callable[[DAG], Any],
     bitbucket_emulator: BitbucketEmulator,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("airflow_provider_bitbucket.triggers.waiting.FIRST_LOOK_SECONDS", 0)
     own("robin", "robin.reviewer")
     own("alex", "alex.author")
     bitbucket_emulator.clock(speed=600)
     with DAG("acting_user", schedule=None, params={"who": "robin"}) as dag:
-        start = BitbucketTriggerPipelineOperator(
+        start = QuickPipelineOperator(
             task_id="deferred", repository="api", branch="main", run_as="{{ params.who }}", deferrable=True, poll_interval=0.1
         )
-        wait = BitbucketPipelineSensor(
+        wait = quick_sensor(BitbucketPipelineSensor)(
             task_id="sensor",
             repository="api",
             pipeline="{{ ti.xcom_pull(task_ids='deferred', key='build_number') }}",

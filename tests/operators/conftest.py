@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_bitbucket.client.transport import budget
+from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.testing import connection_json
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.airflow_home import TaskRun
@@ -22,10 +24,16 @@ def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None
 
 
 @pytest.fixture
-def trigger(run_task: Callable[..., TaskRun], monkeypatch: pytest.MonkeyPatch) -> Trigger:
-    """Run the operator in a DAG, on ``main`` of ``api`` unless told otherwise; waits in milliseconds."""
-    monkeypatch.setattr("airflow_provider_bitbucket.triggers.waiting.FIRST_LOOK_SECONDS", 0)
-    monkeypatch.setattr("airflow_provider_bitbucket.client.transport.budget._FIRST_TRY", 0.02)
+def eager_budget(bitbucket: BitbucketEmulator) -> None:
+    """Let the request budget of ``bitbucket_default`` probe milliseconds after a 429 instead of minutes."""
+    BitbucketHook().get_conn()
+    for key, known in budget._budgets.items():
+        budget._budgets[key] = budget.RateBudget(known.name, clock=key[2], first_probe_seconds=0.02)
+
+
+@pytest.fixture
+def trigger(run_task: Callable[..., TaskRun]) -> Trigger:
+    """Run the operator in a DAG, on ``main`` of ``api`` by default; waits take milliseconds."""
 
     def run(**parameters: Any) -> TaskRun:
         target = {} if {"branch", "tag", "commit", "pull_request"} & set(parameters) else {"branch": "main"}

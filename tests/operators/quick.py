@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from airflow_provider_bitbucket.operators.pipelines import BitbucketStopPipelineOperator, BitbucketTriggerPipelineOperator
+from airflow_provider_bitbucket.operators.pipeline_stop import BitbucketStopPipelineOperator
+from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
 from airflow_provider_bitbucket.pipeline_runs.policies import SearchPolicy, StopPolicy
+from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger
+from tests.triggers.quick import quick
 
 
 class QuickPipelineOperator(BitbucketTriggerPipelineOperator):
@@ -14,6 +17,10 @@ class QuickPipelineOperator(BitbucketTriggerPipelineOperator):
     search_policy: ClassVar[SearchPolicy] = SearchPolicy(pause_seconds=0.01, retry_seconds=0.1)
     timeout_stop_policy: ClassVar[StopPolicy] = StopPolicy(request_seconds=60, wait_seconds=0.2, poll_seconds=0.05)
     kill_stop_policy: ClassVar[StopPolicy] = StopPolicy(request_seconds=2, wait_seconds=0.05, poll_seconds=0.05)
+
+    def trigger(self, pipeline: str) -> BitbucketPipelineTrigger:
+        waits: BitbucketPipelineTrigger = quick(super().trigger(pipeline))
+        return waits
 
 
 class QuickStopOperator(BitbucketStopPipelineOperator):

@@ -19,7 +19,7 @@ from airflow_provider_bitbucket.exceptions import (
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
 from bitbucket_cloud_emulator import BitbucketEmulator
-from tests.operators.waiting import LOOK, START, STOP, Trigger, asked, both_modes, meanwhile, pipeline, result_after, until
+from tests.operators.waiting import POLL, START, STOP, Trigger, asked, both_modes, meanwhile, pipeline, result_after, until
 
 
 @both_modes
@@ -84,8 +84,8 @@ def test_a_paused_pipeline_is_announced_once_with_its_address_and_waited_for(
     bitbucket.clock(speed=1000)
 
     def approve() -> None:
-        looks = asked(bitbucket, LOOK)
-        until(lambda: asked(bitbucket, LOOK) >= looks + 4)  # it is left paused for some more looks
+        looks = asked(bitbucket, POLL)
+        until(lambda: asked(bitbucket, POLL) >= looks + 4)  # it is left paused for some more looks
         bitbucket.control("POST", "pipelines/acme/api/1/continue", {})
 
     with meanwhile(bitbucket, lambda seen: seen["stage"] == "PAUSED", approve):
@@ -93,7 +93,7 @@ def test_a_paused_pipeline_is_announced_once_with_its_address_and_waited_for(
 
     assert run.state == "success"
     assert run.log.count("Pipeline #1 is paused at a manual step") == 1
-    assert f"Somebody has to go on there: {bitbucket.url}/acme/api/pipelines/results/1" in run.log
+    assert f"Manual action required: {bitbucket.url}/acme/api/pipelines/results/1" in run.log
 
 
 @both_modes
@@ -103,8 +103,8 @@ def test_a_state_nobody_knows_yet_is_waited_through(bitbucket: BitbucketEmulator
 
     def surprise() -> None:
         show({"name": "MEDITATING", "type": "pipeline_state_meditating"})
-        looks = asked(bitbucket, LOOK)
-        until(lambda: asked(bitbucket, LOOK) >= looks + 3)
+        looks = asked(bitbucket, POLL)
+        until(lambda: asked(bitbucket, POLL) >= looks + 3)
         show(None)
         bitbucket.clock(advance=600)
 
@@ -120,7 +120,7 @@ def test_a_timeout_stops_the_pipeline(bitbucket: BitbucketEmulator, trigger: Tri
     run = trigger(deferrable=deferrable, timeout=0.2)
 
     assert isinstance(run.error, BitbucketPipelineTimeoutError)
-    assert "was not over within 0 s" in str(run.error)
+    assert "had not finished within 0 s" in str(run.error)
     assert "Bitbucket was asked to stop it" in str(run.error)
     assert result_after(bitbucket, 5) == "STOPPED"
 
@@ -142,7 +142,7 @@ def test_a_pipeline_that_ended_while_the_timed_out_task_queued_is_a_success(
     started = trigger(wait_for_completion=False)
     bitbucket.clock(advance=600)
     operator = BitbucketTriggerPipelineOperator(task_id="late", repository="api", branch="main")
-    event = {"status": "timeout", "pipeline": {"uuid": started.xcom["pipeline_uuid"]}, "message": "was running"}
+    event = {"status": "timeout", "found": {"uuid": started.xcom["pipeline_uuid"]}, "message": "was running"}
 
     assert operator.execute_complete({}, event)["status"] == "SUCCESSFUL"
     assert not asked(bitbucket, STOP)
@@ -154,7 +154,7 @@ def test_not_waiting_returns_as_soon_as_the_pipeline_is_started(bitbucket: Bitbu
     assert run.state == "success"
     assert run.value["status"] == "PENDING"
     assert set(run.xcom) >= {"pipeline_uuid", "build_number", "pipeline_url", "return_value"}
-    assert not asked(bitbucket, LOOK)
+    assert not asked(bitbucket, POLL)
 
 
 @pytest.mark.parametrize("event", [None, {}, {"status": "success"}, "done"])
@@ -179,7 +179,7 @@ def test_killing_a_waiting_task_stops_its_pipeline(bitbucket: BitbucketEmulator,
         until(lambda: asked(bitbucket, STOP) == 1)
         bitbucket.clock(advance=5)
 
-    with meanwhile(bitbucket, lambda seen: asked(bitbucket, LOOK) > 0, kill):
+    with meanwhile(bitbucket, lambda seen: asked(bitbucket, POLL) > 0, kill):
         run = trigger(deferrable=False)
 
     assert "It was the last attempt: no later one resumes waiting for the pipeline. Bitbucket was asked to stop it" in run.log

@@ -18,7 +18,7 @@ from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from airflow_provider_bitbucket.exceptions import BitbucketPipelineTimeoutError
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.operators.tries import Record, Tries
-from tests.operators.waiting import LOOK, START, STOP, asked, pipeline, until
+from tests.operators.waiting import POLL, START, STOP, asked, pipeline, until
 from tests.supervisor import supervisor, task_states
 
 pytestmark = pytest.mark.usefixtures("trigger")  # pauses of milliseconds
@@ -59,7 +59,7 @@ def killed_when_waiting(bitbucket: BitbucketEmulator, tries: Tries) -> Iterator[
     with on_signal(tries) as kill:
 
         def act() -> None:
-            until(lambda: asked(bitbucket, LOOK) > 0)
+            until(lambda: asked(bitbucket, POLL) > 0)
             kill()
 
         with beside(act):
@@ -190,7 +190,7 @@ class TestTimeouts:
         tries = Tries(record, timeout=1)
 
         def replace() -> None:
-            until(lambda: asked(bitbucket, LOOK) > 0)
+            until(lambda: asked(bitbucket, POLL) > 0)
             record.left = {} if replaced else record.left
 
         with beside(replace), pytest.raises(BitbucketPipelineTimeoutError):
@@ -203,7 +203,7 @@ class TestTimeouts:
         tries = Tries(record)
 
         def time_out() -> None:
-            until(lambda: asked(bitbucket, LOOK) > 0)
+            until(lambda: asked(bitbucket, POLL) > 0)
             record.left = {} if replaced else record.left
             try:
                 raise AirflowTaskTimeout  # as Airflow calls on_kill
@@ -226,7 +226,7 @@ class TestSupervisor:
         before = signal.signal(signal.SIGUSR1, lambda *_: tries.task.on_kill())
         with ThreadPoolExecutor() as pool:
             running = pool.submit(tries.run)
-            until(lambda: asked(bitbucket, LOOK) > 0)
+            until(lambda: asked(bitbucket, POLL) > 0)
             yield tries
             with pytest.raises(AirflowException, match="The task was killed"):
                 running.result()

@@ -20,7 +20,7 @@ from airflow_provider_bitbucket.pipeline_runs.policies import SearchPolicy
 from airflow_provider_bitbucket.testing import connection_json
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.operators.tries import Record, Tries
-from tests.operators.waiting import LIST, START, STOP, Trigger, asked, both_modes, pipeline, time_passes_with_looks, until
+from tests.operators.waiting import LIST, START, STOP, Trigger, asked, both_modes, pipeline, time_passes_with_polls, until
 
 
 def count() -> int:
@@ -193,7 +193,7 @@ class TestRetries:
 
     def test_a_retry_goes_on_with_the_pipeline_that_was_not_over_in_time(self, bitbucket: BitbucketEmulator) -> None:
         tries = Tries(Record(), timeout=0.1, stop_on_timeout=False)
-        with pytest.raises(BitbucketPipelineTimeoutError, match="It goes on"):
+        with pytest.raises(BitbucketPipelineTimeoutError, match="The pipeline continues"):
             tries.run()
         assert not asked(bitbucket, STOP)
         tries.task.timeout = 60
@@ -250,7 +250,7 @@ class TestRetriesBeforeAirflow33:
         tries = Tries(max_active_runs=1, wait_for_completion=False)
         tries.run()
 
-        with time_passes_with_looks(bitbucket, 3):
+        with time_passes_with_polls(bitbucket, 3):
             assert tries.run()["build_number"] == 1
         assert count() == 1
 
@@ -275,7 +275,7 @@ class TestRetriesBeforeAirflow33:
         tries = Tries(max_active_runs=1, custom_pipeline="deploy-staging", wait_for_completion=False)
         tries.number = 1  # the worker of the first try died before it started anything
         start_another(custom_pipeline="nightly")
-        with time_passes_with_looks(bitbucket, 3):
+        with time_passes_with_polls(bitbucket, 3):
             assert tries.run()["build_number"] == 2
 
     def test_one_whose_selector_never_shows_is_not_taken_for_certain(self, bitbucket: BitbucketEmulator) -> None:
@@ -300,7 +300,7 @@ class TestRetriesBeforeAirflow33:
     def test_a_retry_that_may_reuse_what_is_running_does_so(self, bitbucket: BitbucketEmulator) -> None:
         tries = Tries(reuse_running=True, wait_for_completion=False)
         tries.run()
-        with time_passes_with_looks(bitbucket, 3):
+        with time_passes_with_polls(bitbucket, 3):
             assert tries.run()["build_number"] == 1
         assert count() == 1
 
@@ -317,10 +317,10 @@ class TestReuse:
         self, bitbucket: BitbucketEmulator, trigger: Trigger
     ) -> None:
         start_another()
-        with time_passes_with_looks(bitbucket, 3):
+        with time_passes_with_polls(bitbucket, 3):
             run = trigger(reuse_running=True, timeout=0.1, poll_interval=10)
 
-        assert "It goes on." in str(run.error)
+        assert "The pipeline continues." in str(run.error)
         assert run.xcom["build_number"] == count() == 1
         assert not asked(bitbucket, STOP)
 
@@ -328,7 +328,7 @@ class TestReuse:
         start_another()
         bitbucket.control("POST", "pipelines/acme/api/1/finish", {"result": "SUCCESSFUL"})
         start_another(custom_pipeline="nightly")  # which is not shown before it is parsed
-        with time_passes_with_looks(bitbucket, 3):
+        with time_passes_with_polls(bitbucket, 3):
             run = trigger(reuse_running=True, wait_for_completion=False)
 
         assert run.value["build_number"] == 3

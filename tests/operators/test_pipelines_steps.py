@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_bitbucket.pipeline_runs.step_logs import _Text
 from bitbucket_cloud_emulator import BitbucketEmulator
-from tests.operators.waiting import Trigger, both_modes, time_passes_with_looks
+from tests.operators.waiting import Trigger, both_modes, time_passes_with_polls
 
 LOG = "GET /repositories/{workspace}/{repo_slug}/pipelines/{pipeline_uuid}/steps/{step_uuid}/log"
 STEPS = [{"name": "Build", "seconds": 30}, {"name": "Deploy", "seconds": 30}]
@@ -19,7 +19,7 @@ STEPS = [{"name": "Build", "seconds": 30}, {"name": "Deploy", "seconds": 30}]
 def steps(bitbucket: BitbucketEmulator) -> Iterator[None]:
     """Five seconds pass with each look, so that every step is seen at work, however busy this machine is."""
     bitbucket.script("api", "default", steps=STEPS)
-    with time_passes_with_looks(bitbucket, 5):
+    with time_passes_with_polls(bitbucket, 5):
         yield
 
 

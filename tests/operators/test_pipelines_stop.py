@@ -93,7 +93,7 @@ class TestPaused:
 
         assert isinstance(run.error, BitbucketPipelinePausedError)
         assert f"{bitbucket.url}/acme/api/pipelines/results/1" in str(run.error)
-        assert f"Somebody has to go on there: {bitbucket.url}/acme/api/pipelines/results/1" in run.log
+        assert f"Manual action required: {bitbucket.url}/acme/api/pipelines/results/1" in run.log
         assert not asked(bitbucket, STOP), "a person may still go on with it"
 
     def test_a_timeout_says_that_a_paused_pipeline_could_not_be_stopped(
@@ -122,6 +122,8 @@ class TestTimeouts:
         run = trigger(stop_on_timeout=False, deferrable=deferrable, **limit)
 
         assert run.state == "failed"
-        assert "It goes on." in str(run.error) or "The execution_timeout has passed. The pipeline continues." in run.log
+        assert (
+            "The pipeline continues." in str(run.error) or "The execution_timeout has passed. The pipeline continues." in run.log
+        )
         assert isinstance(run.error, AirflowTaskTimeout) == ("execution_timeout" in limit)
         assert not asked(bitbucket, STOP)

@@ -14,10 +14,10 @@ from airflow_provider_bitbucket.exceptions import (
 )
 from airflow_provider_bitbucket.testing import connection_json
 from bitbucket_cloud_emulator import BitbucketEmulator
-from tests.operators.waiting import LOOK, Trigger, asked, both_modes, meanwhile
+from tests.operators.waiting import POLL, Trigger, asked, both_modes, meanwhile
 
-#: Looks at a pipeline, not those before its start.
-LOOKS = "/pipelines/[^/]+$"
+#: Polls of a pipeline, not the requests before its start.
+POLLS = "/pipelines/[^/]+$"
 
 
 class TestUnplugged:
@@ -36,20 +36,22 @@ class TestUnplugged:
         ids=lambda fault: fault["kind"],
     )
     def test_faults_while_waiting_do_not_fail_the_task(
-        self, bitbucket: BitbucketEmulator, trigger: Trigger, fault: dict[str, Any], deferrable: bool
+        self, bitbucket: BitbucketEmulator, trigger: Trigger, fault: dict[str, Any], deferrable: bool, eager_budget: None
     ) -> None:
         bitbucket.clock(speed=500)
-        bitbucket.fault(**fault, method="GET", path=LOOKS)
+        bitbucket.fault(**fault, method="GET", path=POLLS)
         run = trigger(deferrable=deferrable)
 
         assert run.state == "success"
-        assert "Could not look at the pipeline; next look in" in run.log
+        assert "Polling the pipeline failed" in run.log
         assert "Bitbucket answers again, after" in run.log
 
     @both_modes
-    def test_a_minute_of_429_is_waited_out(self, bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool) -> None:
-        bitbucket.fault("rate_limit", method="GET", path=LOOKS, seconds=60)
-        with meanwhile(bitbucket, lambda seen: asked(bitbucket, LOOK) > 2, lambda: bitbucket.clock(speed=500)):
+    def test_a_minute_of_429_is_waited_out(
+        self, bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool, eager_budget: None
+    ) -> None:
+        bitbucket.fault("rate_limit", method="GET", path=POLLS, seconds=60)
+        with meanwhile(bitbucket, lambda seen: asked(bitbucket, POLL) > 2, lambda: bitbucket.clock(speed=500)):
             run = trigger(deferrable=deferrable)
 
         assert run.state == "success"
@@ -59,11 +61,11 @@ class TestUnplugged:
     def test_a_bitbucket_that_stays_away_times_out_with_the_reason(
         self, bitbucket: BitbucketEmulator, trigger: Trigger, deferrable: bool
     ) -> None:
-        bitbucket.fault("server_error", count=None, method="GET", path=LOOKS)
+        bitbucket.fault("server_error", count=None, method="GET", path=POLLS)
         run = trigger(deferrable=deferrable, timeout=0.3)
 
         assert isinstance(run.error, BitbucketPipelineTimeoutError)
-        assert "Bitbucket could not be asked" in str(run.error)
+        assert "Polling failed:" in str(run.error)
         assert "Bitbucket was asked to stop it" in str(run.error)
 
     @both_modes

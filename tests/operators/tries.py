@@ -40,7 +40,7 @@ class Tries:
         self.dag_id, self.run_id, self.task_id = "tries", "run", "task"
         self.state: str | None = "running"  # as the API server reports it
         self.xcom: dict[str, Any] = {}
-        self.of_siblings: list[str] = []  # pipelines of the other mapped tasks, as they have told so far
+        self.of_siblings: list[str] = []  # pipelines of the other mapped tasks, as far as they are reported
         self._max_active_runs = max_active_runs
         self._parameters = {"repository": "api", "branch": "main", "poll_interval": 0.02, **parameters}
         self.renew()

@@ -1,4 +1,4 @@
-"""A pipeline that a task waits for, and things that happen to it meanwhile."""
+"""A pipeline that a task waits for, and events during that wait."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.airflow_home import TaskRun
 
 START = "POST /repositories/{workspace}/{repo_slug}/pipelines"
 LIST = "GET /repositories/{workspace}/{repo_slug}/pipelines"
-LOOK = "GET /repositories/{workspace}/{repo_slug}/pipelines/{pipeline_uuid}"
+POLL = "GET /repositories/{workspace}/{repo_slug}/pipelines/{pipeline_uuid}"
 STOP = "POST /repositories/{workspace}/{repo_slug}/pipelines/{pipeline_uuid}/stopPipeline"
 
 both_modes = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferrable"])
@@ -30,7 +30,7 @@ def pipeline(bitbucket: BitbucketEmulator, number: int = 1) -> dict[str, Any]:
 
 
 def result_after(bitbucket: BitbucketEmulator, seconds: float) -> Any:
-    """How pipeline 1 stands some emulated seconds later: Bitbucket takes a moment to stop one."""
+    """The result of pipeline 1 some emulated seconds later: Bitbucket takes some to stop one."""
     bitbucket.clock(advance=seconds)
     return pipeline(bitbucket)["result"]
 
@@ -42,19 +42,19 @@ def asked(bitbucket: BitbucketEmulator, route: str) -> int:
 
 def until(condition: Callable[[], bool]) -> None:
     """Wait for something that other threads do."""
-    give_up = time.monotonic() + 20
+    deadline = time.monotonic() + 20
     while not condition():
-        assert time.monotonic() < give_up, "it did not come about"
+        assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.005)
 
 
 @contextmanager
 def _beside(act: Callable[[], bool]) -> Iterator[None]:
-    """Do something again and again in a thread, until it says that it is done."""
-    over = threading.Event()
+    """Call a function in a thread until it returns that it is done."""
+    ended = threading.Event()
 
     def repeat() -> None:
-        while not over.wait(0.005) and not act():
+        while not ended.wait(0.005) and not act():
             pass
 
     thread = threading.Thread(target=repeat)
@@ -62,7 +62,7 @@ def _beside(act: Callable[[], bool]) -> Iterator[None]:
     try:
         yield
     finally:
-        over.set()
+        ended.set()
         thread.join()
 
 
@@ -91,16 +91,16 @@ def meanwhile(bitbucket: BitbucketEmulator, when: Callable[[dict[str, Any]], boo
 
 
 @contextmanager
-def time_passes_with_looks(bitbucket: BitbucketEmulator, seconds: float) -> Iterator[None]:
-    """Let the emulated clock go on by so many seconds whenever somebody has looked at a pipeline, and not otherwise."""
+def time_passes_with_polls(bitbucket: BitbucketEmulator, seconds: float) -> Iterator[None]:
+    """Advance the emulated clock by so many seconds whenever pipelines were polled, and not otherwise."""
     seen = 0
 
     def watch() -> bool:
         nonlocal seen
-        looks = asked(bitbucket, LOOK) + asked(bitbucket, LIST)
-        if looks > seen:
+        polls = asked(bitbucket, POLL) + asked(bitbucket, LIST)
+        if polls > seen:
             bitbucket.clock(advance=seconds)
-        seen = looks
+        seen = polls
         return False
 
     with _beside(watch):

@@ -7,7 +7,8 @@ from typing import Any
 
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
 from airflow_provider_bitbucket.operators.metrics import BitbucketMetricsOperator
-from airflow_provider_bitbucket.operators.pipelines import BitbucketStopPipelineOperator, BitbucketTriggerPipelineOperator
+from airflow_provider_bitbucket.operators.pipeline_stop import BitbucketStopPipelineOperator
+from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
 from airflow_provider_bitbucket.operators.pull_request_comments import (
     BitbucketPullRequestCommentOperator,
     BitbucketPullRequestTaskOperator,

@@ -10,6 +10,7 @@ import pytest
 from airflow_provider_bitbucket.testing import connection_json
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.airflow_home import TaskRun
+from tests.triggers.quick import quick_sensor
 
 Sense = Callable[..., TaskRun]
 
@@ -22,11 +23,10 @@ def bitbucket(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None
 
 
 @pytest.fixture
-def run_sensor(run_task: Callable[..., TaskRun], bitbucket: BitbucketEmulator, monkeypatch: pytest.MonkeyPatch) -> Sense:
-    """Run a sensor in a DAG, for ``api`` unless told otherwise; waits in milliseconds."""
-    monkeypatch.setattr("airflow_provider_bitbucket.triggers.waiting.FIRST_LOOK_SECONDS", 0)
+def run_sensor(run_task: Callable[..., TaskRun], bitbucket: BitbucketEmulator) -> Sense:
+    """Run a sensor in a DAG, for ``api`` by default; waits take milliseconds."""
 
     def run(sensor: type, **parameters: Any) -> TaskRun:
-        return run_task(sensor, **{"repository": "api", "poke_interval": 0.1, "timeout": 30, **parameters})
+        return run_task(quick_sensor(sensor), **{"repository": "api", "poke_interval": 0.1, "timeout": 30, **parameters})
 
     return run

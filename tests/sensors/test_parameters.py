@@ -1,11 +1,14 @@
-"""What sensors are told that makes no sense, they say before or instead of waiting."""
+"""Malformed parameters of sensors are refused before anything is waited for."""
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import BaseOperator, BaseSensorOperator
 
+from airflow_provider_bitbucket.sensors.base import AirflowSensorParameters, BitbucketSensor, SensorParameters
 from airflow_provider_bitbucket.sensors.build_statuses import BitbucketBuildStatusSensor
 from airflow_provider_bitbucket.sensors.deployments import BitbucketDeploymentSensor
 from airflow_provider_bitbucket.sensors.pull_requests import BitbucketPullRequestSensor
@@ -27,7 +30,7 @@ from tests.sensors.conftest import Sense
         (BitbucketDeploymentSensor, {"environment": "production"}, "expected exactly one of commit, pipeline"),
     ],
 )
-def test_it_is_said_when_the_dag_is_read(sensor: type, parameters: dict[str, Any], says: str) -> None:
+def test_contradicting_parameters_are_refused_when_the_dag_is_parsed(sensor: type, parameters: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         sensor(task_id="t", repository="api", **parameters)
 
@@ -42,7 +45,7 @@ def test_it_is_said_when_the_dag_is_read(sensor: type, parameters: dict[str, Any
         (BitbucketDeploymentSensor, {"environment": "test", "commit": "{{ 'x' }}"}, "commit is 'x'; expected the hash"),
     ],
 )
-def test_what_a_template_gave_is_said_before_anything_is_asked(
+def test_a_malformed_rendered_value_is_refused_before_any_request(
     bitbucket: BitbucketEmulator, run_sensor: Sense, sensor: type, parameters: dict[str, Any], says: str
 ) -> None:
     run = run_sensor(sensor, **parameters)
@@ -70,9 +73,23 @@ def test_a_branch_that_has_moved_ends_the_wait(bitbucket: BitbucketEmulator, run
     assert len(run.value["commit"]) == 40
 
 
-def test_a_bitbucket_that_is_away_is_no_failure(bitbucket: BitbucketEmulator, run_sensor: Sense) -> None:
+def test_an_outage_is_no_failure(bitbucket: BitbucketEmulator, run_sensor: Sense) -> None:
     bitbucket.fault("server_error", count=2)
     run = run_sensor(BitbucketRefSensor, branch="main", deferrable=True)
 
     assert run.state == "success"
-    assert "Could not look at the branch or tag" in run.log
+    assert "Polling the branch or tag failed" in run.log
+
+
+def test_the_parameters_that_sensors_pass_on_are_those_of_airflow() -> None:
+    """Completion and type checkers offer them; one that Airflow does not have would be refused when the DAG is parsed."""
+    of_airflow: set[str] = set()
+    for kind in (BaseSensorOperator, BaseOperator):
+        of_airflow |= signature(kind.__init__).parameters.keys()
+
+    assert AirflowSensorParameters.__annotations__.keys() <= of_airflow
+    assert of_airflow - AirflowSensorParameters.__annotations__.keys() <= {"self", "kwargs", "sla"}, (
+        "sla was removed in Airflow 3"
+    )
+    own = signature(BitbucketSensor.__init__).parameters.keys() - {"self", "sensor"}
+    assert SensorParameters.__annotations__.keys() - AirflowSensorParameters.__annotations__.keys() == own

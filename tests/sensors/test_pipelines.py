@@ -1,4 +1,4 @@
-"""Waiting for a pipeline that somebody else started, run by a real Airflow against the emulator."""
+"""Waiting for a pipeline that was started elsewhere, run by a real Airflow against the emulator."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from airflow_provider_bitbucket.sensors.pipelines import BitbucketPipelineSensor
 from airflow_provider_bitbucket.testing import connection_json
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.airflow_home import TaskRun
+from tests.triggers.quick import quick_sensor
 
 both_modes = pytest.mark.parametrize("deferrable", [False, True], ids=["blocking", "deferrable"])
 Sense = Callable[..., TaskRun]
@@ -21,7 +22,7 @@ Sense = Callable[..., TaskRun]
 
 @pytest.fixture
 def client(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketClient:
-    """Somebody else, with pipeline 1 of ``api`` just started."""
+    """Another user's client, which has just started pipeline 1 of ``api``."""
     connect(connection_json(bitbucket_emulator))
     client = BitbucketClient(ApiToken(*bitbucket_emulator.api_token), "acme", bitbucket_emulator.api_url)
     client.pipelines.trigger("api", branch="main")
@@ -29,12 +30,12 @@ def client(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) 
 
 
 @pytest.fixture
-def sense(run_task: Callable[..., TaskRun], client: BitbucketClient, monkeypatch: pytest.MonkeyPatch) -> Sense:
-    """Run the sensor in a DAG, for pipeline 1 of ``api`` unless told otherwise; waits in milliseconds."""
-    monkeypatch.setattr("airflow_provider_bitbucket.triggers.waiting.FIRST_LOOK_SECONDS", 0)
+def sense(run_task: Callable[..., TaskRun], client: BitbucketClient) -> Sense:
+    """Run the sensor in a DAG, for pipeline 1 of ``api`` by default; waits take milliseconds."""
+    sensor = quick_sensor(BitbucketPipelineSensor)
 
     def run(**parameters: Any) -> TaskRun:
-        return run_task(BitbucketPipelineSensor, **{"repository": "api", "pipeline": 1, "poke_interval": 0.02, **parameters})
+        return run_task(sensor, **{"repository": "api", "pipeline": 1, "poke_interval": 0.02, **parameters})
 
     return run
 
@@ -53,7 +54,7 @@ def test_it_succeeds_when_the_pipeline_does(bitbucket_emulator: BitbucketEmulato
 
 
 @pytest.mark.parametrize("by", ["uuid", "build_number"])
-def test_a_pipeline_that_is_over_costs_one_look_and_no_deferral(
+def test_a_finished_pipeline_costs_one_request_and_no_deferral(
     bitbucket_emulator: BitbucketEmulator, client: BitbucketClient, sense: Sense, by: str
 ) -> None:
     finish(bitbucket_emulator, "SUCCESSFUL")
@@ -68,7 +69,7 @@ def test_a_pipeline_that_is_over_costs_one_look_and_no_deferral(
 
 @both_modes
 @pytest.mark.parametrize("result", ["FAILED", "STOPPED", "ERROR", "EXPIRED"])
-def test_a_pipeline_that_ended_badly_fails_it_for_good(
+def test_a_pipeline_that_was_not_successful_fails_it_without_retries(
     bitbucket_emulator: BitbucketEmulator, sense: Sense, result: str, deferrable: bool
 ) -> None:
     finish(bitbucket_emulator, result)
@@ -102,17 +103,17 @@ def test_a_timeout_fails_the_sensor_and_leaves_the_pipeline_alone(
 
 
 @both_modes
-def test_faults_are_waited_through(bitbucket_emulator: BitbucketEmulator, sense: Sense, deferrable: bool) -> None:
+def test_transient_errors_do_not_end_the_wait(bitbucket_emulator: BitbucketEmulator, sense: Sense, deferrable: bool) -> None:
     bitbucket_emulator.clock(speed=500)
     bitbucket_emulator.fault("server_error", count=3)
     run = sense(deferrable=deferrable)
 
     assert run.state == "success"
-    assert "Could not look at the pipeline" in run.log
+    assert "Polling the pipeline failed" in run.log
 
 
 @both_modes
-def test_a_pipeline_that_does_not_exist_is_told_at_once(sense: Sense, deferrable: bool) -> None:
+def test_a_missing_pipeline_ends_the_wait(sense: Sense, deferrable: bool) -> None:
     run = sense(pipeline=99, deferrable=deferrable)
 
     assert isinstance(run.error, BitbucketPipelineLostError)

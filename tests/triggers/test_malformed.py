@@ -7,20 +7,23 @@ import json
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from airflow_provider_bitbucket.client import BitbucketServerError
-from airflow_provider_bitbucket.triggers import pipelines, polling
+from airflow_provider_bitbucket.triggers.base import BitbucketWaitTrigger, polling_hook
 from airflow_provider_bitbucket.triggers.build_statuses import BitbucketBuildStatusTrigger
 from airflow_provider_bitbucket.triggers.deployments import BitbucketDeploymentTrigger
+from airflow_provider_bitbucket.triggers.pipelines import PipelineFetcher
+from airflow_provider_bitbucket.triggers.poller import FetchStep, wait
 from airflow_provider_bitbucket.triggers.pull_requests import BitbucketPullRequestTrigger
 from airflow_provider_bitbucket.triggers.refs import BitbucketRefTrigger
-from airflow_provider_bitbucket.triggers.waiting import BitbucketWaitTrigger, polling_hook
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.triggers.mutating_proxy import MutatingProxy, Mutation, of_list
-from tests.triggers.waits import LATER, LIST, ONE, asked, finish, looked, make, start, statuses, until, waiting
+from tests.triggers.quick import QUICK, QuickPipelineTrigger
+from tests.triggers.waits import LATER, LIST, ONE, asked, finish, make, polled, start, statuses, until, waiting
 
 
 @pytest.fixture
@@ -70,7 +73,7 @@ def test_50_waits_outlive_a_malformed_list_and_end_as_their_pipelines_do(
 
     async def scene() -> None:
         tasks = [waiting(make(uuid, poll_interval=0.1)) for uuid in uuids]
-        await looked(bitbucket, 1)
+        await polled(bitbucket, 1)
         proxy.mutate(mutation, times=3)
         await until(lambda: proxy.left == 0)
         assert not any(task.done() for task in tasks)
@@ -84,7 +87,7 @@ def test_50_waits_outlive_a_malformed_list_and_end_as_their_pipelines_do(
 
 
 @pytest.mark.parametrize("name", ["a null row", "an end without a result", "JSON nested 100,000 deep"])
-def test_what_is_malformed_for_good_in_the_list_is_asked_for_singly(
+def test_pipelines_of_a_list_that_stays_malformed_get_requests_of_their_own(
     bitbucket: BitbucketEmulator, proxy: MutatingProxy, name: str
 ) -> None:
     uuids = start(bitbucket, 3)
@@ -92,7 +95,7 @@ def test_what_is_malformed_for_good_in_the_list_is_asked_for_singly(
 
     async def scene() -> None:
         tasks = [waiting(make(uuid, poll_interval=0.1)) for uuid in uuids]
-        await looked(bitbucket, 1)
+        await polled(bitbucket, 1)
         for number in (1, 2, 3):
             finish(bitbucket, number)
         async with asyncio.timeout(30):
@@ -117,7 +120,7 @@ def test_a_malformed_pipeline_does_not_slow_down_the_others(bitbucket: Bitbucket
 
     async def scene() -> None:
         tasks = [waiting(make(uuid, poll_interval=0.1)) for uuid in uuids]
-        await looked(bitbucket, 3, ONE)
+        await polled(bitbucket, 3, ONE)
         for number in (1, 2, 3):
             finish(bitbucket, number)
         async with asyncio.timeout(20):
@@ -129,16 +132,16 @@ def test_a_malformed_pipeline_does_not_slow_down_the_others(bitbucket: Bitbucket
     asyncio.run(scene())
 
 
-class Broken(pipelines.PipelineLooker):
-    """Fails in a way nobody has thought of, twice."""
+class Broken(PipelineFetcher):
+    """Fails in an unexpected way, twice."""
 
     left = 2
 
-    def look(self, due: Sequence[str], waiting: Collection[str]) -> Iterator[polling.Step]:
+    def fetch(self, due: Sequence[str], waiting: Collection[str]) -> Iterator[FetchStep]:
         if Broken.left:
             Broken.left -= 1
             raise ZeroDivisionError("a bug")
-        yield from super().look(due, waiting)
+        yield from super().fetch(due, waiting)
 
 
 def test_an_unexpected_exception_is_a_failed_poll_and_is_logged_once_with_its_traceback(
@@ -146,40 +149,43 @@ def test_an_unexpected_exception_is_a_failed_poll_and_is_logged_once_with_its_tr
 ) -> None:
     (uuid,) = start(bitbucket, 1)
     finish(bitbucket, 1)
-    watch = pipelines.PipelineWatch("acme/api", uuid, poll_interval=0.05, deadline=LATER, log=logging.getLogger("task"))
+    condition = make(uuid, poll_interval=0.05).condition(logging.getLogger("task"))
 
     async def scene() -> None:
         client = await asyncio.to_thread(polling_hook("bitbucket_default", None).get_conn)
         async with asyncio.timeout(20):
-            event = await polling.wait(Broken, client, "acme/api", uuid, watch)
+            event = await wait(Broken, client, "acme/api", uuid, condition)
         assert event["status"] == "succeeded"
 
     asyncio.run(scene())
     (record,) = [record for record in caplog.records if record.exc_info]
     assert "ZeroDivisionError: a bug" in record.getMessage()
-    assert "in look" in caplog.text
+    assert "in fetch" in caplog.text
 
 
 def test_unexpected_exceptions_until_the_deadline_are_a_timeout_that_names_them(bitbucket: BitbucketEmulator) -> None:
-    watch = pipelines.PipelineWatch("acme/api", "{1}", poll_interval=0.05, deadline=0, log=logging.getLogger("task"))
-    event = watch.take_in(KeyError("uuid"))
+    condition = make("{1}", deadline=0).condition(logging.getLogger("task"))
+    event = condition.on_answer(KeyError("uuid"))
     assert event is not None
     assert event["status"] == "timeout"
     assert "KeyError" in event["message"]
 
 
-def test_a_request_that_hangs_does_not_hold_up_other_repositories_of_the_credential(
-    bitbucket: BitbucketEmulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(polling, "LONGEST_EXCLUSIVE_SECONDS", 0.2)
+class ImpatientTrigger(QuickPipelineTrigger):
+    """Lets other requests pass one that takes longer than a fifth of a second."""
+
+    policy = replace(QUICK, exclusive_seconds=0.2)
+
+
+def test_a_request_that_hangs_does_not_delay_other_repositories_of_the_credential(bitbucket: BitbucketEmulator) -> None:
     (slow,), (quick,) = start(bitbucket, 1), start(bitbucket, 1, "web")
     bitbucket.fault("latency", count=None, path="repositories/acme/api/", latency=60)
 
     async def scene() -> None:
-        hanging = waiting(make(slow, poll_interval=0.1, deadline=time.time() + 6))
+        hanging = waiting(make(slow, ImpatientTrigger, poll_interval=0.1, deadline=time.time() + 6))
         await until(lambda: bitbucket.control("GET", "faults")[0]["struck"] >= 1)
         other = waiting(make(quick, repository="web", poll_interval=0.1))
-        await looked(bitbucket, 3, ONE)
+        await polled(bitbucket, 3, ONE)
         finish(bitbucket, 1, slug="web")
         async with asyncio.timeout(10):
             assert (await other)["status"] == "succeeded"
@@ -213,7 +219,7 @@ KINDS: dict[str, tuple[BitbucketWaitTrigger, dict[str, Any]]] = {
 
 
 def spoilt(value: Any) -> Iterator[Any]:
-    """Yield a JSON value with each of its parts replaced by what it should not be."""
+    """Yield a JSON value with each of its parts replaced by a wrong one."""
     yield from (None, [], 7, "?", {}, [None])
     for name, inner in value.items() if isinstance(value, dict) else ():
         yield {other: one for other, one in value.items() if other != name}
@@ -224,21 +230,20 @@ def spoilt(value: Any) -> Iterator[Any]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_malformed_answer_ends_a_wait_in_failure_or_a_traceback(kind: str) -> None:
     trigger, answer = KINDS[kind]
-    ended = trigger.watch(logging.getLogger("task")).take_in(answer)
+    ended = trigger.condition(logging.getLogger("task")).on_answer(answer)
     assert ended is not None
     assert ended["status"] == "succeeded"
     for changed in spoilt(answer):
-        watch = trigger.watch(logging.getLogger("task"))
-        event = watch.take_in(changed)
+        event = trigger.condition(logging.getLogger("task")).on_answer(changed)
         if changed is not None or not isinstance(trigger, BitbucketRefTrigger | BitbucketDeploymentTrigger):
             assert event is None or event["status"] == "succeeded" or "?" in event["message"], changed
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_error_of_a_malformed_answer_names_what_is_waited_for(kind: str) -> None:
+def test_the_error_of_a_malformed_answer_names_its_subject(kind: str) -> None:
     trigger, _ = KINDS[kind]
-    with pytest.raises(BitbucketServerError, match=f"malformed response about {trigger.what} .* of acme/api"):
-        trigger.watch(logging.getLogger("task")).saw([None])
+    with pytest.raises(BitbucketServerError, match=f"malformed response about {trigger.label} .* of acme/api"):
+        trigger.condition(logging.getLogger("task")).on_response([None])
 
 
 def test_the_list_is_polled_again_after_it_was_unreadable(bitbucket: BitbucketEmulator, proxy: MutatingProxy) -> None:
@@ -249,7 +254,7 @@ def test_the_list_is_polled_again_after_it_was_unreadable(bitbucket: BitbucketEm
         proxy.mutate(deeply_nested, times=2)
         await until(lambda: asked(bitbucket, ONE) >= 3)
         before = asked(bitbucket, ONE)
-        await looked(bitbucket, 3, LIST)
+        await polled(bitbucket, 3, LIST)
         assert asked(bitbucket, ONE) == before
         for task in tasks:
             task.cancel()

