@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import Asset
 
@@ -11,6 +11,16 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, Context
 
     from airflow_provider_bitbucket.extraction.extraction import Extraction
+
+
+def attach_to_asset_events(operator: BaseOperator, context: Context, **details: Any) -> None:
+    """Attach details to the event of every asset among a task's outlets.
+
+    :param details: JSON values by name
+    """
+    for outlet in operator.outlets:
+        if isinstance(outlet, Asset):
+            context["outlet_events"][outlet].extra.update(details)
 
 
 def emit_asset_events(operator: BaseOperator, context: Context, extraction: Extraction, rows: int) -> None:
@@ -23,6 +33,4 @@ def emit_asset_events(operator: BaseOperator, context: Context, extraction: Extr
     """
     watermark = min(extraction.read_until.values(), default=None)
     text = watermark.astimezone(UTC).isoformat() if watermark else None
-    for outlet in operator.outlets:
-        if isinstance(outlet, Asset):
-            context["outlet_events"][outlet].extra.update({"dataset": extraction.dataset.name, "rows": rows, "watermark": text})
+    attach_to_asset_events(operator, context, dataset=extraction.dataset.name, rows=rows, watermark=text)

@@ -122,7 +122,7 @@ class BitbucketHook(BaseHook):
         """Writes datasets to tables of SQL databases."""
         from airflow_provider_bitbucket.hooks.tables import Tables
 
-        return Tables(self)
+        return Tables(self, self.datasets, self.metrics)
 
     def acting_user(self) -> str | None:
         """Return the acting user, None where the connection has one credential for all.

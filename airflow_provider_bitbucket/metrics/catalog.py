@@ -98,12 +98,14 @@ class Metric:
     :param compute: computes it from the frames by dataset name
     :param by: default columns to group by; None: the metric has one row per item and does not support grouping
     :param takes: names of inputs other than datasets
+    :param key: columns that identify a row of a metric without grouping; empty: the columns to group by do
     """
 
     reads: tuple[Read, ...]
     compute: Callable[[Mapping[str, pd.DataFrame], Question], pd.DataFrame]
     by: tuple[str, ...] | None = None
     takes: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
 
     @property
     def options(self) -> frozenset[str]:
@@ -190,6 +192,7 @@ def _now(asked: Question) -> datetime:
 
 
 _WEEKLY = ("repository", "week")
+_PULL_REQUEST = ("repository", "id")
 _LIVES = (
     Read("pull_requests", options={"with_activity": True}, passes=("with_commits", "with_diffstat", "bots")),
     Read("deployments", before=_ALWAYS, when="with_deployments"),
@@ -208,20 +211,22 @@ _COMMITS_OF_THE_PERIOD = Read("commits", ends=True, dated="date", passes=("bots"
 #: The metrics by name; docs/metrics.md defines them.
 METRICS: dict[MetricName, Metric] = {
     "cycle_time": Metric(_LIVES, _cycle_time, _WEEKLY),
-    "pull_request_times": Metric(_LIVES, _pull_request_times),
+    "pull_request_times": Metric(_LIVES, _pull_request_times, key=_PULL_REQUEST),
     "throughput": Metric((_PULL_REQUESTS,), _throughput, _WEEKLY),
     "review_load": Metric((Read("reviews", passes=("bots",)),), _review_load, ("reviewer_id", "reviewer", "week")),
     "pipeline_health": Metric(
         (_RUNS, Read("pipeline_steps", before=PIPELINES_BEFORE, ends=True, when="with_steps")), _pipeline_health, _WEEKLY
     ),
     "flakiness": Metric((_RUNS,), _flakiness, ("repository", "selector_type", "selector_pattern")),
-    "time_to_fix": Metric((_RUNS, _REPOSITORIES), _time_to_fix),
+    "time_to_fix": Metric((_RUNS, _REPOSITORIES), _time_to_fix, key=("repository", "broken_by")),
     "test_health": Metric(
         (Read("test_reports", before=TESTS_BEFORE, ends=True, alone=True),), _test_health, ("repository", "step", "week")
     ),
     "dora": Metric((_EVERY_DEPLOYMENT, _COMMITS), _dora, _WEEKLY, takes=("incidents",)),
     "deployment_frequency": Metric((_EVERY_DEPLOYMENT,), _deployment_frequency, ("repository",)),
-    "repository_health": Metric((_REPOSITORIES, _EVERY_PULL_REQUEST, _BRANCHES, _COMMITS_OF_THE_PERIOD), _repository_health),
-    "stale_pull_requests": Metric((_EVERY_PULL_REQUEST,), _stale_pull_requests),
-    "stale_branches": Metric((_REPOSITORIES, _EVERY_PULL_REQUEST, _BRANCHES), _stale_branches),
+    "repository_health": Metric(
+        (_REPOSITORIES, _EVERY_PULL_REQUEST, _BRANCHES, _COMMITS_OF_THE_PERIOD), _repository_health, key=("repository",)
+    ),
+    "stale_pull_requests": Metric((_EVERY_PULL_REQUEST,), _stale_pull_requests, key=_PULL_REQUEST),
+    "stale_branches": Metric((_REPOSITORIES, _EVERY_PULL_REQUEST, _BRANCHES), _stale_branches, key=("repository", "name")),
 }

@@ -172,7 +172,7 @@ class SqlTable:
 
     def _row(self, row: Mapping[str, Any]) -> dict[str, Any]:
         source, *others = (row[name] for name in self._schema.key)
-        if source is None or (others and all(value is None for value in others)):
+        if self._schema.required and (source is None or (others and all(value is None for value in others))):
             raise ValueError(f"A row of {self._schema.dataset} has no key ({', '.join(self._schema.key)}); nothing was written")
         # PostgreSQL rejects NUL in a text, and one in a title must not fail every load.
         values = {name: value.replace("\x00", "") if isinstance(value, str) else value for name, value in row.items()}

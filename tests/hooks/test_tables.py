@@ -479,3 +479,67 @@ def test_the_error_of_a_violated_constraint_does_not_show_the_row(
         load(database)
     database.execute("DROP TABLE {table}")
     assert "our secret plan" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.fixture
+def demo(bitbucket_demo: BitbucketEmulator, connect: Callable[..., None]) -> BitbucketEmulator:
+    """Three months of a small company, and a connection."""
+    connect(connection_json(bitbucket_demo))
+    bitbucket_demo.reset_requests()
+    return bitbucket_demo
+
+
+def test_a_metric_in_a_table_equals_its_frame_and_is_written_again_without_change(database: Database, demo: BitbucketEmulator):
+    written = BitbucketHook().tables.write_metric("dora", database.table, "warehouse", since="2026-09-07", until="2026-10-05")
+    frame = BitbucketHook().metrics.get_df("dora", since="2026-09-07", until="2026-10-05")
+    rows = database.rows()
+    assert (written["metric"], written["rows"], written["skipped"]) == ("dora", len(frame), [])
+    assert len(rows) == len(frame) > 4
+    by_key = {(row["repository"], pd.Timestamp(row["week"]).tz_localize(None)): row for row in rows}
+    for expected in frame.to_dict("records"):
+        row = by_key[expected["repository"], expected["week"].tz_localize(None)]
+        assert all(
+            row[name] == value if pd.notna(value) else row[name] is None for name, value in expected.items() if name != "week"
+        )
+    BitbucketHook().tables.write_metric("dora", database.table, "warehouse", since="2026-09-07", until="2026-10-05")
+    assert database.rows() == rows
+
+
+def test_a_nightly_run_never_replaces_the_row_of_a_week_by_that_of_a_day(sqlite: Database, demo: BitbucketEmulator):
+    tables = BitbucketHook().tables
+    tables.write_metric("dora", sqlite.table, "warehouse", since="2026-09-07", until="2026-10-05")
+    rows = sqlite.rows()
+    tables.write_metric("dora", sqlite.table, "warehouse", since="2026-09-16", until="2026-09-17")
+    assert sqlite.rows() == rows
+
+
+def test_items_that_vanished_are_deleted_by_replace(sqlite: Database, demo: BitbucketEmulator):
+    tables = BitbucketHook().tables
+    tables.write_metric("stale_pull_requests", sqlite.table, "warehouse", "replace")
+    rows = sqlite.rows()
+    first = rows[0]["repository"]
+    sqlite.insert(**{**rows[0], "id": 9_999, "stale_pull_requests_key": "x"})
+    sqlite.insert(**{**rows[0], "repository": "acme/other", "stale_pull_requests_key": "y"})
+    tables.write_metric("stale_pull_requests", sqlite.table, "warehouse", "replace", repositories=[first])
+    kept = [row for row in sqlite.rows() if row["stale_pull_requests_key"] != "y"]
+    assert [row["stale_pull_requests_key"] for row in kept] == [row["stale_pull_requests_key"] for row in rows]
+    assert len(sqlite.rows()) == len(rows) + 1
+
+
+@pytest.mark.parametrize(
+    ("metric", "options", "message"),
+    [
+        ("dora", {"group_by": []}, "group_by is empty"),
+        ("dora", {"group_by": ["team"]}, "Cannot summarize by team"),
+        ("dora", {"mode": "replace", "since": "2026-09-01"}, "mode 'replace' needs rows of repositories"),
+        ("dora", {"mode": "replace", "group_by": ["week"]}, "mode 'replace' needs rows of repositories"),
+        ("speed", {}, "metric is 'speed'; expected one of"),
+        ("dora", {"with_steps": True}, "has no with_steps"),
+    ],
+)
+def test_an_impossible_table_of_a_metric_is_refused_before_the_first_request(
+    sqlite: Database, demo: BitbucketEmulator, metric: Any, options: dict[str, Any], message: str
+):
+    with pytest.raises(ValueError, match=message):
+        BitbucketHook().tables.write_metric(metric, "prs", "warehouse", **options)
+    assert asked(demo) == {}

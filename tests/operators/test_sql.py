@@ -202,3 +202,33 @@ def test_repositories_come_in_batches_and_what_renders_to_nothing_chooses_all(wo
     assert done.value == [["web-shop", "web-admin"]]
     with pytest.raises(ValueError, match="batch_size is 0"):
         BitbucketListRepositoriesOperator(task_id="list", batch_size=0)
+
+
+@pytest.mark.airflow
+def test_the_example_writes_dora_of_whole_weeks_every_night(
+    bitbucket_demo: BitbucketEmulator, connect: Callable[..., None], run_dag: Run, query: Query
+):
+    connect(connection_json(bitbucket_demo))
+    example = runpy.run_path(str(Path(__file__).parents[2] / "example_dags" / "example_bitbucket_dora.py"))
+    for _ in range(2):
+        assert str(run_dag(example["example_bitbucket_dora"]()).state) == "success"
+    assert query(
+        "SELECT COUNT(*) > 5, COUNT(*) = COUNT(DISTINCT repository || week), MAX(deployments) > 0 FROM bitbucket_dora"
+    ) == [(1, 1, 1)]
+    assert query("SELECT DISTINCT strftime('%w %H:%M', week) FROM bitbucket_dora") == [("1 00:00",)]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"metric": "dora", "dataset": "commits"}, "metric cannot be combined with dataset or incremental"),
+        ({"metric": "speed"}, "no metric 'speed'"),
+        ({"metric": "dora", "with_activity": True}, "'dora' has no with_activity"),
+        ({"metric": "stale_branches", "group_by": "week"}, "does not support group_by"),
+        ({"group_by": ["week"]}, "group_by need metric"),
+        ({"with_steps": True}, "with_steps need metric"),
+    ],
+)
+def test_an_option_that_does_not_fit_the_metric_is_refused_when_the_dag_is_parsed(parameters: dict[str, Any], message: str):
+    with pytest.raises(ValueError, match=message):
+        BitbucketToSqlOperator(task_id="load", sql_conn_id="warehouse", table="dora", **parameters)

@@ -38,6 +38,7 @@ CLASSES: list[tuple[type[Any], Mapping[str, Any]]] = [
     ),
     (BitbucketReportOperator, {"output_path": "file:///nowhere/x.html", "title": "x"}),
     (BitbucketToSqlOperator, {"sql_conn_id": "x", "table": "x"}),
+    (BitbucketToSqlOperator, {"sql_conn_id": "x", "table": "x", "metric": "dora", "group_by": ["week"], "incidents": []}),
     (BitbucketListRepositoriesOperator, {"project": "X", "name": "x"}),
     (BitbucketTriggerPipelineOperator, {"repository": "api", "branch": "main", "custom_pipeline": "x", "variables": {}}),
     (BitbucketTriggerPipelineOperator, {"repository": "api", "tag": "x", "selector": {"type": "custom", "pattern": "x"}}),
