@@ -180,7 +180,7 @@ class TestOAuth:
         bitbucket_emulator.settings(oauth_scope_key=key)
         consumer.users.me()
         assert isinstance(consumer.auth, OAuthClientCredentials)
-        assert "pipeline:write" in consumer.auth.scopes
+        assert "pipeline:variable" in consumer.auth.scopes
 
     @pytest.mark.parametrize(
         "failure",

@@ -24,10 +24,12 @@ from airflow_provider_bitbucket.client import (
     OAuthTokens,
     StoredLogin,
 )
+from airflow_provider_bitbucket.client.transport.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_bitbucket.client.transport.retry import is_transient
 from benchmarks.login_race import run
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.client.memory_store import MemoryStore
+from tests.client.timing import Time
 
 KEY = "bitbucket_token__ci__anna"
 REFRESH = "refresh_token 200"
@@ -52,7 +54,7 @@ def masked() -> list[str]:
 
 
 @pytest.fixture
-def make_login(bitbucket_emulator: BitbucketEmulator, store: MemoryStore, masked: list[str]) -> Callable[[], OAuthLogin]:
+def make_login(bitbucket_emulator: BitbucketEmulator, store: MemoryStore, masked: list[str]) -> Callable[..., OAuthLogin]:
     """Store a login and return a factory for the objects that processes use it through."""
     answer = bitbucket_emulator.login()
     now = time.time()
@@ -62,10 +64,10 @@ def make_login(bitbucket_emulator: BitbucketEmulator, store: MemoryStore, masked
     StoredLogin(store, KEY).write(Login("anna", "Dana Demo", first))
     bitbucket_emulator.reset_requests()
 
-    def make() -> OAuthLogin:
-        consumer = OAuthConsumer(*bitbucket_emulator.oauth_consumer, on_secret=masked.append)
+    def make(clock: Clock = SYSTEM_CLOCK) -> OAuthLogin:
+        consumer = OAuthConsumer(*bitbucket_emulator.oauth_consumer, on_secret=masked.append, clock=clock)
         consumer.connect(bitbucket_emulator.api_url)
-        lease = Lease(store, "lease", settle_seconds=0.05)
+        lease = Lease(store, "lease", settle_seconds=0.05, clock=clock)
         return OAuthLogin(consumer, StoredLogin(store, KEY), lease, user="anna", hint="Log in: somehow.")
 
     return make
@@ -93,7 +95,7 @@ def test_an_expired_login_is_renewed_stored_and_masked(
     assert {kept.tokens.access_token, kept.tokens.refresh_token} <= set(masked)
     assert {kept.tokens.access_token, kept.tokens.refresh_token} <= set(client.auth.secrets())
     assert kept.account == "Dana Demo"
-    assert "pipeline:write" in kept.tokens.scopes
+    assert "pipeline:variable" in kept.tokens.scopes
     assert sorted(store.texts) == [KEY, "lease"]
     assert bitbucket_emulator.grants() == {REFRESH: 1}
 
@@ -183,16 +185,17 @@ def test_an_unreachable_store_is_a_transient_error_without_a_token_once_the_toke
 
 
 def test_a_lease_that_another_process_keeps_is_a_transient_error(
-    make_login: Callable[[], OAuthLogin], make_client: Callable[..., BitbucketClient], store: MemoryStore
+    make_login: Callable[..., OAuthLogin], make_client: Callable[..., BitbucketClient], store: MemoryStore
 ) -> None:
-    refresh_token, week_ago = make_login().load().tokens.refresh_token, time.time() - 7 * 24 * 3600
+    waiting = Time()
+    clock = waiting.clock
+    refresh_token, week_ago = make_login().load().tokens.refresh_token, clock.timestamp() - 7 * 24 * 3600
     StoredLogin(store, KEY).write(Login("anna", "Dana", OAuthTokens("old", week_ago + 7200, week_ago, (), refresh_token)))
-    assert Lease(store, "lease", seconds=1000, settle_seconds=0.01).try_take()
-    lease = Lease(store, "lease", seconds=-44.9, settle_seconds=0.01)  # so that it waits 0.1 s: this and the 45 s of a refresh
-    login = OAuthLogin(make_login().consumer, StoredLogin(store, KEY), lease, user="anna", hint="")
+    assert Lease(store, "lease", seconds=1000, settle_seconds=0.05, clock=clock).try_take()
     with pytest.raises(BitbucketConnectionError, match="another process has kept the lease") as caught:
-        make_client(login, retries=NO_RETRIES).users.me()
+        make_client(make_login(clock), retries=NO_RETRIES).users.me()
     assert is_transient(caught.value)
+    assert 45 < sum(waiting.waits) < 1000
 
 
 def test_a_store_that_is_too_slow_for_a_refresh_is_a_transient_error(

@@ -10,7 +10,6 @@ import json
 import logging
 import random
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from airflow_provider_bitbucket.client.auth.credentials import GIT_TOKEN_USER
 from airflow_provider_bitbucket.client.auth.lease import Lease
 from airflow_provider_bitbucket.client.auth.oauth import OAuthConsumer, OAuthRefusedError, OAuthTokens
 from airflow_provider_bitbucket.client.auth.token_store import TokenStore
+from airflow_provider_bitbucket.client.transport.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_bitbucket.client.transport.errors import BitbucketAuthError, BitbucketConnectionError, BitbucketError
 from airflow_provider_bitbucket.client.transport.signing import Auth
 
@@ -102,10 +102,12 @@ class StoredLogin:
 
     :param store: keeps the login
     :param key: key of the login; a second key, ``<key>__next``, exists while a new login is written
+    :param clock: waits before another attempt to write
     """
 
-    def __init__(self, store: TokenStore, key: str) -> None:
+    def __init__(self, store: TokenStore, key: str, *, clock: Clock = SYSTEM_CLOCK) -> None:
         self._store = store
+        self._clock = clock
         self.key = key
         self._next = f"{key}__next"
 
@@ -148,7 +150,7 @@ class StoredLogin:
     def _write_surely(self, key: str, text: str) -> None:
         problem = "the stored text differs from the written one"
         for pause in (0.0, *_SAVE_PAUSES):
-            time.sleep(pause)
+            self._clock.sleep(pause)
             try:
                 self._store.write(key, text)
                 if self._store.read(key) == text:
@@ -176,6 +178,7 @@ class OAuthLogin(Auth):
     def __init__(self, consumer: OAuthConsumer, stored: StoredLogin, lease: Lease, *, user: str, hint: str) -> None:
         super().__init__(consumer.key, *consumer.secrets(), stored.key)  # Bitbucket counts by consumer
         self.consumer = consumer
+        self._clock = consumer.clock
         self.user = user
         self.hint = hint
         self._stored = stored
@@ -225,15 +228,15 @@ class OAuthLogin(Auth):
             login = self.load()
             if self._unsaved:
                 self._save(login)
-            if time.time() < self._renew_at or self._busy:
+            if self._clock.timestamp() < self._renew_at or self._busy:
                 return login
             try:
                 return self._renew(refused=None)
             except BitbucketError as error:  # the current token may still be valid
-                if time.time() >= login.tokens.expires_at:
+                if self._clock.timestamp() >= login.tokens.expires_at:
                     raise
                 log.warning("The Bitbucket login of %s could not be renewed yet: %s", self.user, error)
-                self._renew_at = time.time() + _RETRY_SECONDS
+                self._renew_at = self._clock.timestamp() + _RETRY_SECONDS
                 return login
 
     def renewed(self) -> Login:
@@ -248,8 +251,8 @@ class OAuthLogin(Auth):
         """
         self._busy = True
         try:
-            deadline = time.monotonic() + self._lease.seconds + _REFRESH_SECONDS
-            while time.monotonic() < deadline:
+            deadline = self._clock.monotonic() + self._lease.seconds + _REFRESH_SECONDS
+            while self._clock.monotonic() < deadline:
                 login = self._read()
                 if login and not self._unsaved and self._is_good(login, refused):
                     return self._adopt(login)
@@ -261,10 +264,10 @@ class OAuthLogin(Auth):
                     finally:
                         self._lease.release()
                 login = self._login
-                if login and refused is None and time.time() < login.tokens.expires_at - _RETRY_SECONDS:
-                    self._renew_at = time.time() + random.uniform(0.5, 1) * _RETRY_SECONDS  # noqa: S311 - jitter
+                if login and refused is None and self._clock.timestamp() < login.tokens.expires_at - _RETRY_SECONDS:
+                    self._renew_at = self._clock.timestamp() + random.uniform(0.5, 1) * _RETRY_SECONDS  # noqa: S311 - jitter
                     return login
-                time.sleep(random.uniform(0.1, 0.5) * self._lease.settle_seconds)  # noqa: S311 - jitter, no secret
+                self._clock.sleep(random.uniform(0.1, 0.5) * self._lease.settle_seconds)  # noqa: S311 - jitter, no secret
             raise BitbucketConnectionError(
                 f"No new token for {self.user!r} in {self._lease.seconds + _REFRESH_SECONDS:.0f} s: another process has kept "
                 "the lease for it, or the token store is too slow."
@@ -301,12 +304,12 @@ class OAuthLogin(Auth):
         """Return whether a stored login can replace this one: another token, not refused, not expired."""
         ours = self._login.tokens.access_token if self._login else None
         token = login.tokens.access_token
-        return token not in (ours, refused) and time.time() < login.tokens.expires_at
+        return token not in (ours, refused) and self._clock.timestamp() < login.tokens.expires_at
 
     def _adopt(self, login: Login) -> Login:
         for secret in (login.tokens.access_token, login.tokens.refresh_token):
             self.consumer.on_secret(secret)
-        if login.lapses_at - time.time() < WARN_BEFORE_SECONDS:
+        if login.lapses_at - self._clock.timestamp() < WARN_BEFORE_SECONDS:
             log.warning("The Bitbucket login of %s has not been used for a long time and is about to expire.", self.user)
         self._login, self._renew_at, self._unsaved = login, login.tokens.renew_at(), False
         return login

@@ -10,10 +10,8 @@ from __future__ import annotations
 import math
 import random
 import threading
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -21,6 +19,7 @@ import requests
 
 from airflow_provider_bitbucket.client.auth.credentials import GIT_TOKEN_USER, basic, is_token
 from airflow_provider_bitbucket.client.transport.addresses import ApiAddress
+from airflow_provider_bitbucket.client.transport.clock import SYSTEM_CLOCK, Clock
 from airflow_provider_bitbucket.client.transport.errors import (
     BitbucketAuthError,
     BitbucketConnectionError,
@@ -90,13 +89,17 @@ class OAuthConsumer:
     :param key: consumer key
     :param secret: consumer secret
     :param on_secret: called with every new secret text, so that the caller can mask it
+    :param clock: source of the times at which tokens are received and expire
     """
 
-    def __init__(self, key: str, secret: str, *, on_secret: Callable[[str], None] = ignore_secret) -> None:
+    def __init__(
+        self, key: str, secret: str, *, on_secret: Callable[[str], None] = ignore_secret, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         if not key or not secret:
             raise ValueError(f"An OAuth consumer needs key and secret; the {'secret' if key else 'key'} is empty")
         self.key = key
         self.on_secret = on_secret
+        self.clock = clock
         self.site = "https://bitbucket.org"
         self._secret = secret
         self._verify: bool | str = True
@@ -183,7 +186,7 @@ class OAuthConsumer:
         if is_transient_status(answer.status_code):
             problem = from_response(answer, "POST")
             if isinstance(problem, BitbucketRateLimitError):
-                problem.retry_after = retry_after(answer.headers, datetime.now(UTC))
+                problem.retry_after = retry_after(answer.headers, self.clock.now())
             raise problem
         if answer.status_code < 400 and answer.status_code != 200:
             raise self._broken(f"answered {answer.status_code}")  # a log-in or maintenance page, not RFC 6749
@@ -211,7 +214,7 @@ class OAuthConsumer:
         )
 
     def _tokens(self, answer: requests.Response) -> OAuthTokens:
-        now = time.time()
+        now = self.clock.timestamp()
         body = _json_object(answer)
         token, refresh_token = body.get("access_token"), body.get("refresh_token") or ""
         lifetime = body.get("expires_in", 7200)
@@ -243,13 +246,16 @@ class OAuthClientCredentials(Auth):
     :param key: consumer key
     :param secret: consumer secret
     :param on_secret: called with every new secret text, so that the caller can mask it
+    :param clock: source of the times at which tokens expire
     """
 
     kind = "oauth_client_credentials"
     counted = "consumer"
 
-    def __init__(self, key: str, secret: str, *, on_secret: Callable[[str], None] = ignore_secret) -> None:
-        self.consumer = OAuthConsumer(key, secret, on_secret=on_secret)
+    def __init__(
+        self, key: str, secret: str, *, on_secret: Callable[[str], None] = ignore_secret, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
+        self.consumer = OAuthConsumer(key, secret, on_secret=on_secret, clock=clock)
         super().__init__(key, secret)
         self._tokens: OAuthTokens | None = None
         self._renew_at = 0.0
@@ -282,7 +288,7 @@ class OAuthClientCredentials(Auth):
 
     def _current(self) -> str:
         with self._lock:
-            if self._tokens is None or time.time() >= self._renew_at:
+            if self._tokens is None or self.consumer.clock.timestamp() >= self._renew_at:
                 self._tokens = self.consumer.client_credentials()
                 self._renew_at = self._tokens.renew_at()
             return self._tokens.access_token

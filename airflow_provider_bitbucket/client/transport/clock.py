@@ -25,5 +25,9 @@ class Clock:
     sleep: Callable[[float], None] = time.sleep
     now: Callable[[], datetime] = _utc_now
 
+    def timestamp(self) -> float:
+        """Return the present in seconds since 1970, which processes can compare."""
+        return self.now().timestamp()
+
 
 SYSTEM_CLOCK = Clock()

@@ -121,7 +121,7 @@ class Logins:
     def _stored(self, user: str) -> StoredLogin:
         from airflow_provider_bitbucket.client import StoredLogin
 
-        return StoredLogin(self._store, f"bitbucket_token__{self.bitbucket_conn_id}__{as_key(user)}")
+        return StoredLogin(self._store, f"bitbucket_token__{self.bitbucket_conn_id}__{as_key(user)}", clock=self._time)
 
     def _lease(self, user: str) -> Lease:
         return self._new_lease(f"bitbucket_login_lease__{self.bitbucket_conn_id}__{as_key(user)}")
