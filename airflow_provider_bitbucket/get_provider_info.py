@@ -125,7 +125,7 @@ def get_provider_info() -> dict[str, Any]:
             "operators.sql",
         ),
         "sensors": modules(*(f"sensors.{name}" for name in WAITS)),
-        "triggers": modules(*(f"triggers.{name}" for name in WAITS)),
+        "triggers": modules(*(f"triggers.{name}" for name in (*WAITS, "reviews"))),
         "bundles": modules("bundles.bitbucket"),
         "cli": [f"{PACKAGE}.cli.definition.get_bitbucket_cli_commands"],
         "asset-uris": [

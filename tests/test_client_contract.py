@@ -118,7 +118,7 @@ CALLS: dict[str, Callable[[BitbucketClient], object]] = {
         *client.pull_requests.list("api"),
         *client.pull_requests.list("api", states=["OPEN"], updated_since=datetime(2026, 1, 1, tzinfo=UTC)),
     ],
-    "pull_requests.numbered": lambda client: client.pull_requests.numbered("api", [MERGED, DECLINED]),
+    "pull_requests.numbered": lambda client: client.pull_requests.numbered("api", [MERGED, DECLINED], with_reviews=True),
     "pull_requests.get": lambda client: client.pull_requests.get("api", MERGED),
     "pull_requests.activity": lambda client: [
         *client.pull_requests.activity("api"),

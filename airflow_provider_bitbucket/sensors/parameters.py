@@ -30,3 +30,16 @@ def hash_of(parameter: str, value: Any) -> str | None:
     if text is not None and not _HASH.fullmatch(text.lower()):
         raise refused(parameter, value, "the hash of a commit, 7 to 40 characters")
     return text and text.lower()
+
+
+def head_or_hash(parameter: str, value: Any) -> str:
+    """Return ``head``, ``any``, or the hash of a commit in lower case.
+
+    :raises ValueError: it is anything else
+    """
+    if value in ("head", "any"):
+        return str(value)
+    commit = hash_of(parameter, value)
+    if commit is None:
+        raise refused(parameter, value, "'head', 'any' or the hash of a commit")
+    return commit

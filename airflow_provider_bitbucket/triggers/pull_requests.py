@@ -82,7 +82,7 @@ class BitbucketPullRequestTrigger(BitbucketWaitTrigger):
         from airflow_provider_bitbucket.client.transport.malformed import text
 
         state = text(response["state"])
-        found = _summary(response)
+        found = summary(response)
         message = f"Pull request #{response['id']} is {state}."
         if state in self.states:
             return WaitState("succeeded", message, found["url"], found)
@@ -93,7 +93,8 @@ class BitbucketPullRequestTrigger(BitbucketWaitTrigger):
         return WaitState(None, message, found["url"], found)
 
 
-def _summary(pull_request: Mapping[str, Any]) -> dict[str, Any]:
+def summary(pull_request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is worth passing on of a pull request, as JSON."""
     source, destination = (pull_request.get(end) or {} for end in ("source", "destination"))
     return {
         "id": pull_request["id"],

@@ -74,6 +74,7 @@ CLASSES: list[tuple[type[Any], Mapping[str, Any]]] = [
     (BitbucketDeploymentSensor, {"repository": "api", "environment": "test", "pipeline": 1}),
     (BitbucketPipelineSensor, {"repository": "api", "pipeline": 1}),
     (BitbucketPullRequestSensor, {"repository": "api", "pull_request": 1}),
+    (BitbucketPullRequestSensor, {"repository": "api", "pull_request": 1, "approvals": 1, "at_commit": "abcdef1"}),
     (BitbucketRefSensor, {"repository": "api", "branch": "main", "commit": "abcdef1"}),
     (BitbucketRefSensor, {"repository": "api", "tag": "x", "moved_from": "abcdef1"}),
 ]

@@ -12,6 +12,7 @@ from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigg
 from airflow_provider_bitbucket.triggers.policies import PollPolicy
 from airflow_provider_bitbucket.triggers.pull_requests import BitbucketPullRequestTrigger
 from airflow_provider_bitbucket.triggers.refs import BitbucketRefTrigger
+from airflow_provider_bitbucket.triggers.reviews import BitbucketReviewTrigger
 
 QUICK = PollPolicy(first_poll_seconds=0, connection_retry_seconds=(0.01,))
 
@@ -36,6 +37,10 @@ class QuickDeploymentTrigger(BitbucketDeploymentTrigger):
     policy = QUICK
 
 
+class QuickReviewTrigger(BitbucketReviewTrigger):
+    policy = QUICK
+
+
 # The classes have names, because the triggerer creates a trigger from the path of its class.
 _QUICK = {
     kind.__base__: kind
@@ -45,6 +50,7 @@ _QUICK = {
         QuickRefTrigger,
         QuickBuildStatusTrigger,
         QuickDeploymentTrigger,
+        QuickReviewTrigger,
     )
 }
 

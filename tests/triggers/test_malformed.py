@@ -20,6 +20,7 @@ from airflow_provider_bitbucket.triggers.pipelines import PipelineFetcher
 from airflow_provider_bitbucket.triggers.poller import FetchStep, wait
 from airflow_provider_bitbucket.triggers.pull_requests import BitbucketPullRequestTrigger
 from airflow_provider_bitbucket.triggers.refs import BitbucketRefTrigger
+from airflow_provider_bitbucket.triggers.reviews import BitbucketReviewTrigger
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.triggers.mutating_proxy import MutatingProxy, Mutation, of_list
 from tests.triggers.quick import QUICK, QuickPipelineTrigger
@@ -211,6 +212,10 @@ KINDS: dict[str, tuple[BitbucketWaitTrigger, dict[str, Any]]] = {
     "pull request": (BitbucketPullRequestTrigger(pull_request=1, states=["MERGED"], **COMMON), {"id": 1, "state": "MERGED"}),
     "ref": (BitbucketRefTrigger(kind="branch", name="main", moved_from="b" * 7, **COMMON), {"target": {"hash": HASH}}),
     "deployment": (BitbucketDeploymentTrigger(environment="test", pipeline="1", **COMMON), DONE),
+    "review": (
+        BitbucketReviewTrigger(pull_request=1, changes_requested=0, **COMMON),
+        {"pull_request": {"id": 1, "state": "OPEN", "source": {"commit": {"hash": HASH}}}, "approvals": []},
+    ),
     "build statuses": (
         BitbucketBuildStatusTrigger(commit=HASH, **COMMON),
         {"commit": HASH, "url": "", "statuses": {"k": {"key": "k", "state": "SUCCESSFUL"}}},

@@ -90,13 +90,14 @@ class PullRequests(Resource):
         """
         return cast("PullRequest", self._api.get(self._path(repository, number)))
 
-    def numbered(self, repository: str, numbers: Iterable[int]) -> Sequence[PullRequest]:
+    def numbered(self, repository: str, numbers: Iterable[int], *, with_reviews: bool = False) -> Sequence[PullRequest]:
         """Return those of these pull requests that there are, whatever their state. Costs one request.
 
         ``id`` can be filtered by (developer.atlassian.com/cloud/bitbucket/rest/intro, "Filtering": pull requests).
 
         :param repository: slug, or ``workspace/slug``
         :param numbers: 50 at most, which is what a page shows
+        :param with_reviews: with ``participants`` and ``reviewers``
         :raises ValueError: they are more
         """
         wanted = [*dict.fromkeys(numbers)]
@@ -106,6 +107,7 @@ class PullRequests(Resource):
         params = {
             "q": bbql.all_of(bbql.one_of("state", STATES), bbql.one_of("id", wanted)),
             "pagelen": LARGEST_PULL_REQUEST_PAGE,
+            **({"fields": WITH_REVIEWS} if with_reviews else {}),
         }
         path = self._list_path(repository)
         return cast("Sequence[PullRequest]", rows_of(self._api.get_page(path, params, follow_next=False), path))
