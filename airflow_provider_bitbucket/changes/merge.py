@@ -68,7 +68,7 @@ class Merge:
         self._wait_for_checks = wait_for_checks
         self._policy = policy or MergePolicy()
         self._clock = clock
-        self._polls = 0
+        self._next_pause = min(self._policy.first_poll_seconds, self._policy.poll_seconds)
         self._deadline = clock.monotonic() + self._policy.timeout_seconds
 
     def once(self) -> PullRequest:
@@ -172,8 +172,8 @@ class Merge:
 
         :raises BitbucketMergeError: the time is up
         """
-        seconds = min(self._policy.first_poll_seconds * 2**self._polls, self._policy.poll_seconds)
-        self._polls += 1
+        seconds = self._next_pause
+        self._next_pause = min(2 * seconds, self._policy.poll_seconds)
         if self._clock.monotonic() + seconds > self._deadline:
             raise BitbucketMergeError(
                 f"Pull request #{self._number} was not merged within {self._policy.timeout_seconds:.0f} s; "

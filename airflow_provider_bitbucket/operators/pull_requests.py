@@ -256,9 +256,7 @@ class BitbucketMergePullRequestOperator(BitbucketPullRequestOperator):
         fields: Any = _without_none(
             merge_strategy=self.strategy, message=self.message, close_source_branch=self.close_source_branch
         )
-        policy = MergePolicy(
-            first_poll_seconds=min(1.0, self.poll_interval), poll_seconds=self.poll_interval, timeout_seconds=self.timeout
-        )
+        policy = MergePolicy(poll_seconds=self.poll_interval, timeout_seconds=self.timeout)
         merge = Merge(
             self.hook.get_conn(),
             self.repository,

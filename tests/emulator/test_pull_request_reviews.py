@@ -139,7 +139,7 @@ def test_a_comment_has_the_fields_of_bitbucket(bitbucket_emulator: BitbucketEmul
     made = commented(call, number, "Why *this*?", inline={"path": "a.py", "to": 10_000})
     assert made["content"] == {"type": "rendered", "raw": "Why *this*?", "markup": "markdown", "html": "<p>Why *this*?</p>"}
     assert made["inline"] == {"path": "a.py", "from": None, "to": 10_000}  # there is no such line; Bitbucket accepts it too
-    assert (made["deleted"], made["pending"], made["resolution"]) == (False, False, None)
+    assert (made["deleted"], made["pending"], "resolution" in made) == (False, False, False)
     assert made["links"]["html"]["href"].endswith(f"/acme/api/pull-requests/{number}/_/diff#comment-{made['id']}")
     assert made["created_on"] != made["updated_on"], "they differ by microseconds although the comment was not edited"
     reply = commented(call, number, "So.", parent={"id": made["id"]})
@@ -203,12 +203,24 @@ def test_the_error_for_an_unknown_comment_is_its_number(call: Call, number: int)
 
 
 def test_a_comment_thread_is_resolved_once(call: Call, number: int) -> None:
-    own = f"{PULLS}/{number}/comments/{commented(call, number, 'Why?')['id']}"
+    inline = {"path": "a.py", "to": 3, "start_to": 2}
+    made = commented(call, number, "Why?", inline=inline)
+    assert made["inline"] == {**inline, "from": None}
+    own = f"{PULLS}/{number}/comments/{made['id']}"
+    assert call(f"{own}/resolve", "DELETE").status_code == 404
     assert call(f"{own}/resolve", "POST").json()["user"]["nickname"] == OWNER
     assert call(f"{own}/resolve", "POST").status_code == 409
     assert call(own).json()["resolution"]["type"] == "comment_resolution"
     assert call(f"{own}/resolve", "DELETE").status_code == 204
-    assert call(own).json()["resolution"] is None
+    assert "resolution" not in call(own).json()
+
+
+def test_a_reply_or_a_comment_beside_the_diff_is_no_discussion_to_resolve(call: Call, number: int) -> None:
+    general = commented(call, number, "Hello")["id"]
+    inline = commented(call, number, "Why?", inline={"path": "a.py", "to": 1})["id"]
+    reply = commented(call, number, "So.", parent={"id": inline})["id"]
+    for comment in (general, reply):
+        assert call(f"{PULLS}/{number}/comments/{comment}/resolve", "POST").status_code == 403
 
 
 def test_comments_can_be_filtered_and_sorted(bitbucket_emulator: BitbucketEmulator, call: Call, number: int) -> None:

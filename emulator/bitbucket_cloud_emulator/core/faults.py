@@ -16,6 +16,7 @@ KINDS = (
     "latency",  # ``latency`` real seconds before the request is handled
     "late_answer",  # the request takes effect, and is answered ``latency`` real seconds later
     "lost_answer",  # the request takes effect, then the connection is reset
+    "late_error",  # the request takes effect, and is answered with ``status``, such as 555 for a timeout
     "truncated",  # half of the body, then the connection is closed
     "html",  # an HTML page with status 200 in place of JSON
 )
@@ -31,7 +32,7 @@ class Fault:
     :param method: only this HTTP method
     :param path: regular expression searched in the path (without query); matches every path by default
     :param after: lets so many matching requests pass first
-    :param status: of ``server_error``
+    :param status: of ``server_error`` and ``late_error``
     :param html: whether ``server_error`` has an HTML body
     :param latency: real seconds, of ``latency`` and ``late_answer``; clearing the fault ends it sooner
     """

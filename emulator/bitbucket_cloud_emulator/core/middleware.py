@@ -71,6 +71,9 @@ class Middleware:
         if fault and fault.kind == "lost_answer":
             _abort(send)
             return
+        if fault and fault.kind == "late_error":
+            await self._send_error(ApiError(fault.status, "Something went wrong"), send, entry)
+            return
         if fault and fault.kind == "truncated" and len(content) > 1:
             await send(start)
             await send({"type": "http.response.body", "body": content[: len(content) // 2], "more_body": True})
@@ -99,7 +102,7 @@ class Middleware:
 
     async def _answer_with_fault(self, fault: Fault, scope: Scope, send: Send, entry: dict[str, Any]) -> bool:
         """Answer in place of Bitbucket; False when the request has to take effect first."""
-        if fault.kind in ("late_answer", "lost_answer", "truncated"):
+        if fault.kind in ("late_answer", "late_error", "lost_answer", "truncated"):
             return False
         if fault.kind == "reset":
             entry["status"] = 0
@@ -114,12 +117,15 @@ class Middleware:
             error = ApiError(fault.status, "We're having trouble", style="html")
         else:
             error = ApiError(fault.status, "Something went wrong")
+        await self._send_error(error, send, entry)
+        return True
+
+    async def _send_error(self, error: ApiError, send: Send, entry: dict[str, Any]) -> None:
         entry["status"] = error.status
         response = error.response()
         headers = [*response.raw_headers, (b"date", self._date().encode())]
         await send({"type": "http.response.start", "status": response.status_code, "headers": headers})
         await send({"type": "http.response.body", "body": response.body})
-        return True
 
     async def _answer(self, scope: Scope, body: bytes) -> tuple[Message, bytes]:
         """Run the application and return its answer with the common headers."""

@@ -40,6 +40,11 @@ class Settings:
     build_urls_need_a_dot: bool = False  # reports of 2018 differ: a build status with http://host:8080/ is refused, or accepted
     environment_changes_take_effect: bool = True  # reported in 2023: accepted with 202 and never applied
     schedules_limit: int = 10  # of a repository; not documented, 5 in 2018
+    put_clears_what_is_not_sent: bool = False  # reports differ: a PUT of a pull request clears absent reviewers and description
+    access_tokens_approve: bool = True  # not recorded: whether an access token may approve a pull request
+    merge_queue: str | None = None  # every branch has a merge queue, which answers a merge with this status: 200 or 202
+    merge_queue_seconds: int = 60  # emulated seconds of the build in the merge queue
+    merge_queue_fails: bool = False  # this build fails: the pull request leaves the queue and stays open
     access_token_seconds: int = 7200
     oauth_scope_key: str = "scope"  # "scope" since 2026-05-04, "scopes" before
     rotate_refresh_tokens: bool = True  # since 2026-05-04 each refresh gives a new refresh token and kills the old one

@@ -86,10 +86,12 @@ class Inline(Body):
     path: str
     from_: int | None = Field(None, alias="from")
     to: int | None = None
+    start_from: int | None = None
+    start_to: int | None = None
 
     def record(self) -> dict[str, Any]:
         """Return the position as it is stored."""
-        return {"path": self.path, "from": self.from_, "to": self.to}
+        return self.model_dump(by_alias=True, include={"path", "from_", "to", "start_from", "start_to"})
 
 
 class CommentBody(Body):

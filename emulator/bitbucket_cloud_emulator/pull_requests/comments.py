@@ -66,6 +66,8 @@ async def edit_comment(on: Reading, comment_id: str) -> Response:
     """Change the text, or publish a pending comment."""
     body = await _read(on, bodies.CommentBody)
     found, now = _comment(on, comment_id), on.state.clock.now()
+    if found.user is not on.user:
+        raise ApiError(403, "You do not have permission to edit this comment.")  # its words are not recorded
     text = _text(body.content) if "content" in body.model_fields_set else None
     if text is not None:
         reviews.edit_comment(on.pr, found, text, now)
@@ -84,7 +86,7 @@ async def delete_comment(on: Reading, comment_id: str) -> Response:
 @router.post(f"{_COMMENT}/resolve")
 async def resolve(on: Reading, comment_id: str) -> Response:
     """Close the discussion under a comment."""
-    found = _comment(on, comment_id)
+    found = _discussion(on, comment_id)
     if found.resolved_on:
         raise ApiError(409, "This comment is already resolved.")
     found.resolved_by, found.resolved_on = on.user, on.state.clock.now()
@@ -94,7 +96,9 @@ async def resolve(on: Reading, comment_id: str) -> Response:
 @router.delete(f"{_COMMENT}/resolve")
 async def reopen(on: Reading, comment_id: str) -> Response:
     """Open the discussion again."""
-    found = _comment(on, comment_id)
+    found = _discussion(on, comment_id)
+    if not found.resolved_on:
+        raise ApiError(404, "This comment is not resolved.")
     found.resolved_by = found.resolved_on = None
     return deleted()
 
@@ -168,6 +172,14 @@ def _comment(on: OnPullRequest, comment_id: str) -> Comment:
     found = on.pr.comments.get(number(comment_id) or 0)
     if found is None or (found.pending and found.user is not on.user):
         raise ApiError(404, comment_id)  # the whole message
+    return found
+
+
+def _discussion(on: OnPullRequest, comment_id: str) -> Comment:
+    """Return a comment that can be resolved: one on the diff that begins a discussion, as the specification has it."""
+    found = _comment(on, comment_id)
+    if found.parent is not None or found.inline is None:
+        raise ApiError(403, "Only comments on the diff that begin a discussion can be resolved.")
     return found
 
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bitbucket_cloud_emulator.commits.diffs import conflicts, replay
 from bitbucket_cloud_emulator.commits.graph import add_commit, is_ancestor, parting
 from bitbucket_cloud_emulator.commits.models import Commit
 from bitbucket_cloud_emulator.core.errors import ApiError
 from bitbucket_cloud_emulator.core.store import State
-from bitbucket_cloud_emulator.pull_requests.models import PullRequest
+from bitbucket_cloud_emulator.pull_requests.models import PullRequest, QueueEntry
 from bitbucket_cloud_emulator.pull_requests.timeline import closed, log_update, refusal
 from bitbucket_cloud_emulator.repositories.models import Repository
 from bitbucket_cloud_emulator.users.models import User
 
 STRATEGIES = ("merge_commit", "squash", "fast_forward", "squash_fast_forward", "rebase_fast_forward", "rebase_merge")
 CONFLICTS = "You can't merge until you resolve all merge conflicts."
+DRAFT = "You can't merge a draft pull request."  # refused by Bitbucket; its words are not recorded
 NO_FAST_FORWARD = "Unable to fast forward due to changes in the destination branch."
 _LONGEST_MESSAGE = 128 * 1024
 
@@ -57,6 +58,46 @@ def merge(
     return pr
 
 
+def enqueue(
+    state: State,
+    repository: Repository,
+    pr: PullRequest,
+    user: User | None,
+    *,
+    strategy: str | None = None,
+    message: str | None = None,
+    close_source_branch: bool | None = None,
+) -> PullRequest:
+    """Put an open pull request into the merge queue of its destination, or leave it there."""
+    if pr.state != "OPEN":
+        raise closed()
+    if problem := obstacle(repository, pr):
+        raise problem
+    if pr.queue_entry is None:
+        due = state.clock.now() + timedelta(seconds=state.settings.merge_queue_seconds)
+        pr.queued, pr.queue_entry = True, QueueEntry(due, user, strategy, message, close_source_branch)
+    return pr
+
+
+def settle_queue(state: State, repository: Repository, pr: PullRequest) -> None:
+    """Merge a pull request whose build in the merge queue has ended, or remove it from the queue."""
+    entry = pr.queue_entry
+    if entry is None or state.clock.now() < entry.due:
+        return
+    pr.queued, pr.queue_entry = False, None
+    if pr.state == "OPEN" and not state.settings.merge_queue_fails and not obstacle(repository, pr):
+        merge(
+            state,
+            repository,
+            pr,
+            entry.user,
+            strategy=entry.strategy,
+            message=entry.message,
+            close_source_branch=entry.close_source_branch,
+            at=entry.due,
+        )
+
+
 def decline(
     state: State, repository: Repository, pr: PullRequest, user: User | None, *, reason: str = "", at: datetime | None = None
 ) -> PullRequest:
@@ -74,6 +115,8 @@ def obstacle(repository: Repository, pr: PullRequest) -> ApiError | None:
         return ApiError(*pr.merge_error)
     if pr.destination_branch not in repository.branches:
         return refusal("destination", f"branch not found: {pr.destination_branch}")
+    if pr.draft:
+        return ApiError(400, DRAFT)
     if collisions(repository, pr):
         return ApiError(400, CONFLICTS)
     return None

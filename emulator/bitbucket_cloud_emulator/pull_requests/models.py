@@ -58,6 +58,17 @@ class Activity:
 
 
 @dataclass(eq=False)
+class QueueEntry:
+    """An entry of a merge queue: when its build ends, and how it is to be merged then."""
+
+    due: datetime
+    user: User | None
+    strategy: str | None
+    message: str | None
+    close_source_branch: bool | None
+
+
+@dataclass(eq=False)
 class PullRequest:
     id: int
     title: str
@@ -87,6 +98,7 @@ class PullRequest:
     commits: list[str] = field(default_factory=list)  # newest first
     diffstat: list[dict[str, Any]] = field(default_factory=list)  # [{path, status, lines_added, lines_removed, old_path}]
     merge_error: tuple[int, str] | None = None  # status and message with which every merge fails
+    queue_entry: QueueEntry | None = None  # of the merge queue; ``queued`` alone never ends
 
 
 @dataclass(eq=False)

@@ -14,6 +14,7 @@ from bitbucket_cloud_emulator.core.fields import Fields
 from bitbucket_cloud_emulator.core.http import API, current_state, origin, requires
 from bitbucket_cloud_emulator.core.store import State
 from bitbucket_cloud_emulator.core.wire import number
+from bitbucket_cloud_emulator.pull_requests.merge import settle_queue
 from bitbucket_cloud_emulator.pull_requests.models import PullRequest
 from bitbucket_cloud_emulator.pull_requests.views import extras, full_json
 from bitbucket_cloud_emulator.repositories.models import Repository
@@ -79,6 +80,7 @@ def on_pull_request(*scopes: str, html_404: bool = False) -> Callable[..., Corou
         known = place.repository.pull_requests.get(number(pull_request_id) or 0)
         if known is None:
             raise ApiError(404, "Not Found", style="text")
+        settle_queue(place.state, place.repository, known)
         return OnPullRequest(place.request, place.state, place.user, place.repository, place.base, known)
 
     return find

@@ -135,11 +135,14 @@ def comment_json(repository: Repository, pr: PullRequest, comment: Comment, base
         "type": "pullrequest_comment",
         "links": links,
         "pullrequest": short_json(repository, pr, base),
-        "resolution": resolution_json(comment, base) if comment.resolved_on else None,
     }
+    if comment.resolved_on:  # else absent
+        shown["resolution"] = resolution_json(comment, base)
     if comment.inline is not None:
         links["code"] = {"href": f"{base}{API}/repositories/{repository.full_name}/diff/{repository.full_name}:{revisions(pr)}"}
         shown["inline"] = {"path": comment.inline.get("path"), "from": comment.inline.get("from"), "to": comment.inline.get("to")}
+        starts = {name: comment.inline.get(name) for name in ("start_from", "start_to")}
+        shown["inline"] |= {name: line for name, line in starts.items() if line is not None}
     if comment.parent is not None:
         parent = f"{own.rpartition('/')[0]}/{comment.parent}"
         shown["parent"] = {"id": comment.parent, "type": "pullrequest_comment", "links": {"self": {"href": parent}}}

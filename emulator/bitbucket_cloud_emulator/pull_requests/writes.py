@@ -16,7 +16,7 @@ from bitbucket_cloud_emulator.core.store import State
 from bitbucket_cloud_emulator.core.wire import braces
 from bitbucket_cloud_emulator.pull_requests import bodies, reviews
 from bitbucket_cloud_emulator.pull_requests import service as actions
-from bitbucket_cloud_emulator.pull_requests.merge import decline, merge
+from bitbucket_cloud_emulator.pull_requests.merge import decline, enqueue, merge
 from bitbucket_cloud_emulator.pull_requests.models import MergeTask
 from bitbucket_cloud_emulator.pull_requests.target import (
     ONE,
@@ -70,6 +70,8 @@ async def create(
 async def update(on: Writing) -> Response:
     """Change what is sent and leave the rest; an empty list of reviewers takes them away."""
     body = await read_body(on.request, bodies.Update)
+    if on.state.settings.put_clears_what_is_not_sent:
+        body = body.model_copy(update={"description": body.description or "", "reviewers": body.reviewers or []})
     actions.edit(
         on.state,
         on.repository,
@@ -87,12 +89,13 @@ async def update(on: Writing) -> Response:
 
 @router.post(f"{ONE}/merge")
 async def merge_it(on: Writing) -> Response:
-    """Merge; with ``async=true`` the answer is where to ask how it went."""
+    """Merge, or put it into the merge queue; the answer to ``async=true`` has the address of the task."""
     body = await read_body(on.request, bodies.Merge)
-    later = on.request.query_params.get("async") == "true"
+    queue = on.state.settings.merge_queue
+    later = queue == "202" if queue else on.request.query_params.get("async") == "true"
     task_id, task = on.state.uuid(), MergeTask(on.pr, on.state.clock.now() + MERGE_TAKES)
     try:
-        merge(
+        (enqueue if queue else merge)(
             on.state,
             on.repository,
             on.pr,
@@ -101,13 +104,14 @@ async def merge_it(on: Writing) -> Response:
             message=body.message,
             close_source_branch=body.close_source_branch,
         )
-        branch_pushed(on.state, on.repository, on.pr.destination_branch, on.user)
+        if not queue:
+            branch_pushed(on.state, on.repository, on.pr.destination_branch, on.user)
     except ApiError as error:
         if not later:
             raise
         task.error = error
     if not later:
-        return on.answer(on.pr, ended=True)
+        return on.answer(on.pr, ended=not queue)
     on.state.merge_tasks[task_id] = task
     location = f"{on.base}{on.request.url.path}/task-status/{braces(task_id)}"
     return Response(status_code=202, headers={"Location": location})
@@ -115,7 +119,7 @@ async def merge_it(on: Writing) -> Response:
 
 @router.get(f"{ONE}/merge/task-status/{{task_id}}")
 async def task_status(on: Reading, task_id: str) -> Response:
-    """How an asynchronous merge went. A task that does not exist is PENDING for ever."""
+    """The state of an asynchronous merge. A task that does not exist stays PENDING."""
     task = on.state.merge_tasks.get(unquote(task_id))
     if task is None or task.pull_request is not on.pr or on.state.clock.now() < task.due:
         return json_response({"task_status": "PENDING"})
@@ -136,6 +140,8 @@ async def decline_it(on: Writing) -> Response:
 @router.post(f"{ONE}/approve")
 async def approve(on: Writing) -> Response:
     """Approve, also one's own and a merged one."""
+    if on.user.type == "app_user" and not on.state.settings.access_tokens_approve:
+        raise ApiError(403, "Access tokens may not approve pull requests.")
     return json_response(participant_json(reviews.approve(on.state, on.repository, on.pr, on.user), on.base))
 
 

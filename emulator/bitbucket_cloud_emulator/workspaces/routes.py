@@ -11,7 +11,7 @@ from bitbucket_cloud_emulator.core.errors import ApiError, json_response
 from bitbucket_cloud_emulator.core.http import API, current_state, origin, requires
 from bitbucket_cloud_emulator.core.paging import page
 from bitbucket_cloud_emulator.core.wire import iso_main
-from bitbucket_cloud_emulator.users.models import Credential
+from bitbucket_cloud_emulator.users.models import Credential, User
 from bitbucket_cloud_emulator.users.views import account_json
 from bitbucket_cloud_emulator.workspaces.models import Workspace
 from bitbucket_cloud_emulator.workspaces.service import find_workspace
@@ -80,12 +80,25 @@ async def workspace(request: Request, workspace: str) -> Response:
     )
 
 
-@router.get("/workspaces/{workspace}/members", dependencies=READ_WORKSPACE)
-async def members(request: Request, workspace: str) -> Response:
-    """The members of a workspace, without e-mails."""
-    found, base = find_workspace(request, workspace), origin(request)
-    users = [current_state(request).users[uuid] for uuid in found.members]
-    return page(request, users, lambda one: membership_json(found, one, base), q_fields=_MEMBER_FILTERS)
+@router.get("/workspaces/{workspace}/members")
+async def members(
+    request: Request, workspace: str, credential: Annotated[Credential, Depends(requires("read:workspace"))]
+) -> Response:
+    """The members of a workspace, without e-mails, which only administrators and workspace tokens can search."""
+    found, base, state = find_workspace(request, workspace), origin(request), current_state(request)
+    is_admin = found.members.get(credential.user.uuid) == "owner" or credential.kind == "workspace_access_token"
+    logins = {one.user.uuid: one.login for one in state.credentials if one.login}
+
+    def value(user: User, path: str) -> Any:
+        return logins.get(user.uuid) if path == "user.email" else getattr(user, path.removeprefix("user."))
+
+    return page(
+        request,
+        [state.users[uuid] for uuid in found.members],
+        lambda one: membership_json(found, one, base),
+        q_fields=(*_MEMBER_FILTERS, "user.email") if is_admin else _MEMBER_FILTERS,
+        lookup=value,
+    )
 
 
 @router.get("/workspaces/{workspace}/members/{member}", dependencies=READ_WORKSPACE)
