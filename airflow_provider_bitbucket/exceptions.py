@@ -47,3 +47,7 @@ class BitbucketPullRequestClosedError(AirflowFailException):
 
 class BitbucketMergeError(AirflowException):
     """The pull request was not merged in time, left the merge queue, or a check of it failed; the message states which."""
+
+
+class BitbucketRefExistsError(AirflowFailException):
+    """The tag exists on another commit; the message names both commits. Not retried."""

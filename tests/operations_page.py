@@ -22,6 +22,15 @@ from tests.test_client_contract import CALLS
 
 #: Client method -> the operator or sensor whose purpose that method is.
 OPERATORS: dict[str, str] = {
+    "source.commit": "BitbucketCommitFilesOperator",
+    "refs.create_branch": "BitbucketCreateBranchOperator",
+    "refs.create_tag": "BitbucketCreateTagOperator",
+    "refs.delete_branch": "BitbucketDeleteBranchOperator",
+    "refs.delete_tag": "BitbucketDeleteTagOperator",
+    "repositories.create": "BitbucketCreateRepositoryOperator",
+    "repositories.delete": "BitbucketDeleteRepositoryOperator",
+    "repositories.fork": "BitbucketForkRepositoryOperator",
+    "downloads.upload": "BitbucketUploadDownloadOperator",
     "pipelines.start": "BitbucketTriggerPipelineOperator",
     "pipelines.stop": "BitbucketStopPipelineOperator",
 }

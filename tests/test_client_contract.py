@@ -288,6 +288,8 @@ CALLS: dict[str, Callable[[BitbucketClient], object]] = {
     "commits.list": lambda client: [*client.commits.list("api", include=["main"], exclude=["v1.1"])],
     "refs.list": lambda client: [*client.refs.list("api")],
     "refs.create_branch": lambda client: client.refs.create_branch("api", "made", _head(client)),
+    "refs.hash_of_branch": lambda client: client.refs.hash_of_branch("api", "main"),
+    "refs.hash_of": lambda client: client.refs.hash_of("api", _head(client)[:12]),
     "refs.delete_branch": lambda client: client.refs.delete_branch(
         "api", str(client.refs.create_branch("api", "gone", _head(client))["name"])
     ),

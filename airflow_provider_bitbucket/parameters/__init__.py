@@ -4,6 +4,7 @@ Each kind of parameter is a function ``kind(parameter, value)`` that returns the
 the parameter and the value. docs/parameters.md has the table of what each kind takes.
 """
 
+from airflow_provider_bitbucket.parameters.files import FileSource, files, required_files
 from airflow_provider_bitbucket.parameters.literals import is_blank, literal, records, refused, shown
 from airflow_provider_bitbucket.parameters.numbers import flag, number, required_number, seconds
 from airflow_provider_bitbucket.parameters.serializable import check_serializable
@@ -24,10 +25,12 @@ from airflow_provider_bitbucket.parameters.texts import (
 from airflow_provider_bitbucket.parameters.times import Timestamp, interval, timestamp
 
 __all__ = [
+    "FileSource",
     "Kind",
     "Templated",
     "Timestamp",
     "check_serializable",
+    "files",
     "flag",
     "interval",
     "is_blank",
@@ -44,6 +47,7 @@ __all__ = [
     "one_of",
     "records",
     "refused",
+    "required_files",
     "required_location",
     "required_name",
     "required_number",

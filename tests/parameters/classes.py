@@ -5,6 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_bitbucket.operators.downloads import BitbucketUploadDownloadOperator
+from airflow_provider_bitbucket.operators.files import BitbucketCommitFilesOperator, BitbucketProposeChangeOperator
+from airflow_provider_bitbucket.operators.refs import (
+    BitbucketCreateBranchOperator,
+    BitbucketCreateTagOperator,
+    BitbucketDeleteBranchOperator,
+    BitbucketDeleteTagOperator,
+)
+from airflow_provider_bitbucket.operators.repository_changes import (
+    BitbucketCreateRepositoryOperator,
+    BitbucketDeleteRepositoryOperator,
+    BitbucketForkRepositoryOperator,
+)
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
 from airflow_provider_bitbucket.operators.metrics import BitbucketMetricsOperator
 from airflow_provider_bitbucket.operators.pipeline_stop import BitbucketStopPipelineOperator
@@ -36,6 +49,25 @@ CLASSES: list[tuple[type[Any], Mapping[str, Any]]] = [
         BitbucketMetricsOperator,
         {"metric": "dora", "group_by": "week", "incidents": [], "output_path": "file:///nowhere/x.parquet"},
     ),
+    (
+        BitbucketCommitFilesOperator,
+        {"repository": "api", "files": {"a": "b"}, "delete": "c", "message": "x", "author": "x", "branch": "x", "base": "x"},
+    ),
+    (
+        BitbucketProposeChangeOperator,
+        {
+            **{"repository": "api", "files": {"a": "b"}, "message": "x", "branch": "x", "destination": "x"},
+            **{"title": "x", "description": "x", "reviewers": "x"},
+        },
+    ),
+    (BitbucketCreateBranchOperator, {"repository": "api", "branch": "x", "target": "main"}),
+    (BitbucketCreateTagOperator, {"repository": "api", "tag": "x", "target": "main", "message": "x"}),
+    (BitbucketDeleteBranchOperator, {"repository": "api", "branch": "x"}),
+    (BitbucketDeleteTagOperator, {"repository": "api", "tag": "x"}),
+    (BitbucketCreateRepositoryOperator, {"repository": "api", "project": "X", "description": "x"}),
+    (BitbucketForkRepositoryOperator, {"repository": "api", "name": "x", "to_workspace": "x"}),
+    (BitbucketDeleteRepositoryOperator, {"repository": "api", "allow_delete": True}),
+    (BitbucketUploadDownloadOperator, {"repository": "api", "files": {"a": "b"}}),
     (BitbucketReportOperator, {"output_path": "file:///nowhere/x.html", "title": "x"}),
     (BitbucketToSqlOperator, {"sql_conn_id": "x", "table": "x"}),
     (BitbucketToSqlOperator, {"sql_conn_id": "x", "table": "x", "metric": "dora", "group_by": ["week"], "incidents": []}),

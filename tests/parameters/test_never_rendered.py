@@ -27,6 +27,7 @@ def test_every_operator_and_sensor_is_in_the_table_with_every_template_field() -
 
     ours = {cls for cls in below(BaseOperator) if cls.__module__.startswith("airflow_provider_bitbucket.")}
     bases = {
+        "BitbucketFilesOperator",
         "BitbucketFrameOperator",
         "BitbucketOperator",
         "BitbucketPullRequestOperator",

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, cast
 
 from airflow_provider_bitbucket.client.resources.resource import Resource
+from airflow_provider_bitbucket.client.transport.errors import BitbucketNotFoundError
+from airflow_provider_bitbucket.client.transport.malformed import reading, text
 from airflow_provider_bitbucket.client.transport.urls import segment
-from airflow_provider_bitbucket.client.types import Branch, Tag
+from airflow_provider_bitbucket.client.types import Branch, Commit, Tag
+
+_FULL_HASH = re.compile(r"[0-9a-f]{40}")
 
 
 class Refs(Resource):
@@ -85,6 +90,34 @@ class Refs(Resource):
         :raises BitbucketNotFoundError: there is none, or an earlier attempt whose response was lost has deleted it
         """
         self._api.delete(self._path(repository, f"/tags/{segment(name)}"))
+
+    def hash_of_branch(self, repository: str, name: str) -> str:
+        """Return the full hash of the head of a branch. Costs one request.
+
+        :raises BitbucketNotFoundError: the repository has no such branch
+        """
+        with reading(f"branch {name} of {repository}"):
+            return text((self.branch(repository, name).get("target") or {}).get("hash"))
+
+    def hash_of(self, repository: str, ref: str) -> str:
+        """Return the full hash of a branch, a tag or a hash, searched in this order. Costs up to three requests.
+
+        :param repository: slug, or ``workspace/slug``
+        :param ref: name, or full or short hash; a full one costs no request
+        :raises BitbucketNotFoundError: the repository has nothing of this name
+        """
+        if _FULL_HASH.fullmatch(ref):
+            return ref
+        try:
+            return self.hash_of_branch(repository, ref)
+        except BitbucketNotFoundError:
+            pass
+        try:
+            found = self.tag(repository, ref).get("target") or {}
+        except BitbucketNotFoundError:
+            found = cast("Commit", self._api.get(f"{self._api.repository_path(repository)}/commit/{segment(ref)}"))
+        with reading(f"{ref} of {repository}"):
+            return text(found.get("hash"))
 
     def _path(self, repository: str, below: str) -> str:
         return f"{self._api.repository_path(repository)}/refs{below}"

@@ -149,16 +149,8 @@ class Source(Resource):
         return made
 
     def _path(self, operation: str, repository: str, path: str, ref: str) -> str:
-        commit = segment(self._commit(repository, ref) if "/" in ref else ref)
+        commit = segment(self._refs.hash_of(repository, ref) if "/" in ref else ref)
         return f"{self._api.repository_path(repository)}/{operation}/{commit}/{quote(path)}"
-
-    def _commit(self, repository: str, name: str) -> str:
-        """Return the hash of a branch or tag."""
-        try:
-            target = self._refs.branch(repository, name).get("target")
-        except BitbucketNotFoundError:
-            target = self._refs.tag(repository, name).get("target")
-        return (target or {}).get("hash", "")
 
 
 def file_path(path: str) -> str:
