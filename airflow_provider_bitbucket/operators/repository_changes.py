@@ -22,7 +22,7 @@ class BitbucketCreateRepositoryOperator(BitbucketRepositoryOperator):
 
     :param project: key of its project; default: the oldest project of the workspace (templated)
     :param description: description (templated)
-    :param is_private: False: everybody can read it
+    :param is_private: False: the repository is public
     :param operator: ``repository`` (slug: lower-case letters, digits, ``_``, ``-`` and ``.``), and the parameters of
         :class:`~airflow_provider_bitbucket.operators.base.BitbucketOperator`
     :raises BitbucketBadRequestError: the slug is malformed, there is no such project, or the credentials may not create

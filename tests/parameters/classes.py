@@ -6,19 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_bitbucket.operators.downloads import BitbucketUploadDownloadOperator
-from airflow_provider_bitbucket.operators.files import BitbucketCommitFilesOperator, BitbucketProposeChangeOperator
-from airflow_provider_bitbucket.operators.refs import (
-    BitbucketCreateBranchOperator,
-    BitbucketCreateTagOperator,
-    BitbucketDeleteBranchOperator,
-    BitbucketDeleteTagOperator,
-)
-from airflow_provider_bitbucket.operators.repository_changes import (
-    BitbucketCreateRepositoryOperator,
-    BitbucketDeleteRepositoryOperator,
-    BitbucketForkRepositoryOperator,
-)
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
+from airflow_provider_bitbucket.operators.files import BitbucketCommitFilesOperator, BitbucketProposeChangeOperator
 from airflow_provider_bitbucket.operators.metrics import BitbucketMetricsOperator
 from airflow_provider_bitbucket.operators.pipeline_stop import BitbucketStopPipelineOperator
 from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
@@ -33,8 +22,19 @@ from airflow_provider_bitbucket.operators.pull_requests import (
     BitbucketReviewPullRequestOperator,
     BitbucketUpdatePullRequestOperator,
 )
+from airflow_provider_bitbucket.operators.refs import (
+    BitbucketCreateBranchOperator,
+    BitbucketCreateTagOperator,
+    BitbucketDeleteBranchOperator,
+    BitbucketDeleteTagOperator,
+)
 from airflow_provider_bitbucket.operators.report import BitbucketReportOperator
 from airflow_provider_bitbucket.operators.repositories import BitbucketListRepositoriesOperator
+from airflow_provider_bitbucket.operators.repository_changes import (
+    BitbucketCreateRepositoryOperator,
+    BitbucketDeleteRepositoryOperator,
+    BitbucketForkRepositoryOperator,
+)
 from airflow_provider_bitbucket.operators.sql import BitbucketToSqlOperator
 from airflow_provider_bitbucket.sensors.build_statuses import BitbucketBuildStatusSensor
 from airflow_provider_bitbucket.sensors.deployments import BitbucketDeploymentSensor
@@ -56,8 +56,14 @@ CLASSES: list[tuple[type[Any], Mapping[str, Any]]] = [
     (
         BitbucketProposeChangeOperator,
         {
-            **{"repository": "api", "files": {"a": "b"}, "message": "x", "branch": "x", "destination": "x"},
-            **{"title": "x", "description": "x", "reviewers": "x"},
+            "repository": "api",
+            "files": {"a": "b"},
+            "message": "x",
+            "branch": "x",
+            "destination": "x",
+            "title": "x",
+            "description": "x",
+            "reviewers": "x",
         },
     ),
     (BitbucketCreateBranchOperator, {"repository": "api", "branch": "x", "target": "main"}),

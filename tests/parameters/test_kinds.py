@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_bitbucket import parameters
+from airflow_provider_bitbucket.parameters.files import FileSource
 from airflow_provider_bitbucket.parameters.literals import MAX_CHARACTERS, RenderedToNothing
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -31,6 +33,12 @@ TAKEN: list[tuple[Any, Any, Any]] = [
     (parameters.name, "1.10", "1.10"),
     *[(parameters.name, blank, None) for blank in (None, "", " \n", "None")],
     (parameters.name_if_given, None, None),
+    (parameters.files, {"a": "b\n", "c": b"\xff"}, {"a": FileSource(b"b\n"), "c": FileSource(b"\xff")}),
+    (parameters.files, '{"a": {"text": "b", "executable": true}}', {"a": FileSource(b"b", executable=True)}),
+    (parameters.files, {"a": {"path": "s3://bucket/key"}}, {"a": FileSource(path="s3://bucket/key")}),
+    (parameters.files, {"a": Path("b")}, {"a": FileSource(path=Path("b"))}),
+    (parameters.files, {2024: 7}, {"2024": FileSource(b"7")}),
+    (parameters.files, "None", None),
     (parameters.names, "api", ["api"]),
     (parameters.names, ["api", 2024], ["api", "2024"]),
     (parameters.names, ("api", "web"), ["api", "web"]),
@@ -89,6 +97,10 @@ REFUSED: list[tuple[Any, Any, str]] = [
     *[(parameters.required_name, blank, "p is .*not empty") for blank in (None, "", " ", "None")],
     (parameters.required_name, RenderedToNothing("{{ x }}"), r"p is empty \(its template '\{\{ x \}\}' rendered to nothing\)"),
     *[(parameters.name_if_given, blank, "p is .*not empty") for blank in ("", " ", "None")],
+    *[(parameters.files, {"a": wrong}, r"p\['a'\] is .*An empty file is b''") for wrong in (None, "", "None", {"a": 1}, {})],
+    (parameters.files, {"a": 1.1}, r"p\['a'\] is 1.1.*Native rendering"),
+    (parameters.files, ["a"], "p is .*expected a mapping"),
+    *[(parameters.required_files, nothing, "p is .*at least one file") for nothing in (None, "", {}, "{}")],
     (parameters.names, 1.1, "p is 1.1.*Native rendering"),
     (parameters.names, ["1.10", 1.1], "A value of p is 1.1"),
     (parameters.names, "['api', '']", "A value of p is ''"),
@@ -155,7 +167,10 @@ _ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text() | st.integers(), inner, max_size=3),
     max_leaves=5,
 )
-_NO_KINDS = ("Kind", "Templated", "is_blank", "is_template", "normalize", "one_of", "check_serializable", "refused", "shown")
+_NO_KINDS = (
+    *("Kind", "Templated", "Timestamp", "FileSource", "interval", "is_blank", "is_template", "normalize", "one_of"),
+    *("check_serializable", "refused", "shown"),
+)
 _KINDS = st.sampled_from([getattr(parameters, kind) for kind in parameters.__all__ if kind not in _NO_KINDS])
 
 
