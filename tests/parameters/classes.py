@@ -56,8 +56,16 @@ CLASSES: list[tuple[type[Any], Mapping[str, Any]]] = [
     (
         BitbucketProposeChangeOperator,
         {
-            **{"repository": "api", "files": {"a": "b"}, "delete": "c", "message": "x", "author": "x"},
-            **{"branch": "x", "destination": "x", "title": "x", "description": "x", "reviewers": "x"},
+            "repository": "api",
+            "files": {"a": "b"},
+            "delete": "c",
+            "message": "x",
+            "author": "x",
+            "branch": "x",
+            "destination": "x",
+            "title": "x",
+            "description": "x",
+            "reviewers": "x",
         },
     ),
     (BitbucketCreateBranchOperator, {"repository": "api", "branch": "x", "target": "main"}),
