@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
+__all__ = [
+    "BitbucketAmbiguousStartError",
+    "BitbucketConfigurationError",
+    "BitbucketLostError",
+    "BitbucketPipelineFailedError",
+    "BitbucketPipelineLostError",
+    "BitbucketPipelineNotStoppedError",
+    "BitbucketPipelinePausedError",
+    "BitbucketPipelineTimeoutError",
+    "BitbucketUserError",
+]
+
 
 class BitbucketConfigurationError(AirflowException):
     """A field of an Airflow connection of type ``bitbucket`` is missing or wrong; the message names both."""

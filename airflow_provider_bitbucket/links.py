@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_bitbucket.client import PipelineOutcome
 
+__all__ = ["BitbucketPipelineLink"]
+
 PIPELINE_URL_XCOM = "pipeline_url"
 PIPELINE_UUID_XCOM = "pipeline_uuid"
 PULL_REQUEST_URL_XCOM = "pull_request_url"

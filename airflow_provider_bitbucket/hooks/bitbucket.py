@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from airflow_provider_bitbucket.hooks.metrics import Metrics
     from airflow_provider_bitbucket.hooks.tables import Tables
 
+__all__ = ["BitbucketHook"]
+
 log = logging.getLogger(__name__)
 
 #: How often a request is retried: ``full``: within the request budget, for as long as a task may wait; ``brief``: a few times,

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_bitbucket.extraction.extraction import Extraction
 
+__all__ = ["BitbucketExtractOperator"]
+
 #: Default of ``since`` and ``until``.
 DATA_INTERVAL = "data_interval"
 #: Datasets beside ``pull_requests`` with the option ``bots``.

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from airflow.providers.common.compat.sdk import Context
 
+__all__ = ["BitbucketMetricsOperator"]
+
 
 class BitbucketMetricsOperator(BitbucketFrameOperator):
     """Read the datasets of a metric and compute it, as a DataFrame or into a Parquet file.

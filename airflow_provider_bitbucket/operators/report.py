@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_bitbucket.report import Period
 
+__all__ = ["BitbucketReportOperator"]
+
 EMAIL_XCOM = "email_html"
 
 

@@ -11,6 +11,8 @@ from airflow_provider_bitbucket.parameters import Kind, name, required_number, t
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+__all__ = ["BitbucketListRepositoriesOperator"]
+
 
 class BitbucketListRepositoriesOperator(BitbucketOperator):
     """List the repositories of a workspace, so that other tasks are mapped over them::

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_bitbucket.operators.watermarks import Watermarks
 
+__all__ = ["BitbucketToSqlOperator"]
+
 
 class BitbucketToSqlOperator(BitbucketExtractOperator):
     """Write a dataset or a metric of one, several or all repositories to a table of a SQL database that Airflow connects to.

@@ -69,7 +69,7 @@ class StepLogs:
     def _report_step(self, client: BitbucketClient, step: Mapping[str, Any]) -> None:
         from airflow_provider_bitbucket.client.pipeline_state import step_result
         from airflow_provider_bitbucket.client.transport.malformed import text
-        from airflow_provider_bitbucket.client.transport.text import one_line
+        from airflow_provider_bitbucket.client.transport.text import one_line, web_link
 
         uuid, result = text(step["uuid"]), one_line(step_result(step))
         name = one_line(str(step.get("name") or uuid))
@@ -79,11 +79,11 @@ class StepLogs:
         if result != self._last_reported.get(uuid) and result not in _NOT_STARTED:
             self._last_reported[uuid] = result
             took = f" after {step['duration_in_seconds']} s" if is_finished and step.get("duration_in_seconds") else ""
-            self._log.info("Step %r: %s%s. %s/steps/%s", name, result, took, self._url, uuid)
+            self._log.info("Step %r: %s%s. %s", name, result, took, web_link(self._url, "steps", uuid))
 
     def _report_log(self, client: BitbucketClient, step: str, name: str, *, is_finished: bool) -> None:
         from airflow_provider_bitbucket.client import BitbucketNotFoundError
-        from airflow_provider_bitbucket.client.transport.text import lines
+        from airflow_provider_bitbucket.client.transport.text import lines, web_link
 
         text = self._texts.setdefault(step, _Text())
         if text.complete:
@@ -95,7 +95,7 @@ class StepLogs:
         for line in lines("".join(f"{line}\n" for line in text.add(part, is_finished=is_finished))):
             self._log.info("[%s] %s", name, line)
         if text.complete and text.size >= _MAX_BYTES:
-            self._log.info("[%s] ... the rest is at %s/steps/%s", name, self._url, step)
+            self._log.info("[%s] ... the rest is at %s", name, web_link(self._url, "steps", step))
 
 
 class _Text:

@@ -17,6 +17,7 @@ from bitbucket_cloud_emulator.commits import routes as commits
 from bitbucket_cloud_emulator.commits import statuses as commit_statuses
 from bitbucket_cloud_emulator.core import control, removed
 from bitbucket_cloud_emulator.core.errors import ApiError, Moved
+from bitbucket_cloud_emulator.core.html import web_page
 from bitbucket_cloud_emulator.core.http import API
 from bitbucket_cloud_emulator.core.middleware import Middleware, Traffic
 from bitbucket_cloud_emulator.core.store import State
@@ -143,7 +144,9 @@ async def _no_route(request: Request, error: HTTPException) -> Response:
     if error.status_code != 404:
         return ApiError(error.status_code, error.detail).response()
     if not request.url.path.startswith(API):
-        # A path without /2.0 is refused, not missed.
+        # A path without /2.0 is refused, not missed. A browser gets a page.
+        if "text/html" in request.headers.get("Accept", ""):
+            return web_page("Forbidden", f"<p>No page has this address. Paths of the API begin with <code>{API}</code>.</p>", 403)
         return ApiError(403, "Forbidden").response()
     return ApiError(404, "Resource not found", detail=_NO_API).response()
 

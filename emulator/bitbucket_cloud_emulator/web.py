@@ -12,6 +12,8 @@ from bitbucket_cloud_emulator.commits.graph import resolve
 from bitbucket_cloud_emulator.core.errors import ApiError
 from bitbucket_cloud_emulator.core.html import Link, table, web_page
 from bitbucket_cloud_emulator.core.http import API, current_state
+from bitbucket_cloud_emulator.core.wire import braces
+from bitbucket_cloud_emulator.pipelines.logs import log_bytes
 from bitbucket_cloud_emulator.pipelines.plan import PipelineView, StepView, pipeline_at
 from bitbucket_cloud_emulator.repositories.models import Repository
 
@@ -91,11 +93,33 @@ async def pipeline(request: Request, workspace: str, repo_slug: str, number: int
     one = next((each for each in found.pipelines if each.build_number == number), None)
     if one is None:
         raise ApiError(404, "Page not found", style="html")
-    view = pipeline_at(one, now)
-    rows = [(step.step.name or "-", _word(step), f"{step.seconds:.0f}") for step in view.steps]
+    view, path = pipeline_at(one, now), f"/{found.full_name}/pipelines/results/{number}"
+    rows = [
+        (Link(f"{path}/steps/{braces(step.step.uuid)}", step.step.name or "-"), _word(step), f"{step.seconds:.0f}")
+        for step in view.steps
+    ]
+    variables = [(one["key"], "secured" if one.get("secured") else one.get("value")) for one in one.variables]
     return web_page(
         f"{found.full_name} pipeline #{number}",
-        f"<p>{html.escape(_target(one.target))} &middot; <b>{_word(view)}</b></p>{table(('step', 'state', 'seconds'), rows)}",
+        f"<p>{html.escape(_target(one.target))} &middot; <b>{_word(view)}</b></p>{table(('step', 'state', 'seconds'), rows)}"
+        f"<h2>Variables</h2>{table(('name', 'value'), variables)}",
+    )
+
+
+@router.get("/{workspace}/{repo_slug}/pipelines/results/{number}/steps/{step_uuid}")
+async def step(request: Request, workspace: str, repo_slug: str, number: int, step_uuid: str) -> Response:
+    """A step of a pipeline with its log."""
+    found, now = _find(request, workspace, repo_slug), current_state(request).clock.now()
+    view = next((pipeline_at(each, now) for each in found.pipelines if each.build_number == number), None)
+    one = next((each for each in view.steps if each.step.uuid == step_uuid), None) if view else None
+    if view is None or one is None:
+        raise ApiError(404, "Page not found", style="html")
+    log = log_bytes(found, view, one, now)
+    text = "No log." if log is None else log.decode(errors="replace")
+    back = Link(f"/{found.full_name}/pipelines/results/{number}", f"Pipeline #{number}")
+    return web_page(
+        f"{found.full_name} pipeline #{number}: {one.step.name or 'step'}",
+        f"<p>{back} &middot; <b>{_word(one)}</b></p><pre>{html.escape(text)}</pre>",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from urllib.parse import quote
 
 _LINE_BREAK = re.compile(r"\r?\n")
 #: Control and format characters (terminal escapes, bidirectional overrides), surrogates, and Unicode's own line breaks.
@@ -35,6 +36,18 @@ def lines(text: str) -> list[str]:
 def one_line(text: str) -> str:
     """Return a text on one line: white space as single spaces, control characters made visible."""
     return printable(" ".join(re.split(r"[ \t\r\n\f\v\u2028\u2029\x85]+", text)).strip())
+
+
+def web_link(address: str, *segments: str) -> str:
+    """Return the address of a web page for logs, errors and buttons, with braces percent-encoded.
+
+    Uuids have braces, at which the log page of Airflow cuts links.
+
+    :param address: address of a page, as Bitbucket returned it or as made of names
+    :param segments: further path segments, such as the uuid of a step
+    """
+    path = "".join(f"/{quote(segment, safe='')}" for segment in segments)
+    return quote(address, safe="%/:?#[]@!$&'()*+,;=~") + path
 
 
 def _is_hidden(character: str) -> bool:

@@ -80,5 +80,6 @@ def json_response(data: Any, status: int = 200, headers: dict[str, str] | None =
 def _html_page(title: str) -> str:
     filler = "<!-- session and profile material stands here on the real site; never log it -->\n" * 300
     return (
-        f"<!DOCTYPE html>\n<html><head><title>{html.escape(title)} &mdash; Bitbucket</title></head><body>\n{filler}</body></html>"
+        f"<!DOCTYPE html>\n<html><head><title>{html.escape(title)} &mdash; Bitbucket</title></head><body>\n"
+        f'<h1>{html.escape(title)}</h1><p><a href="/">All repositories</a></p>\n{filler}</body></html>'
     )
