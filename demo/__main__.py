@@ -22,12 +22,15 @@ from demo.local_airflow import LocalAirflow
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "demo-output"
 SPEED = 10  # emulated seconds a second: a pipeline of half a minute takes three
-TRIGGER, TIMES, RELEASE, REPORT = (
+TRIGGER, TIMES, RELEASE, REPORT, TO_SQL, KEEP_LOGINS = (
     "example_bitbucket_trigger_pipeline",
     "example_bitbucket_pull_request_report",
     "example_bitbucket_release",
     "example_bitbucket_report",
+    "example_bitbucket_to_sql",
+    "example_bitbucket_keep_logins",
 )
+CALLBACK_URL = "http://127.0.0.1:8910/callback"
 
 console = Console(width=120)
 
@@ -42,11 +45,27 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="bitbucket-demo-") as home, BitbucketEmulator(seed="demo", speed=SPEED) as bitbucket:
         say(f"An embedded Bitbucket answers at {bitbucket.url} (workspace {bitbucket.workspace}).")
         say("Starting Airflow: scheduler, DAG processor, triggerer and API server ...")
-        # By an environment variable as in production, or in the database, where the UI can show and test it.
-        connection = {} if ui else {"AIRFLOW_CONN_BITBUCKET_DEFAULT": connection_json(bitbucket)}
-        with LocalAirflow(Path(home), ROOT / "example_dags", connection) as airflow:
+        with LocalAirflow(Path(home), ROOT / "example_dags") as airflow:
             say(f"Airflow is up at {airflow.url}.")
+            add_connections(airflow, bitbucket)
             return stay(airflow, bitbucket) if ui else run_dags(airflow, bitbucket)
+
+
+def add_connections(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> None:
+    """Add the connections of the example DAGs to Airflow's database, where the UI shows them, and log a user in."""
+    bitbucket.consumer(callback_url=CALLBACK_URL)
+    warehouse = {"conn_type": "sqlite", "host": f"{airflow.home}/warehouse.db"}
+    connections = {
+        "bitbucket_default": json.loads(connection_json(bitbucket)),
+        "bitbucket_oauth": json.loads(connection_json(bitbucket, "oauth", callback_url=CALLBACK_URL)),
+        "warehouse": warehouse,
+    }
+    for conn_id, fields in connections.items():
+        # Port 0: the test button of Airflow 3.3.2 sends port 0 for an empty port, which its server takes for another host.
+        body = {**fields, "connection_id": conn_id, "port": 0, "extra": json.dumps(fields.get("extra", {}))}
+        airflow.api("POST", "/connections", body)
+    code = bitbucket.grant_access(redirect_uri=CALLBACK_URL)
+    airflow.run("bitbucket", "login", "--conn-id", "bitbucket_oauth", "--user", "dana", "--no-browser", answer=f"{code}\n")
 
 
 def run_dags(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> int:
@@ -58,6 +77,8 @@ def run_dags(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> int:
         TIMES: airflow.trigger(TIMES, {"output": OUTPUT.as_uri()}),
         RELEASE: airflow.trigger(RELEASE),
         REPORT: airflow.trigger(REPORT, {"output": str(OUTPUT)}),
+        TO_SQL: airflow.trigger(TO_SQL),
+        KEEP_LOGINS: airflow.trigger(KEEP_LOGINS),
     }
     say(f"{len(runs)} DAG runs started; waiting for them ...")
     states = {dag: airflow.wait(dag, run, seconds=240) for dag, run in runs.items()}
@@ -71,16 +92,16 @@ def run_dags(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> int:
         show_metrics()
     if states[REPORT] == "success":
         show_report(airflow.xcom(REPORT, runs[REPORT], "report"))
+    if states[TO_SQL] == "success":
+        say(
+            f"wrote {airflow.xcom(TO_SQL, runs[TO_SQL], 'publish')} pull requests to table bitbucket_pull_requests of 'warehouse'"
+        )
     show_requests(bitbucket)
     return 0 if set(states.values()) == {"success"} else 1
 
 
 def stay(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> int:
-    """Put the connection into the database and keep everything running until Ctrl-C."""
-    connection = json.loads(connection_json(bitbucket))
-    # Port 0: the test button of Airflow 3.3.2 takes no port for port 0 and then for another host.
-    body = {**connection, "connection_id": "bitbucket_default", "port": 0, "extra": json.dumps(connection["extra"])}
-    airflow.api("POST", "/connections", body)
+    """Print the addresses and keep everything running until Ctrl-C."""
     say(f"\nOpen     {airflow.url}  (no login)")
     say(f"DAGs     {airflow.url}/dags - press play on one that starts with 'example_bitbucket'")
     say(f"Form     {airflow.url}/connections - open 'bitbucket_default', use its test button, or add another")

@@ -104,13 +104,19 @@ class LocalAirflow:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def run(self, *arguments: str) -> str:
-        """Run an ``airflow`` command and return what it printed.
+    def run(self, *arguments: str, answer: str | None = None) -> str:
+        """Run an ``airflow`` command and return its output.
 
+        :param answer: text for the question that the command asks
         :raises RuntimeError: with the end of its output, when it fails
         """
         done = subprocess.run(
-            [sys.executable, "-m", "airflow", *arguments], env=self.env, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "airflow", *arguments],
+            env=self.env,
+            input=answer,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             raise RuntimeError(f"airflow {' '.join(arguments)} failed:\n{(done.stdout + done.stderr)[-3000:]}")

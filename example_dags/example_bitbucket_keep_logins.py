@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from airflow.providers.common.compat.sdk import AirflowException
-from airflow.sdk import dag, task
+from airflow.sdk import Param, dag, task
 
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 
@@ -20,13 +20,17 @@ from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
     catchup=False,
     max_active_runs=1,
     tags=["bitbucket", "example"],
-    params={"bitbucket_conn_id": "bitbucket_default"},
+    params={
+        "bitbucket_conn_id": Param(
+            "bitbucket_oauth", type="string", title="Connection", description="Id of a connection with auth type oauth."
+        ),
+    },
     doc_md=__doc__,
 )
 def example_bitbucket_keep_logins() -> None:
     @task
     def renew(params: dict | None = None) -> list[str]:
-        """Renew every login of the connection and return whose."""
+        """Renew every login of the connection and return the users."""
         logins = BitbucketHook(params["bitbucket_conn_id"]).renew_logins()
         for login in logins:
             print(f"{login['user']}: {login['problem'] or 'renewed'}")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.sdk import dag, task
+from airflow.sdk import Param, dag, task
 
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
 
@@ -21,7 +21,18 @@ SINCE = "{{ (dag_run.run_after - macros.timedelta(weeks=params.weeks)).isoformat
     schedule="0 6 * * 1",
     catchup=False,
     tags=["bitbucket", "example"],
-    params={"bitbucket_conn_id": "bitbucket_default", "weeks": 13, "output": "file:///tmp/bitbucket-report"},
+    params={
+        "bitbucket_conn_id": Param(
+            "bitbucket_default", type="string", title="Connection", description="Id of a connection of type Bitbucket Cloud."
+        ),
+        "weeks": Param(13, type="integer", title="Weeks", description="Number of weeks before the run to report.", minimum=1),
+        "output": Param(
+            "file:///tmp/bitbucket-report",
+            type="string",
+            title="Output folder",
+            description="Any path of ObjectStoragePath, such as s3://bucket/report.",
+        ),
+    },
     default_args={"bitbucket_conn_id": "{{ params.bitbucket_conn_id }}"},
     doc_md=__doc__,
 )
@@ -50,6 +61,7 @@ def example_bitbucket_pull_request_report() -> None:
             with (folder / f"{name}.parquet").open("wb") as file:
                 result.to_parquet(file, index=False)
         print(by_week.to_string())
+        print(f"Wrote pull_requests, pull_request_times and summary to {folder}")
         return by_week
 
     summary(pull_requests.output)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.sdk import dag, task
+from airflow.sdk import Param, dag, task
 
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
@@ -21,12 +21,23 @@ if TYPE_CHECKING:
     schedule=None,
     tags=["bitbucket", "example"],
     params={
-        "bitbucket_conn_id": "bitbucket_default",
-        "repository": "api",
-        "branch": "main",
-        "deploy": "deploy-production",
-        "days": 14,
-        "notify": 3,
+        "bitbucket_conn_id": Param(
+            "bitbucket_default", type="string", title="Connection", description="Id of a connection of type Bitbucket Cloud."
+        ),
+        "repository": Param("api", type="string", title="Repository", description="Slug of the repository, or workspace/slug."),
+        "branch": Param("main", type="string", title="Branch", description="Branch that is released."),
+        "deploy": Param(
+            "deploy-production",
+            type="string",
+            title="Custom pipeline",
+            description="Name under custom: in bitbucket-pipelines.yml that deploys.",
+        ),
+        "days": Param(
+            14, type="integer", title="Days", description="Pull requests updated in the last days are considered.", minimum=1
+        ),
+        "notify": Param(
+            3, type="integer", title="Comments", description="Largest number of pull requests to comment on.", minimum=0
+        ),
     },
     default_args={"bitbucket_conn_id": "{{ params.bitbucket_conn_id }}"},
     doc_md=__doc__,

@@ -6,7 +6,7 @@ The e-mail needs an Airflow connection ``smtp_default``; without readers it is s
 from __future__ import annotations
 
 from airflow.providers.smtp.operators.smtp import EmailOperator
-from airflow.sdk import dag, task
+from airflow.sdk import Param, dag, task
 
 from airflow_provider_bitbucket.operators.report import BitbucketReportOperator
 
@@ -15,7 +15,17 @@ from airflow_provider_bitbucket.operators.report import BitbucketReportOperator
     schedule="0 6 * * 1",
     catchup=False,
     tags=["bitbucket", "example"],
-    params={"output": "/tmp/bitbucket-report", "mail_to": []},  # noqa: S108 - an example; yours is s3:// or the like
+    params={
+        "output": Param(
+            "/tmp/bitbucket-report",  # noqa: S108 - an example; yours is s3:// or the like
+            type="string",
+            title="Output folder",
+            description="Any path of ObjectStoragePath, such as s3://bucket/report.",
+        ),
+        "mail_to": Param(
+            [], type="array", title="Recipients", description="E-mail addresses; without any the e-mail is skipped."
+        ),
+    },
     doc_md=__doc__,
 )
 def example_bitbucket_report() -> None:

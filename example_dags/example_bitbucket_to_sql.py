@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import Asset, dag, task
+from airflow.sdk import Asset, Param, dag, task
 
 from airflow_provider_bitbucket.operators.repositories import BitbucketListRepositoriesOperator
 from airflow_provider_bitbucket.operators.sql import BitbucketToSqlOperator
@@ -25,7 +25,10 @@ UNTIL = "{{ dag_run.run_after.isoformat() }}"
     schedule="0 2 * * *",
     catchup=False,
     tags=["bitbucket", "example"],
-    params={"days": 2, "sql_conn_id": "warehouse"},
+    params={
+        "days": Param(2, type="integer", title="Days", description="Pull requests updated in the last days are read.", minimum=1),
+        "sql_conn_id": Param("warehouse", type="string", title="Database", description="Id of the connection of the database."),
+    },
     doc_md=__doc__,
 )
 def example_bitbucket_to_sql() -> None:

@@ -6,7 +6,7 @@ its ``bitbucket-pipelines.yml``.
 
 from __future__ import annotations
 
-from airflow.sdk import dag
+from airflow.sdk import Param, dag
 
 from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
 from airflow_provider_bitbucket.sensors.pipelines import BitbucketPipelineSensor
@@ -16,10 +16,14 @@ from airflow_provider_bitbucket.sensors.pipelines import BitbucketPipelineSensor
     schedule=None,
     tags=["bitbucket", "example"],
     params={
-        "bitbucket_conn_id": "bitbucket_default",
-        "repository": "api",
-        "branch": "main",
-        "custom_pipeline": "deploy-staging",
+        "bitbucket_conn_id": Param(
+            "bitbucket_default", type="string", title="Connection", description="Id of a connection of type Bitbucket Cloud."
+        ),
+        "repository": Param("api", type="string", title="Repository", description="Slug of the repository, or workspace/slug."),
+        "branch": Param("main", type="string", title="Branch", description="Branch whose pipeline is started."),
+        "custom_pipeline": Param(
+            "deploy-staging", type="string", title="Custom pipeline", description="Name under custom: in bitbucket-pipelines.yml."
+        ),
     },
     default_args={"bitbucket_conn_id": "{{ params.bitbucket_conn_id }}"},
     doc_md=__doc__,

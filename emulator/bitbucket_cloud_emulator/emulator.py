@@ -17,7 +17,7 @@ import uvicorn
 from bitbucket_cloud_emulator.core.clock import Clock
 from bitbucket_cloud_emulator.core.server import LOOPBACK, Server
 from bitbucket_cloud_emulator.core.store import State
-from bitbucket_cloud_emulator.oauth.browser import log_in
+from bitbucket_cloud_emulator.oauth.browser import grant_access, log_in
 
 
 class BitbucketEmulator:
@@ -134,6 +134,15 @@ class BitbucketEmulator:
         :raises ValueError: the emulator refused, with its reason
         """
         return log_in(self.host, self.port, self.oauth_consumer, user=user, scopes=scopes)
+
+    def grant_access(self, user: str | None = None, redirect_uri: str | None = None) -> str:
+        """Grant :attr:`oauth_consumer` access to an account, as a user does in the browser, and return the authorization code.
+
+        :param user: nickname; default: the owner of the workspace
+        :param redirect_uri: callback URL; default: the consumer's
+        :raises ValueError: the emulator refused, with its reason
+        """
+        return grant_access(self.host, self.port, self.oauth_consumer[0], user=user, redirect_uri=redirect_uri)
 
     def logins(self) -> list[dict[str, Any]]:
         """Return all logins: ``consumer``, ``user``, ``scopes``, ``refreshes``, ``revoked``, ``revoked_by_reuse``."""
