@@ -35,6 +35,17 @@ _BUNDLE_COMMANDS = (
     ),
 )
 
+_DATASET_OPTIONS = (
+    _flag("--dataset", "The dataset, such as pull_requests (docs/datasets.md)", required=True),
+    _flag("--repositories", "Slugs, separated by commas (default: all repositories of the workspace)"),
+    _flag("--since", "Start of the interval, ISO 8601 (default: from the beginning)"),
+    _flag("--until", "End of the interval, exclusive (default: until now)"),
+    *(
+        _flag(f"--with-{what}", f"pull_requests: read the {text} too", action="store_true")
+        for what, text in (("activity", "timelines"), ("commits", "commits"), ("diffstat", "diffstats"))
+    ),
+)
+
 COMMANDS: tuple[CLICommand, ...] = (
     _command(
         "login",
@@ -47,6 +58,12 @@ COMMANDS: tuple[CLICommand, ...] = (
     _command("status", "Show the logins of a connection, and when they expire", ARG_OUTPUT),
     _command("users", "Show the users with credentials of their own for a connection", ARG_OUTPUT),
     _command("check", "Show the account of a connection, its workspace and the available features", _CHECKED_USER),
+    ActionCommand(
+        "estimate",
+        "Estimate the requests and the time of an extraction; costs one request for each repository",
+        lazy_load_command("airflow_provider_bitbucket.cli.estimate.estimate"),
+        (_CONN_ID, _CHECKED_USER, *_DATASET_OPTIONS),
+    ),
     GroupCommand("bundle", "DAG bundles on Bitbucket", _BUNDLE_COMMANDS),
 )
 

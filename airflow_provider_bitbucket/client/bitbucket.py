@@ -74,6 +74,7 @@ class BitbucketClient:
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.workspace = workspace
+        self._on_page: Callable[[int | None, int], None] | None = None
         self._use(
             Session(
                 auth,
@@ -114,13 +115,22 @@ class BitbucketClient:
         self.branching_model = BranchingModel(self)
         self.projects = Projects(self)
 
-    def with_options(self, *, retries: RetryPolicy | None = None, timeout: tuple[float, float] | None = None) -> Self:
+    def with_options(
+        self,
+        *,
+        retries: RetryPolicy | None = None,
+        timeout: tuple[float, float] | None = None,
+        on_page: Callable[[int | None, int], None] | None = None,
+    ) -> Self:
         """Return a client with other options that shares connections, credentials and request budget with this one.
 
         :param retries: how patient a request is; None: as this client
         :param timeout: seconds to connect, seconds to wait for the next byte; None: as this client
+        :param on_page: called after each page of a list with the size of the list, None if Bitbucket does not report it, and
+            the number of rows a page; None: as this client
         """
         other = copy.copy(self)
+        other._on_page = on_page or self._on_page
         other._use(self._session.with_options(retries=retries, timeout=timeout))
         return other
 
@@ -218,6 +228,9 @@ class BitbucketClient:
                 raise broken_answer(f"The list {path} has a malformed 'next'. {error.message}") from None
 
         page: dict[str, Any] = self._session.request("GET", path, params=params, object_only=True, check=check).document
+        if self._on_page:
+            known = paging.Page.read({**page, "next": None}, path)
+            self._on_page(known.size, known.pagelen or paging.LARGEST_PAGE)
         return page
 
     def post(self, path: str, json: Any = None, *, idempotent: bool = False) -> dict[str, Any]:

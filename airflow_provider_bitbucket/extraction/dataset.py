@@ -13,6 +13,7 @@ from airflow_provider_bitbucket.datasets.people import Bots
 from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import Schema
 from airflow_provider_bitbucket.extraction.extraction import WORKERS, Extraction
+from airflow_provider_bitbucket.extraction.progress import Estimate, Progress
 from airflow_provider_bitbucket.parameters import interval
 
 if TYPE_CHECKING:
@@ -98,16 +99,45 @@ class Dataset:
         bots = Bots.of(options["bots"]) if options.get("bots") else None
         if bots:
             options["bots"] = bots
+        progress = Progress(self.name, client.budget, options, is_whole=since is None)
 
         def read(name: str, begin: datetime | None, on_incomplete: OnIncomplete, **changes: datetime) -> Iterator[Any]:
             records: Iterator[Any] = source(
-                client, name, since=begin, until=until, on_incomplete=on_incomplete, **options, **changes
+                progress.observe(client, name), name, since=begin, until=until, on_incomplete=on_incomplete, **options, **changes
             )
             return records
 
         return Extraction(
-            self, read, names, since, until, client.budget, workers=workers, on_repository_error=on_repository_error, bots=bots
+            self,
+            read,
+            names,
+            since,
+            until,
+            client.budget,
+            workers=workers,
+            on_repository_error=on_repository_error,
+            bots=bots,
+            progress=progress,
         )
+
+    def estimate(
+        self,
+        client: BitbucketClient,
+        repositories: Sequence[str] | str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        **options: Any,
+    ) -> list[Estimate]:
+        """Return about how many requests an extraction takes. Costs one request for each repository.
+
+        Parameters and errors are those of :meth:`read`.
+        """
+        source, names = self._sources(client, repositories)
+        progress = Progress(self.name, client.budget, options, is_whole=True)
+        return [
+            progress.estimate(client, name, lambda one, name=name: source(one, name, since=since, until=until, **options))
+            for name in names
+        ]
 
     def _sources(
         self, client: BitbucketClient, repositories: Sequence[str] | str | None

@@ -6,7 +6,6 @@ import contextvars
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from airflow_provider_bitbucket.datasets import TooManyRowsError
 from airflow_provider_bitbucket.datasets.intervals import OVERLAP
 from airflow_provider_bitbucket.datasets.records import Incomplete, log_incomplete, malformed, well_formed
 from airflow_provider_bitbucket.datasets.spool import MemoryBudget, Spool
+from airflow_provider_bitbucket.extraction.progress import Progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,8 +32,6 @@ log = logging.getLogger(__name__)
 
 #: Repositories read at the same time. One thread alone can use up the request budget of an hour in minutes.
 WORKERS = 10
-#: Seconds between two log lines on progress.
-PROGRESS_SECONDS = 30.0
 #: Seconds to wait for threads when the reading is stopped. A pending request may take longer, and ends with the process.
 _JOIN_SECONDS = 2.0
 #: Limits of incomplete records: logged for a repository, and named in a summary.
@@ -85,6 +83,7 @@ class Extraction:
     :param on_repository_error: ``fail``: the first repository that cannot be read ends the reading; ``skip``: it is left
         out completely, unless all repositories fail or the credentials are refused (401)
     :param bots: names of accounts to treat as bots
+    :param progress: logs the progress; default: without the sizes of lists
     :raises ValueError: ``on_repository_error`` is unknown or ``workers`` is less than 1
     """
 
@@ -100,6 +99,7 @@ class Extraction:
         workers: int = WORKERS,
         on_repository_error: str = "fail",
         bots: Bots | None = None,
+        progress: Progress | None = None,
     ) -> None:
         if on_repository_error not in ON_REPOSITORY_ERROR:
             raise ValueError(f"on_repository_error is {on_repository_error!r}; expected one of {', '.join(ON_REPOSITORY_ERROR)}")
@@ -122,6 +122,7 @@ class Extraction:
         self._stop = Event()
         self._failure: Exception | None = None
         self._bots = bots
+        self._progress = progress or Progress(dataset.name, budget, {}, is_whole=since is None)
         self._incomplete: dict[tuple[str, str], Incomplete] = {}
         self._by_name = {one.repository: one for one in self.results}
 
@@ -135,6 +136,11 @@ class Extraction:
         """Incomplete records of the repositories that were not skipped."""
         with self._changed:
             return [*self._incomplete.values()]
+
+    @property
+    def progress(self) -> str:
+        """Progress as a sentence: repositories, rows, requests of about how many, waits and the time left."""
+        return self._progress.line(self.results)
 
     def summary(self) -> dict[str, Any]:
         """Return ``repositories`` (cost of each), ``skipped`` (names) and ``incomplete`` (at most 100 records), for XCom."""
@@ -179,8 +185,7 @@ class Extraction:
 
         :raises BitbucketError: a repository cannot be read. The log and a note of the error name it; publish none of the rows
         """
-        began, sent = time.monotonic(), self._budget.sent
-        with self._progress(began, sent):
+        with self._progress.logged(self.results):
             if self._workers > 1 or self._skips:
                 yield from self._from_threads()
             else:
@@ -317,30 +322,6 @@ class Extraction:
     def _notify(self) -> None:
         with self._changed:
             self._changed.notify_all()
-
-    @contextmanager
-    def _progress(self, began: float, sent: int) -> Iterator[None]:
-        """Log the progress every half a minute, also while all threads wait for the budget."""
-        done = Event()
-
-        def log_progress() -> None:
-            while not done.wait(PROGRESS_SECONDS):
-                log.info(
-                    "%s: %d of %d repositories begun, %s rows, %s requests in %.0f s; %s requests of this hour are left.",
-                    self.dataset.name,
-                    sum(one.began_on is not None for one in self.results),
-                    len(self.results),
-                    f"{sum(one.rows for one in self.results):,}",
-                    f"{self._budget.sent - sent:,}",
-                    time.monotonic() - began,
-                    f"{self._budget.remaining:,}",
-                )
-
-        Thread(target=contextvars.copy_context().run, args=(log_progress,), name="bitbucket-progress", daemon=True).start()
-        try:
-            yield
-        finally:
-            done.set()
 
     def _log_cost(self, at: int, result: RepositoryResult) -> None:
         log.info(

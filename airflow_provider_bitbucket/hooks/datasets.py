@@ -14,11 +14,14 @@ from airflow_provider_bitbucket.parameters import Timestamp, flag, interval, nam
 from airflow_provider_bitbucket.parameters.choices import DatasetName, OnRepositoryError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pandas as pd
 
     from airflow_provider_bitbucket.client import BitbucketClient
     from airflow_provider_bitbucket.datasets.spec import DatasetSpec
     from airflow_provider_bitbucket.extraction.extraction import Extraction
+    from airflow_provider_bitbucket.extraction.progress import Estimate
 
 __all__ = ["DatasetName", "DatasetOptions", "Datasets"]
 
@@ -99,14 +102,29 @@ class Datasets:
         from airflow_provider_bitbucket.hooks.lineage import report_input
 
         chosen = Dataset(dataset)
-        values = _normalized(options)
-        selected = names("repositories", values.pop("repositories", None))
-        since, until = interval(values.pop("since", None), values.pop("until", None))
-        supported = _supported(chosen.spec, values)
+        selected, since, until, supported = _read_options(chosen.spec, options)
         client = self._get_client()
         extraction = chosen.read(client, selected, since, until, **supported)
         report_input(self._context, client.web_url, dataset, extraction.since)
         return extraction
+
+    def estimate(self, dataset: DatasetName, **options: Unpack[DatasetOptions]) -> list[Estimate]:
+        """Return about how many requests each repository takes. Costs one request for each repository, the first of :meth:`read`.
+
+        :param dataset: its name
+        :param options: see :class:`DatasetOptions`
+        :return: ``repository``, ``rows`` (of the list that is read) and ``requests`` of each; None if Bitbucket does not report
+            the size of the list
+        :raises ValueError: as for :meth:`get_df`
+        :raises BitbucketError: a repository cannot be read
+        """
+        from airflow_provider_bitbucket.extraction.dataset import Dataset
+
+        chosen = Dataset(dataset)
+        selected, since, until, supported = _read_options(chosen.spec, options)
+        for name in _SHARED:
+            supported.pop(name, None)
+        return chosen.estimate(self._get_client(), selected, since, until, **supported)
 
     def empty_df(self, dataset: DatasetName) -> pd.DataFrame:
         """Return the DataFrame of a dataset without rows; costs no request."""
@@ -127,6 +145,16 @@ class Datasets:
 
         selected = names("repositories", repositories)
         return repository_names(self._get_client(), selected)
+
+
+def _read_options(
+    spec: DatasetSpec, options: Mapping[str, Any]
+) -> tuple[Sequence[str] | None, datetime | None, datetime | None, dict[str, Any]]:
+    """Return repositories, start and end of the interval, and the options of a dataset."""
+    values = _normalized(options)
+    selected = names("repositories", values.pop("repositories", None))
+    since, until = interval(values.pop("since", None), values.pop("until", None))
+    return selected, since, until, _supported(spec, values)
 
 
 def _normalized(options: Mapping[str, Any]) -> dict[str, Any]:

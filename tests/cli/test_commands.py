@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -262,3 +263,15 @@ def test_airflow_itself_has_the_commands() -> None:
     ).stdout
     for command in ("login", "logout", "status", "users", "check"):
         assert command in said
+
+
+def test_an_estimate_shows_the_requests_of_each_repository_and_the_time(
+    cli: Cli, connect: Callable[..., None], bitbucket_demo: BitbucketEmulator
+) -> None:
+    connect(connection_json(bitbucket_demo))
+    printed = cli("estimate", "--dataset", "pull_requests", "--repositories", "api,web", "--with-diffstat")
+    assert "acme/api" in printed
+    assert "acme/web" in printed
+    assert re.search(r"About [\d,]+ requests; \d+ of 1,000 an hour are left: about \d+ min\.", printed)
+    with pytest.raises(SystemExit, match="There is no dataset 'pull_request'"):
+        cli("estimate", "--dataset", "pull_request")
