@@ -81,7 +81,7 @@ def run_dags(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> int:
         KEEP_LOGINS: airflow.trigger(KEEP_LOGINS),
     }
     say(f"{len(runs)} DAG runs started; waiting for them ...")
-    states = {dag: airflow.wait(dag, run, seconds=240) for dag, run in runs.items()}
+    states = {dag: airflow.wait(dag, run, seconds=600) for dag, run in runs.items()}
     show_tasks(airflow, runs)
     for dag, state in states.items():
         if state != "success":
