@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.datasets.columns import TEXT, TIMESTAMP, Column
+from airflow_provider_bitbucket.datasets.column import TEXT, TIMESTAMP, Column
 from airflow_provider_bitbucket.datasets.intervals import date_at, within
 from airflow_provider_bitbucket.datasets.people import Account
 from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete

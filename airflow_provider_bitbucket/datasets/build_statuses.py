@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_bitbucket.datasets import pull_requests
-from airflow_provider_bitbucket.datasets.columns import BOOLEAN, CATEGORY, INTEGER, TEXT, TIMESTAMP, Column
+from airflow_provider_bitbucket.datasets.column import BOOLEAN, CATEGORY, INTEGER, TEXT, TIMESTAMP, Column
 from airflow_provider_bitbucket.datasets.intervals import EARLIEST, date_at
 from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import Schema

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE
-from airflow_provider_bitbucket.datasets.columns import BOOLEAN, INTEGER, TEXT, TIMESTAMP, Column
+from airflow_provider_bitbucket.datasets.column import BOOLEAN, INTEGER, TEXT, TIMESTAMP, Column
 from airflow_provider_bitbucket.datasets.intervals import back_to, date_at
 from airflow_provider_bitbucket.datasets.people import Account, Bots
 from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from airflow_provider_bitbucket.datasets.columns import Column
+from airflow_provider_bitbucket.datasets.column import Column
 
 Record = Mapping[str, Any]
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_bitbucket.datasets import environments
-from airflow_provider_bitbucket.datasets.columns import CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column
+from airflow_provider_bitbucket.datasets.column import CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column
 from airflow_provider_bitbucket.datasets.intervals import parse_timestamp, within
 from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import Schema

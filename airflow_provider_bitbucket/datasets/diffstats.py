@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets import pull_requests
-from airflow_provider_bitbucket.datasets.columns import CATEGORY, INTEGER, TEXT, Column
+from airflow_provider_bitbucket.datasets.column import CATEGORY, INTEGER, TEXT, Column
 from airflow_provider_bitbucket.datasets.records import OnIncomplete, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import Schema
 from airflow_provider_bitbucket.datasets.spec import DatasetSpec

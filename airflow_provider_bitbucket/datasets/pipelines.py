@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client import BitbucketNotFoundError, PipelineStatus
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE
-from airflow_provider_bitbucket.datasets.columns import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column
+from airflow_provider_bitbucket.datasets.column import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column
 from airflow_provider_bitbucket.datasets.intervals import back_to, date_at, parse_timestamp
 from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import Schema

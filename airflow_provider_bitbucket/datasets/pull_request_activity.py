@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client import BitbucketError
 from airflow_provider_bitbucket.client.paging import LARGEST_PULL_REQUEST_PAGE
-from airflow_provider_bitbucket.datasets.columns import BOOLEAN, CATEGORY, INTEGER, TEXT, TIMESTAMP, Column
+from airflow_provider_bitbucket.datasets.column import BOOLEAN, CATEGORY, INTEGER, TEXT, TIMESTAMP, Column
 from airflow_provider_bitbucket.datasets.intervals import back_to, chunks, passed
 from airflow_provider_bitbucket.datasets.records import (
     MALFORMED,

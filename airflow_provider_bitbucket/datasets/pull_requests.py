@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets import pull_request_values as values
 from airflow_provider_bitbucket.datasets import timeline
-from airflow_provider_bitbucket.datasets.columns import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column
+from airflow_provider_bitbucket.datasets.column import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column
 from airflow_provider_bitbucket.datasets.intervals import EARLIEST, date_at
 from airflow_provider_bitbucket.datasets.people import Bots
 from airflow_provider_bitbucket.datasets.pull_request_activity import timelines

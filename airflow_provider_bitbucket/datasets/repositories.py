@@ -7,7 +7,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.datasets.columns import BOOLEAN, INTEGER, TEXT, TIMESTAMP, Column
+from airflow_provider_bitbucket.datasets.column import BOOLEAN, INTEGER, TEXT, TIMESTAMP, Column
 from airflow_provider_bitbucket.datasets.intervals import date_at, within
 from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import Schema

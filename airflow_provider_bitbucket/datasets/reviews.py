@@ -12,7 +12,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow_provider_bitbucket.datasets import pull_request_values, pull_requests, timeline
-from airflow_provider_bitbucket.datasets.columns import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column
+from airflow_provider_bitbucket.datasets.column import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column
 from airflow_provider_bitbucket.datasets.intervals import EARLIEST, parse_timestamp
 from airflow_provider_bitbucket.datasets.people import Account
 from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete

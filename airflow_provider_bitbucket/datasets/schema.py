@@ -7,7 +7,7 @@ from functools import cached_property
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.datasets.columns import TIMESTAMP, Column
+from airflow_provider_bitbucket.datasets.column import TIMESTAMP, Column
 from airflow_provider_bitbucket.datasets.compiler import compile_columns
 from airflow_provider_bitbucket.datasets.frames import FrameBuilder
 from airflow_provider_bitbucket.datasets.intervals import chunks

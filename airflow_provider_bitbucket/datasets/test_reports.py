@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.client.pipeline_state import step_result
 from airflow_provider_bitbucket.datasets import pipeline_steps
-from airflow_provider_bitbucket.datasets.columns import CATEGORY, INTEGER, TEXT, TIMESTAMP, Column
+from airflow_provider_bitbucket.datasets.column import CATEGORY, INTEGER, TEXT, TIMESTAMP, Column
 from airflow_provider_bitbucket.datasets.records import OnIncomplete, RecordReader, log_incomplete
 from airflow_provider_bitbucket.datasets.schema import Schema
 from airflow_provider_bitbucket.datasets.spec import DatasetSpec

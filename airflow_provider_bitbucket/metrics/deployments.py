@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.datasets.columns import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column
+from airflow_provider_bitbucket.datasets.column import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column
 from airflow_provider_bitbucket.datasets.schema import Schema
 from airflow_provider_bitbucket.metrics.changes import CHANGES, DEPLOYMENT, of_deployment, production, rows_of
 from airflow_provider_bitbucket.metrics.groups import grouped, monday, rate, spread

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_bitbucket.datasets.columns import TEXT, TIMESTAMP, Column
+from airflow_provider_bitbucket.datasets.column import TEXT, TIMESTAMP, Column
 from airflow_provider_bitbucket.datasets.schema import Schema
 from airflow_provider_bitbucket.metrics.changes import rows_of
 

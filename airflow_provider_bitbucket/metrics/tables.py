@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.datasets.catalog import dataset_spec
-from airflow_provider_bitbucket.datasets.columns import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column
+from airflow_provider_bitbucket.datasets.column import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column
 from airflow_provider_bitbucket.datasets.schema import Schema
 from airflow_provider_bitbucket.metrics.catalog import METRICS, Question
 from airflow_provider_bitbucket.parameters.choices import MetricName

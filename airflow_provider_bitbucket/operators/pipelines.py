@@ -323,7 +323,7 @@ class BitbucketTriggerPipelineOperator(BitbucketRepositoryOperator):
         return stop_pipeline(self._polling.get_conn(), self.repository, pipeline, policy)
 
     def _conclude(self, event: WaitEvent, own: bool, steps: StepLogs | None = None) -> dict[str, Any]:
-        from airflow_provider_bitbucket.pipeline_runs.explain import explain_failure
+        from airflow_provider_bitbucket.pipeline_runs.failure import explain_failure
         from airflow_provider_bitbucket.triggers.blocking import poll_after_deadline
 
         uuid = event["found"]["uuid"]

@@ -48,7 +48,7 @@ class BitbucketPipelineSensor(BitbucketSensor):
         return BitbucketPipelineTrigger(pipeline=str(self.pipeline), **common)
 
     def _failure(self, event: WaitEvent) -> str:
-        from airflow_provider_bitbucket.pipeline_runs.explain import explain_failure
+        from airflow_provider_bitbucket.pipeline_runs.failure import explain_failure
 
         explaining = explaining_hook(self.bitbucket_conn_id, self.workspace, self.run_as)
         why = explain_failure(explaining.get_conn, self.repository, event["found"]["uuid"])

@@ -15,7 +15,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_bitbucket.exceptions import BitbucketConfigurationError
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
-from airflow_provider_bitbucket.triggers.policies import DEFAULT_POLICY, PollPolicy
+from airflow_provider_bitbucket.triggers.poll_policy import DEFAULT_POLICY, PollPolicy
 from airflow_provider_bitbucket.triggers.poller import StatusFetcher, wait
 from airflow_provider_bitbucket.triggers.wait_condition import WaitCondition, WaitEvent, WaitState
 
@@ -130,7 +130,7 @@ class BitbucketWaitTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait until the condition is met or the deadline has passed, and fire one event."""
-        _, event = await asyncio.gather(asyncio.sleep(self.policy.first_poll_seconds), self._wait())
+        _, event = await asyncio.gather(asyncio.sleep(self.policy.minimum_first_poll_seconds), self._wait())
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]  # Airflow leaves its signature untyped
 
     async def _wait(self) -> WaitEvent:
@@ -150,7 +150,7 @@ class BitbucketWaitTrigger(BaseTrigger):
                 self.repository,
                 self.subject,
                 self.condition(self.log),
-                not_before=self.policy.first_poll_seconds,
+                not_before=self.policy.minimum_first_poll_seconds,
                 policy=self.policy,
             )
             if event["status"] != "lost":

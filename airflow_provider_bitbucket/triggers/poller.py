@@ -23,7 +23,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_bitbucket.triggers.policies import DEFAULT_POLICY, PollPolicy
+from airflow_provider_bitbucket.triggers.poll_policy import DEFAULT_POLICY, PollPolicy
 from airflow_provider_bitbucket.triggers.request_scheduler import RequestScheduler, scheduler_of
 
 if TYPE_CHECKING:

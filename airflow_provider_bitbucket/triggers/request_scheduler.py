@@ -14,7 +14,7 @@ from asgiref.sync import sync_to_async
 if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import BitbucketClient
     from airflow_provider_bitbucket.client.transport.budget import RateBudget
-    from airflow_provider_bitbucket.triggers.policies import PollPolicy
+    from airflow_provider_bitbucket.triggers.poll_policy import PollPolicy
 
 T = TypeVar("T")
 

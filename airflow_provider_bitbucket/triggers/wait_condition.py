@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 from airflow.providers.common.compat.sdk import AirflowException
 
 if TYPE_CHECKING:
-    from airflow_provider_bitbucket.triggers.policies import PollPolicy
+    from airflow_provider_bitbucket.triggers.poll_policy import PollPolicy
 
 Verdict = Literal["succeeded", "failed", "paused"]
 WaitStatus = Literal[Verdict, "timeout", "lost"]

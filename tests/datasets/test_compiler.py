@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from airflow_provider_bitbucket.datasets.catalog import SPECS
-from airflow_provider_bitbucket.datasets.columns import TEXT, Column
+from airflow_provider_bitbucket.datasets.column import TEXT, Column
 from airflow_provider_bitbucket.datasets.compiler import compile_columns
 from airflow_provider_bitbucket.datasets.spec import DatasetSpec
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from airflow_provider_bitbucket.datasets import DATASETS
 from airflow_provider_bitbucket.datasets.__main__ import markdown
 from airflow_provider_bitbucket.datasets.catalog import SPECS, dataset_spec
-from airflow_provider_bitbucket.datasets.columns import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column
+from airflow_provider_bitbucket.datasets.column import BOOLEAN, CATEGORY, INTEGER, NUMBER, TEXT, TIMESTAMP, Column
 from airflow_provider_bitbucket.datasets.frames import FrameBuilder, timestamp_series
 from airflow_provider_bitbucket.datasets.schema import Schema
 

@@ -22,7 +22,7 @@ from airflow_provider_bitbucket.client import (
 from airflow_provider_bitbucket.datasets import DATASETS
 from airflow_provider_bitbucket.extraction.dataset import Dataset
 from airflow_provider_bitbucket.hooks.check import check_connection
-from airflow_provider_bitbucket.pipeline_runs.explain import explain_failure
+from airflow_provider_bitbucket.pipeline_runs.failure import explain_failure
 from airflow_provider_bitbucket.pipeline_runs.step_logs import StepLogs
 from airflow_provider_bitbucket.triggers.base import BitbucketWaitTrigger
 from airflow_provider_bitbucket.triggers.blocking import BlockingWait

@@ -9,12 +9,12 @@ from airflow_provider_bitbucket.triggers.base import BitbucketWaitTrigger
 from airflow_provider_bitbucket.triggers.build_statuses import BitbucketBuildStatusTrigger
 from airflow_provider_bitbucket.triggers.deployments import BitbucketDeploymentTrigger
 from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger
-from airflow_provider_bitbucket.triggers.policies import PollPolicy
+from airflow_provider_bitbucket.triggers.poll_policy import PollPolicy
 from airflow_provider_bitbucket.triggers.pull_requests import BitbucketPullRequestTrigger
 from airflow_provider_bitbucket.triggers.refs import BitbucketRefTrigger
 from airflow_provider_bitbucket.triggers.reviews import BitbucketReviewTrigger
 
-QUICK = PollPolicy(first_poll_seconds=0, connection_retry_seconds=(0.01,))
+QUICK = PollPolicy(minimum_first_poll_seconds=0, connection_retry_seconds=(0.01,))
 
 
 class QuickPipelineTrigger(BitbucketPipelineTrigger):

@@ -20,7 +20,7 @@ from airflow_provider_bitbucket.testing import connection_json
 from airflow_provider_bitbucket.triggers.base import polling_hook
 from airflow_provider_bitbucket.triggers.blocking import BlockingWait
 from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger
-from airflow_provider_bitbucket.triggers.policies import DEFAULT_POLICY
+from airflow_provider_bitbucket.triggers.poll_policy import DEFAULT_POLICY
 from airflow_provider_bitbucket.triggers.wait_condition import WaitEvent
 from bitbucket_cloud_emulator import BitbucketEmulator
 from tests.supervisor import supervisor, task_states
@@ -80,7 +80,7 @@ def test_a_connection_that_is_gone_ends_the_wait_with_its_name(airflow_home: obj
 
 
 class PatientTrigger(QuickPipelineTrigger):
-    policy = replace(QUICK, first_poll_seconds=1.0)
+    policy = replace(QUICK, minimum_first_poll_seconds=1.0)
 
 
 def test_it_never_fires_in_the_first_seconds_when_airflow_may_still_have_the_task_queued(
@@ -93,7 +93,7 @@ def test_it_never_fires_in_the_first_seconds_when_airflow_may_still_have_the_tas
 
     assert event["status"] == "succeeded"
     assert time.monotonic() - before >= 1
-    assert DEFAULT_POLICY.first_poll_seconds >= 10
+    assert DEFAULT_POLICY.minimum_first_poll_seconds >= 10
 
 
 def test_the_event_loop_stays_free_while_bitbucket_is_slow(

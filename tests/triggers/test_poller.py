@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_bitbucket.testing import connection_json
 from airflow_provider_bitbucket.triggers.pipelines import PipelineFetcher
-from airflow_provider_bitbucket.triggers.policies import DEFAULT_POLICY
+from airflow_provider_bitbucket.triggers.poll_policy import DEFAULT_POLICY
 from airflow_provider_bitbucket.triggers.request_scheduler import BURST_SHARE, RequestScheduler, scheduler_of
 from airflow_provider_bitbucket.triggers.wait_condition import WaitEvent
 from bitbucket_cloud_emulator import BitbucketEmulator

@@ -13,7 +13,7 @@ from airflow_provider_bitbucket.client import BitbucketRateLimitError
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.triggers.base import polling_hook
 from airflow_provider_bitbucket.triggers.pipelines import PipelineFetcher
-from airflow_provider_bitbucket.triggers.policies import DEFAULT_POLICY
+from airflow_provider_bitbucket.triggers.poll_policy import DEFAULT_POLICY
 from airflow_provider_bitbucket.triggers.poller import FetchStep, wait
 from airflow_provider_bitbucket.triggers.request_scheduler import scheduler_of
 from airflow_provider_bitbucket.triggers.wait_condition import WaitCondition, WaitEvent

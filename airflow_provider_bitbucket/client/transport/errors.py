@@ -75,7 +75,7 @@ class BitbucketAuthError(BitbucketError):
 
 
 class BitbucketPermissionError(BitbucketError):
-    """403: the credentials are good but may not do this; the message names missing scopes and what they switch off.
+    """403: the credentials are good but may not do this; where Bitbucket reports scopes, the message names the missing ones.
 
     :ivar required: scopes that Bitbucket wanted, empty when it refused for another reason
     :ivar granted: scopes that the credentials have, None when Bitbucket did not report them

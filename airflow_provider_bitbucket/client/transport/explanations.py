@@ -1,4 +1,4 @@
-"""What a refusal means, where Bitbucket's own sentence does not say it: added only where it is true."""
+"""Explanations of refused requests that Bitbucket's own sentence leaves out; those of missing scopes are in ``scopes``."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any
 import requests
 from requests.exceptions import ContentDecodingError
 
-#: The largest pages of Bitbucket (100 pull requests with long descriptions) have some megabytes.
+#: The largest pages of Bitbucket (50 pull requests with long descriptions) have some megabytes.
 MOST_BYTES = 64 * 2**20
 #: Of an error page only the title or a sentence is shown.
 MOST_ERROR_BYTES = 100_000

@@ -34,7 +34,7 @@ from bitbucket_cloud_emulator.users.models import Credential
 from bitbucket_cloud_emulator.workspaces.service import find_workspace
 
 #: Larger pages of pull requests and of timelines are refused; the documentation says 100 (recorded 2026-10).
-LARGEST_PAGE = 50
+LARGEST_PULL_REQUEST_PAGE = 50
 READ = "read:pullrequest"
 
 router = APIRouter()
@@ -45,7 +45,7 @@ Entry = tuple[Repository, PullRequest]
 @router.get(f"{REPOSITORY}/pullrequests")
 async def pull_requests(here: Annotated[InRepository, Depends(in_repository(READ))]) -> Response:
     """Pull requests, newest first; only open ones unless ``state`` or ``q`` is given."""
-    return _page(here.request, [(here.repository, pr) for pr in reversed(here.repository.pull_requests.values())])
+    return _list(here.request, [(here.repository, pr) for pr in reversed(here.repository.pull_requests.values())])
 
 
 @router.get(f"{API}/workspaces/{{workspace}}/pullrequests/{{selected_user}}")
@@ -60,7 +60,7 @@ async def authored(
         raise ApiError(404, f"{selected_user} is not a known user")
     visible = [one for one in found.repositories.values() if credential.repository in (None, one.slug)]
     mine = [(one, pr) for one in visible for pr in one.pull_requests.values() if pr.author is author]
-    return _page(request, sorted(mine, key=lambda entry: entry[1].created_on, reverse=True))
+    return _list(request, sorted(mine, key=lambda entry: entry[1].created_on, reverse=True))
 
 
 @router.get(f"{REPOSITORY}/commit/{{commit}}/pullrequests")
@@ -135,7 +135,7 @@ def _renderer(request: Request) -> Callable[[Entry], dict[str, Any]]:
     return lambda entry: full_json(*entry, base, shows)
 
 
-def _page(request: Request, entries: Iterable[Entry]) -> Response:
+def _list(request: Request, entries: Iterable[Entry]) -> Response:
     params = request.query_params
     wanted = {state.upper() for state in params.getlist("state")} or {"OPEN"}
     if "q" in params:  # switches ``state`` off, even its default
@@ -146,7 +146,7 @@ def _page(request: Request, entries: Iterable[Entry]) -> Response:
         request,
         [entry for entry in entries if "ALL" in wanted or entry[1].state in wanted],
         _renderer(request),
-        maximum=LARGEST_PAGE,
+        maximum=LARGEST_PULL_REQUEST_PAGE,
         refuse_larger=True,
         q_fields=LOOKUPS.keys(),
         sort_fields=LOOKUPS.keys(),
@@ -164,7 +164,7 @@ def _timeline(here: InRepository, entries: Feed) -> Response:
         here.request,
         entries,
         lambda entry: activity_json(here.repository, *entry, here.base),
-        maximum=LARGEST_PAGE,
+        maximum=LARGEST_PULL_REQUEST_PAGE,
         refuse_larger=True,
         style="ctx",
         with_size=False,

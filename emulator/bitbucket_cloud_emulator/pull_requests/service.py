@@ -1,6 +1,6 @@
 """Actions of authors: open, push to and edit pull requests.
 
-Reviewing is in ``pull_request_reviews``, merging and declining in ``pull_request_merge``. Each action writes all that
+Reviewing is in ``reviews``, merging and declining in ``merge``. Each action writes all that
 Bitbucket writes with it: participants, ``updated_on``, commits, diffstat and the timeline. The routes and the seeds both
 come through here, so a seeded pull request has everything that a real one has. ``at`` is the time of the action, by default now.
 Refusals are raised as :class:`ApiError` with Bitbucket's message.
