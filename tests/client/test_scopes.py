@@ -47,7 +47,8 @@ def possible(*granted: str) -> set[str]:
         (("account",), {"show the account", "list workspaces and members"}),
         (("account:write",), {"show the account", "list workspaces and members"}),
         (("webhook",), {"manage webhooks", "remove webhooks"}),
-        (("project:admin", "nonsense"), set()),
+        (("repository:admin",), {"administer repositories"}),
+        (("project:admin", "nonsense"), {"administer projects"}),
     ],
 )
 def test_granted_scopes_determine_the_features(granted: tuple[str, ...], features: set[str]) -> None:
@@ -108,7 +109,7 @@ class TestTable:
         assert features == f"2 of {len(FEATURES)} features available"
         assert granted == "Granted scopes: read:pipeline:bitbucket, read:user:bitbucket."
         assert lacking.startswith(
-            "Missing scopes: admin:pipeline:bitbucket, delete:webhook:bitbucket, read:pullrequest:bitbucket, "
+            "Missing scopes: admin:pipeline:bitbucket, admin:project:bitbucket, admin:repository:bitbucket, "
         )
         assert "start and stop pipelines" in switched_off
         assert "read pipelines" not in switched_off
@@ -120,8 +121,10 @@ class TestTable:
     def test_scopes_of_consumers_are_reported_in_their_spelling(self) -> None:
         granted = ["pipeline", "pullrequest:write"]
         assert summary(granted)[1] == [
-            "Missing scopes: account, pipeline:variable, pipeline:write, webhook.",
-            "This switches off: start and stop pipelines; change pipeline variables; show the account; "
+            "Missing scopes: account, pipeline:variable, pipeline:write, project:admin, repository:admin, repository:delete, "
+            "webhook.",
+            "This switches off: administer repositories; delete repositories; administer projects; start and stop pipelines; "
+            "change pipeline variables; show the account; "
             "list workspaces and members; manage webhooks; remove webhooks.",
         ]
         page = table(granted).splitlines()
@@ -199,6 +202,19 @@ OPERATIONS = {
     ],
     "report build statuses": [f"POST {REPOSITORY}/commit/{{commit}}/statuses/build"],
     "change branches and files": [f"POST {REPOSITORY}/refs/branches", f"POST {REPOSITORY}/src"],
+    "administer repositories": [
+        f"POST {REPOSITORY}",
+        f"PUT {REPOSITORY}",
+        f"POST {REPOSITORY}/branch-restrictions",
+        f"PUT {REPOSITORY}/branching-model/settings",
+        f"PUT {REPOSITORY}/default-reviewers/{{target_username}}",
+    ],
+    "delete repositories": [f"DELETE {REPOSITORY}"],
+    "administer projects": [
+        "POST /workspaces/{workspace}/projects",
+        "PUT /workspaces/{workspace}/projects/{project_key}",
+        "PUT /workspaces/{workspace}/projects/{project_key}/branching-model/settings",
+    ],
     "read pull requests": [
         f"GET {REPOSITORY}/pullrequests",
         f"GET {REPOSITORY}/pullrequests/activity",

@@ -22,6 +22,9 @@ from airflow_provider_bitbucket.client.transport.scopes import (
 _BOXES = {
     "repository": "Repositories: Read",
     "repository:write": "Repositories: Write",
+    "repository:admin": "Repositories: Admin",
+    "repository:delete": "Repositories: Delete",
+    "project:admin": "Projects: Admin",
     "pullrequest": "Pull requests: Read",
     "pullrequest:write": "Pull requests: Write",
     "pipeline": "Pipelines: Read",

@@ -78,6 +78,9 @@ FEATURES = (
     _feature("read repositories and commits", "read:repository"),
     _feature("report build statuses", "read:repository"),  # sic: to write one is no write of the repository
     _feature("change branches and files", "read:repository write:repository"),
+    _feature("administer repositories", "admin:repository"),
+    _feature("delete repositories", "delete:repository"),
+    _feature("administer projects", "admin:project"),
     _feature("read pull requests", "read:pullrequest"),
     # The diffstat of a pull request redirects to that of the repository.
     _feature("read diffs of pull requests", "read:pullrequest read:repository"),

@@ -15,7 +15,12 @@ from bitbucket_cloud_emulator.users.models import Credential, User
 from bitbucket_cloud_emulator.workspaces.models import Project, Workspace
 
 #: Scopes of the OAuth consumer, by their legacy names.
-CONSUMER_SCOPES = frozenset({"account", "team", "repository:write", "pullrequest:write", "pipeline:variable", "webhook"})
+CONSUMER_SCOPES = frozenset(
+    {
+        *("account", "team", "webhook", "pullrequest:write", "pipeline:variable"),
+        *("repository:write", "repository:admin", "repository:delete", "project:admin"),
+    }
+)
 
 #: Callback URL of the OAuth consumer.
 CALLBACK_URL = "http://127.0.0.1:8910/callback"
