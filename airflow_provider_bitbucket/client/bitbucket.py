@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 
 class BitbucketClient:
-    """Bitbucket Cloud over HTTP. Knows neither Airflow nor pandas; safe to use from several threads.
+    """Thread-safe HTTP client for Bitbucket Cloud, usable without Airflow and pandas.
 
     :param auth: :class:`ApiToken`, :class:`AccessToken`, :class:`OAuthClientCredentials` or :class:`OAuthLogin`
     :param workspace: slug of the workspace that repositories are in unless said otherwise
@@ -139,12 +139,12 @@ class BitbucketClient:
 
     @property
     def base_url(self) -> str:
-        """Where the API is, without a slash at the end."""
+        """Base URL of the API, without a trailing slash."""
         return self._session.base_url
 
     @property
     def web_url(self) -> str:
-        """Where the web pages are: bitbucket.org, or the host of another base URL."""
+        """Address of Bitbucket's web pages: https://bitbucket.org, or the host of a custom base URL."""
         return self._session.api.web_url
 
     @property
@@ -171,7 +171,7 @@ class BitbucketClient:
         object_only: bool = False,
         part: slice | None = None,
     ) -> requests.Response:
-        """Send any request of the API; the way to what has no method here.
+        """Send any request of the API, for operations that have no method here.
 
         JSON is expected, and anything else is a malformed response; for files, diffs and logs request another type:
         ``headers={"Accept": "*/*"}``.
@@ -213,7 +213,7 @@ class BitbucketClient:
         return document
 
     def get_page(self, path: str, params: Mapping[str, Any] | None = None, *, follow_next: bool = True) -> dict[str, Any]:
-        """Return a page of a list: an object with the list ``values`` and, except on the last, the address ``next``.
+        """Return one page of a list: an object with ``values`` and, except on the last page, the URL ``next``.
 
         :param follow_next: False: ``next`` is not used, so it may be anything
         :raises BitbucketServerError: it is something else, or ``next`` leads to another host, after all retries
@@ -234,7 +234,7 @@ class BitbucketClient:
         return page
 
     def post(self, path: str, json: Any = None, *, idempotent: bool = False) -> dict[str, Any]:
-        """Post JSON and return the JSON object that comes back; an empty one when nothing does.
+        """Send JSON with POST and return the JSON object of the response, or an empty one.
 
         :param idempotent: True: sending it twice does the same as once, so it is sent again when its answer was lost
         :raises BitbucketAmbiguousError: it was sent and its answer was lost
@@ -243,14 +243,14 @@ class BitbucketClient:
         return self._session.request("POST", path, json=json, object_only=True, idempotent=idempotent).document or {}
 
     def put(self, path: str, json: Any = None) -> dict[str, Any]:
-        """Put JSON, again when the answer was lost, and return the JSON object that comes back; an empty one when nothing does.
+        """Send JSON with PUT, retrying if the response is lost; return the JSON object of the response, or an empty one.
 
         :raises BitbucketError: one of its kinds, with Bitbucket's own sentence
         """
         return self._session.request("PUT", path, json=json, object_only=True).document or {}
 
     def delete(self, path: str, params: Mapping[str, Any] | None = None) -> None:
-        """Delete what is at a path, again when the answer was lost.
+        """Delete the object at a path, retrying if the response is lost.
 
         :raises BitbucketNotFoundError: there is nothing, or an earlier attempt whose answer was lost has deleted it
         :raises BitbucketError: another of its kinds, with Bitbucket's own sentence
@@ -267,7 +267,7 @@ class BitbucketClient:
         shrinking: bool = False,
         identity: Callable[[dict[str, Any]], Hashable | None] = paging.own_id,
     ) -> Iterator[dict[str, Any]]:
-        """Yield the values of a list, page by page, as they are asked for; what moves on to the next page meanwhile, once.
+        """Yield the values of a list, requesting pages as needed; a value that moves to the next page is yielded once.
 
         :param path: path of the list
         :param params: query parameters; a ``fields`` parameter gets what paging needs added

@@ -38,7 +38,7 @@ def keep_envelope(fields: str | None) -> str | None:
 
 @dataclass(frozen=True)
 class Page:
-    """A page of a list. Only what is well-formed is believed; ``next`` and ``values`` are needed.
+    """A page of a list; ``next`` and ``values`` have to be well-formed.
 
     :param rows: its values
     :param next: address of the next page; None on the last
@@ -82,7 +82,7 @@ class _Walk:
         self._count = self._repeated = 0
 
     def visit(self, rows: list[Row]) -> None:
-        """Take in a page.
+        """Record a page and raise an error if the list does not end.
 
         :raises BitbucketServerError: the list does not end
         """
@@ -123,7 +123,7 @@ def by_next(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[Row]
 
 
 def by_next_without_gaps(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[Row]:
-    """Yield the values of a list whose rows can vanish, by following ``next``; those of some pages twice.
+    """Yield the values of a list that may shrink while it is read, following ``next``; may repeat values.
 
     If a row of an earlier page vanishes, later rows move up, and some of them move onto a page that has been read already. A
     smaller ``size`` shows that, unless as many rows were added; then the pages that those rows can be on are read again.

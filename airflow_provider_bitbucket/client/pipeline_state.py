@@ -1,4 +1,4 @@
-"""Evaluate a pipeline's JSON. The one module that knows Bitbucket's state names.
+"""Evaluate a pipeline's JSON. Bitbucket's state names are defined only here.
 
 ``state`` is a name plus a ``stage`` (while it runs) or a ``result`` (when it is completed); PAUSED and HALTED are stages
 and can last for weeks. Source: published OpenAPI (``pipeline_state*``) and recorded answers of 2020 to 2026.
@@ -93,7 +93,7 @@ class PipelineOutcome:
         return self.status in (PipelineStatus.PAUSED, PipelineStatus.HALTED)
 
     def summary(self) -> dict[str, Any]:
-        """Return what is worth passing on, as JSON: names, numbers and ISO times."""
+        """Return a summary as JSON: names, numbers and ISO timestamps."""
         target = _part(self.pipeline, "target")
         return {
             "uuid": self.uuid,
@@ -109,7 +109,7 @@ class PipelineOutcome:
 
 
 def evaluate(pipeline: Mapping[str, Any], results_url: str, *, strict: bool = True) -> PipelineOutcome:
-    """Read a pipeline's JSON. Unknown words raise nothing.
+    """Return the outcome that a pipeline's JSON describes; unknown state names raise nothing.
 
     :param pipeline: as Bitbucket gives it; its ``links`` lead to an internal host and are not used
     :param results_url: address of the repository's results, ``https://bitbucket.org/acme/api/pipelines/results``
@@ -141,7 +141,7 @@ def evaluate(pipeline: Mapping[str, Any], results_url: str, *, strict: bool = Tr
 
 
 def build_number(pipeline: Mapping[str, Any]) -> int:
-    """Return the number of a pipeline, by which they are counted up in a repository.
+    """Return the build number of a pipeline, which counts the pipelines of a repository.
 
     :raises BitbucketServerError: it has none
     """

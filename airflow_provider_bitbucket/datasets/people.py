@@ -38,7 +38,7 @@ class Account(NamedTuple):
 
     @property
     def names(self) -> tuple[str | None, ...]:
-        """Names and ids by which a user can refer to it."""
+        """Names and ids by which the account can be specified."""
         return self.id, self.name, self.nickname, self.account_id
 
     def is_bot(self, bots: Collection[str] = ()) -> bool:

@@ -65,7 +65,7 @@ def decide_deferred(ti: Any) -> KillDecision:
 
 
 class TaskAttempt:
-    """The running attempt of a task, with the state that the API server has for it.
+    """The running task attempt; decides from Airflow's task state whether a kill stops the pipeline.
 
     :param context: of the running task
     """

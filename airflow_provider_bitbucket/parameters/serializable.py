@@ -7,7 +7,7 @@ from typing import Any
 
 
 def check_serializable(trigger: Any) -> None:
-    """Refuse parameters of a trigger that Airflow could not hand over to the triggerer.
+    """Raise TypeError if a trigger parameter is not JSON-serializable.
 
     :raises TypeError: names the parameter
     """

@@ -17,7 +17,7 @@ _MOST_NAMED, _LONGEST_ERROR = 5, 300
 def missing(frames: Iterable[pd.DataFrame]) -> list[str]:
     """Return one sentence for each dataset of a repository that could not be read, and one for all incomplete records.
 
-    :param frames: metrics, with ``attrs`` as :meth:`BitbucketHook.get_metric_dfs` sets them
+    :param frames: metrics, with ``attrs`` as :meth:`hook.metrics.get_dfs` sets them
     """
     skipped: dict[tuple[str, str], str] = {}
     incomplete: dict[tuple[str, str], str] = {}

@@ -172,7 +172,7 @@ class BitbucketSensor(LiteralMappingMixin, BaseSensorOperator):
         return polling_hook(self.bitbucket_conn_id, self.workspace, self.run_as)
 
     def trigger(self, **common: Unpack[WaitParameters]) -> BitbucketWaitTrigger:
-        """Return the trigger that waits, from the rendered parameters.
+        """Build the sensor's trigger from its rendered parameters.
 
         :param common: parameters of all triggers
         :raises ValueError: a parameter is malformed

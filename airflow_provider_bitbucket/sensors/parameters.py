@@ -22,7 +22,7 @@ def one_given(**choices: Any) -> tuple[str, Any]:
 
 
 def hash_of(parameter: str, value: Any) -> str | None:
-    """Return the hash of a commit, or its beginning, in lower case; None if it is left out.
+    """Return a full or abbreviated commit hash in lower case; None if it is not given.
 
     :raises ValueError: it is not a hash, or its template rendered to nothing
     """

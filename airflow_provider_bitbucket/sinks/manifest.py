@@ -38,7 +38,7 @@ class Manifest:
         return Manifest(self.dataset, self.files, tuple(dict.fromkeys((*self.pending, *new))))
 
     def completed(self, new: Iterable[str]) -> Manifest:
-        """Return the manifest in which the new files are the dataset and the others are to be deleted."""
+        """Return the manifest after publishing: ``new`` is the dataset, all other files are pending deletion."""
         files = tuple(new)
         return Manifest(self.dataset, files, tuple(name for name in self.owned if name not in set(files)))
 

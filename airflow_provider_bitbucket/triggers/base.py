@@ -1,4 +1,4 @@
-"""The base of all triggers that wait; each kind of subject has a module of its own.
+"""Base class of the wait triggers; there is one module per kind of subject.
 
 A trigger carries what is waited for and evaluates responses. Its :meth:`~BitbucketWaitTrigger.condition` decides in the triggerer
 and in the worker alike, so that an operator or sensor waits the same way whether it is deferrable or not.

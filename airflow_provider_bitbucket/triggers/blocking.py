@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class BlockingWait:
-    """Poll what a trigger would wait for, one subject at a time, as the poller does for many in the triggerer.
+    """Poll a trigger's subject from the worker, without the shared poller.
 
     :param trigger: what is waited for
     :param client: makes one attempt per request

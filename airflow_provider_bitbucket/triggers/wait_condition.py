@@ -55,7 +55,7 @@ class WaitState:
 
 
 def checked_event(event: Any) -> WaitEvent:
-    """Return a trigger's event if it is one.
+    """Validate a trigger's event and return it as a :class:`WaitEvent`.
 
     :raises AirflowException: it is anything else, so that a task never succeeds by an unknown event
     """

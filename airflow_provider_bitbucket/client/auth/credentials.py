@@ -19,7 +19,7 @@ GIT_TOKEN_USER = "x-token-auth"
 
 
 def basic(user: str, password: str) -> str:
-    """Return the text of a Basic header: anyone can read the password from it."""
+    """Return the value of a Basic header, from which the password can be decoded."""
     return base64.b64encode(f"{user}:{password}".encode()).decode("ascii")
 
 

@@ -63,7 +63,7 @@ class Login:
 
     @property
     def lapses_at(self) -> float:
-        """Unix time at which it expires unless it is used before."""
+        """Unix time at which the login expires unless its refresh token is used first."""
         return self.tokens.received_at + LAPSES_AFTER_SECONDS
 
     def to_text(self) -> str:

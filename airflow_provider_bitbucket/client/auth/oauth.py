@@ -56,13 +56,13 @@ class OAuthRefusedError(BitbucketAuthError):
 
     @property
     def is_dead_grant(self) -> bool:
-        """Whether the code or refresh token is used up, lapsed or revoked; Bitbucket has two words for that."""
+        """Whether the code or refresh token was used, has expired or was revoked; Bitbucket has two error codes for that."""
         return self.code in ("invalid_grant", "invalid_request")
 
 
 @dataclass(frozen=True)
 class OAuthTokens:
-    """What the token endpoint gave.
+    """Tokens of the token endpoint, with their times.
 
     :param access_token: signs requests
     :param expires_at: Unix time at which the access token ends
@@ -84,7 +84,7 @@ class OAuthTokens:
 
 
 class OAuthConsumer:
-    """An OAuth consumer of a workspace and its way to the token endpoint.
+    """An OAuth consumer of a workspace; obtains tokens from the token endpoint.
 
     :param key: consumer key
     :param secret: consumer secret
@@ -109,7 +109,7 @@ class OAuthConsumer:
         return f"<OAuthConsumer {self.key}>"
 
     def connect(self, base_url: str, *, verify: bool | str = True, proxies: dict[str, str] | None = None) -> None:
-        """Get tokens from where the API is: an emulator or proxy must not make us send the secret elsewhere."""
+        """Request tokens from the host of the API, so that the secret is sent to no other host."""
         self.site = ApiAddress(base_url).web_url
         self._verify, self._proxies = verify, proxies
 
@@ -119,7 +119,7 @@ class OAuthConsumer:
         return f"{self.site}{TOKEN_PATH}"
 
     def secrets(self) -> list[str]:
-        """The consumer's secret in every form it is sent in."""
+        """Return the consumer's secret in every form in which it is sent, for masking."""
         return [self._secret, basic(self.key, self._secret)]
 
     def authorize_url(self, state: str, *, redirect_uri: str, scopes: Iterable[str] = ()) -> str:
@@ -134,14 +134,14 @@ class OAuthConsumer:
         return f"{self.site}{AUTHORIZE_PATH}?{urlencode({**query, **({'scope': asked} if asked else {})})}"
 
     def exchange(self, code: str, *, redirect_uri: str) -> OAuthTokens:
-        """Exchange the code that a person brought back.
+        """Exchange an authorization code for tokens.
 
         :raises OAuthRefusedError: the code was used, has lapsed or belongs to another consumer
         """
         return self._ask(grant_type="authorization_code", code=code, redirect_uri=redirect_uri)
 
     def refresh(self, refresh_token: str) -> OAuthTokens:
-        """Get new tokens; the refresh token given is of no use afterwards.
+        """Exchange a refresh token for new tokens; the refresh token is invalid afterwards.
 
         :raises OAuthRefusedError: it was used before, has lapsed, or the person took the access away
         """
@@ -155,7 +155,7 @@ class OAuthConsumer:
         return self._ask(grant_type="client_credentials")
 
     def check(self) -> None:
-        """Find out whether key and secret are right, by a refresh that cannot succeed.
+        """Verify the key and secret of the consumer by sending a deliberately invalid refresh token.
 
         :raises OAuthRefusedError: they are not
         """
@@ -232,7 +232,7 @@ class OAuthConsumer:
 
 
 def _json_object(answer: requests.Response) -> dict[str, Any]:
-    """Return the JSON object of an answer; an empty one if it is anything else: its text, maybe a secret, is in no error."""
+    """Return the JSON object of a response, or an empty one; the text, which may be a secret, is put into no error."""
     try:
         body = decode(answer.content)
     except ValueError:
@@ -263,7 +263,7 @@ class OAuthClientCredentials(Auth):
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """What was granted with the last token."""
+        """Scopes that were granted with the last token."""
         return self._tokens.scopes if self._tokens else ()
 
     def connect(self, base_url: str, *, verify: bool | str = True, proxies: dict[str, str] | None = None) -> None:

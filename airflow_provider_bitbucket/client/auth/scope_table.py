@@ -94,7 +94,7 @@ def table(granted: Iterable[str] | None) -> str:
 
 
 def _needed(feature: Feature, granted: frozenset[str]) -> frozenset[str]:
-    """Return what a feature needs, in the spelling of what is granted."""
+    """Return the scopes that a feature needs, in the spelling of the granted ones."""
     return feature.scopes if any(map(is_api_token_scope, granted)) else feature.legacy
 
 

@@ -42,7 +42,7 @@ class BuildStatuses(Resource):
         description: str | None = None,
         refname: str | None = None,
     ) -> BuildStatus:
-        """Create the build status of a key, or overwrite it. Costs one request.
+        """Create or overwrite the build status with this key. Costs one request.
 
         Bitbucket overwrites a key that exists (the operation's text in the published OpenAPI; recorded as 200 in place of 201),
         so the request is repeated when its response was lost.

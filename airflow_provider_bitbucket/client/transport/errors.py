@@ -124,7 +124,7 @@ class BitbucketServerError(BitbucketError):
 
 
 class BitbucketMalformedResponseError(BitbucketServerError):
-    """A response that cannot be what was asked for; transient, as it says nothing about the subject."""
+    """Malformed response. A transient error: it gives no information about the subject."""
 
 
 class BitbucketConnectionError(BitbucketError):

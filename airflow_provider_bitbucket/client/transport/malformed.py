@@ -25,7 +25,7 @@ _LONGEST_CAUSE = 200
 
 @contextmanager
 def reading(subject: str) -> Iterator[None]:
-    """Raise the malformed-response error for whatever reading a response of the wrong shape raises.
+    """Convert the errors that parsing raises in the ``with`` block into a malformed-response error.
 
     Only the reading of a received response belongs inside, not the request: a ``ValueError`` for a wrong parameter must stay one.
 

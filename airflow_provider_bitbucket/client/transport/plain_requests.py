@@ -1,4 +1,4 @@
-"""The ``requests`` library without redirects of its own, and without addresses in its errors and logs.
+"""The ``requests`` library with redirects switched off and without addresses in its errors and logs.
 
 Addresses of storage outside of the API are pre-signed: their query grants access to the file.
 """

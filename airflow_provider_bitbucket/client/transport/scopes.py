@@ -55,7 +55,7 @@ _LONGEST_LIST = 1000
 
 @dataclass(frozen=True)
 class Feature:
-    """Something a user wants to do and what it takes.
+    """A feature of the provider and the scopes that it needs.
 
     :param name: as a person would say it
     :param scopes: API-token scopes, all of which are needed
@@ -66,7 +66,7 @@ class Feature:
 
     @property
     def legacy(self) -> frozenset[str]:
-        """The same in the spelling of OAuth consumers and access tokens, without what another one brings along."""
+        """The scopes in the spelling of OAuth consumers and access tokens, without those that another one includes."""
         return other_spelling(self.scopes)
 
 
@@ -107,7 +107,7 @@ def is_api_token_scope(scope: str) -> bool:
 
 
 def other_spelling(scopes: Iterable[str]) -> frozenset[str]:
-    """Return what allows the same in the other spelling; scopes without a counterpart are left out.
+    """Translate scopes between API-token and legacy OAuth names, omitting those without an equivalent.
 
     :param scopes: scopes in either spelling, or in both
     """
@@ -134,7 +134,7 @@ def missing_features(granted: Iterable[str]) -> tuple[Feature, ...]:
 
 
 def explain_refusal(required: Iterable[str], granted: Iterable[str]) -> str:
-    """Return, in a few lines, why a request was refused and what else will be.
+    """Return a few lines on the missing scopes of a refused request and the other features that lack them.
 
     :param required: what Bitbucket wanted for the request, in either spelling
     :param granted: what the credentials have

@@ -43,7 +43,7 @@ class Auth(AuthBase):
 
     @abstractmethod
     def secrets(self) -> list[str]:
-        """Every text that must not show up anywhere, in every form it is sent in."""
+        """Return every secret text, in every form in which it is sent, for masking."""
 
     @abstractmethod
     def git_login(self) -> tuple[str, str]:

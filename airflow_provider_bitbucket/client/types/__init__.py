@@ -1,4 +1,4 @@
-"""What Bitbucket returns, as types. Any key can be absent and nearly any value null, so read them with ``.get()``.
+"""Types of what Bitbucket returns. Any key can be absent and nearly any value null, so read them with ``.get()``.
 
 Field names come from Atlassian's published OpenAPI (2026-08). Fields that the document lacks but recorded responses have are
 marked "recorded" (2020 to 2026).

@@ -19,7 +19,7 @@ class Account(TypedDict, total=False):
 
 
 class Author(TypedDict, total=False):
-    """Who wrote a commit: the text in git, and the account if Bitbucket knows it."""
+    """The author of a commit: the text in git, and the account if there is one."""
 
     type: str
     raw: str

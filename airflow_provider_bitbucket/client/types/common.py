@@ -13,7 +13,7 @@ class Link(TypedDict, total=False):
 
 
 class HtmlLinks(TypedDict, total=False):
-    """The addresses of an object, as far as they are used here."""
+    """The links of an object that the provider uses."""
 
     self: Link
     html: Link

@@ -69,7 +69,7 @@ Inline = TypedDict(
 
 
 class Resolution(TypedDict, total=False):
-    """Who resolved the discussion under a comment, and when."""
+    """The user who resolved the discussion under a comment, and the time."""
 
     type: str
     user: Account | None
@@ -127,7 +127,7 @@ class MergeStatus(TypedDict, total=False):
 
 
 class PullRequestFields(TypedDict, total=False):
-    """What can be written of a pull request.
+    """The fields of a pull request that can be written.
 
     ``destination`` is the name of a branch, ``reviewers`` are uuids (in braces) and account ids.
     """
