@@ -123,7 +123,7 @@ def test_a_malformed_form_is_answered_with_an_explanation(
 @pytest.mark.parametrize(
     ("query", "error", "named"),
     [
-        ({"scope": "account repository:admin issue"}, "invalid_scope", "issue repository:admin"),
+        ({"scope": "account issue runner:write"}, "invalid_scope", "issue runner:write"),
         ({"response_type": "token"}, "unsupported_response_type", "'token'"),
     ],
 )
