@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from airflow.providers.common.compat.sdk import get_current_context
@@ -18,6 +21,8 @@ CONNECTION_KINDS: dict[str, Kind] = {
 }
 
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
+
+_user_of_callback: ContextVar[str | None] = ContextVar("user_of_callback", default=None)
 
 
 def blank_to_none(user: Any) -> str | None:
@@ -37,11 +42,26 @@ def acting_user(parameter: str, value: Any) -> str | None:
 
 def triggering_user() -> str | None:
     """Return the user who triggered the DAG run of the current task; None for a scheduled run, and outside of a task."""
+    if user := _user_of_callback.get():
+        return user
     try:
         dag_run = get_current_context()["dag_run"]
     except (RuntimeError, KeyError):
         return None
     return blank_to_none(getattr(dag_run, "triggering_user_name", None))
+
+
+@contextmanager
+def triggered_by(user: str | None) -> Iterator[None]:
+    """Act in a callback for the run of this user; Airflow knows the current run in tasks only.
+
+    :param user: user who triggered the run; None: unknown
+    """
+    token = _user_of_callback.set(blank_to_none(user))
+    try:
+        yield
+    finally:
+        _user_of_callback.reset(token)
 
 
 def as_key(user: str) -> str:
