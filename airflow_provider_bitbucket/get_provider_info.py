@@ -115,6 +115,7 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": modules("hooks.bitbucket"),
         "operators": modules(
             "operators.downloads",
+            "operators.build_statuses",
             "operators.extract",
             "operators.files",
             "operators.metrics",
@@ -131,6 +132,10 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": modules(*(f"sensors.{name}" for name in WAITS)),
         "triggers": modules(*(f"triggers.{name}" for name in (*WAITS, "reviews"))),
         "bundles": modules("bundles.bitbucket"),
+        "notifications": [
+            f"{PACKAGE}.notifications.build_statuses.BitbucketBuildStatusNotifier",
+            f"{PACKAGE}.notifications.pull_requests.BitbucketPullRequestCommentNotifier",
+        ],
         "cli": [f"{PACKAGE}.cli.definition.get_bitbucket_cli_commands"],
         "asset-uris": [
             {

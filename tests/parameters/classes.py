@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_bitbucket.operators.build_statuses import BitbucketBuildStatusOperator
 from airflow_provider_bitbucket.operators.downloads import BitbucketUploadDownloadOperator
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
 from airflow_provider_bitbucket.operators.files import BitbucketCommitFilesOperator, BitbucketProposeChangeOperator
@@ -108,6 +109,18 @@ CLASSES: list[tuple[type[Any], Mapping[str, Any]]] = [
         {"repository": "api", "pull_request": 1, "text": "x", "key": "x", "path": "x", "line": 1},
     ),
     (BitbucketPullRequestTaskOperator, {"repository": "api", "pull_request": 1, "text": "x"}),
+    (
+        BitbucketBuildStatusOperator,
+        {
+            "repository": "api",
+            "commit": "abcdef1",
+            "state": "FAILED",
+            "key": "x",
+            "name": "x",
+            "url": "https://x",
+            "refname": "x",
+        },
+    ),
     (BitbucketBuildStatusSensor, {"repository": "api", "commit": "abcdef1", "keys": ["x"]}),
     (BitbucketBuildStatusSensor, {"repository": "api", "branch": "main"}),
     (BitbucketDeploymentSensor, {"repository": "api", "environment": "test", "commit": "abcdef1"}),
