@@ -116,6 +116,7 @@ def get_provider_info() -> dict[str, Any]:
         "operators": modules(
             "operators.downloads",
             "operators.build_statuses",
+            "operators.code_insights",
             "operators.extract",
             "operators.files",
             "operators.metrics",

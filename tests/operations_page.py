@@ -31,6 +31,8 @@ OPERATORS: dict[str, str] = {
     "repositories.delete": "BitbucketDeleteRepositoryOperator",
     "repositories.fork": "BitbucketForkRepositoryOperator",
     "downloads.upload": "BitbucketUploadDownloadOperator",
+    "build_statuses.set": "BitbucketBuildStatusOperator",
+    "reports.put": "BitbucketCodeInsightsOperator",
     "pipelines.start": "BitbucketTriggerPipelineOperator",
     "pipelines.stop": "BitbucketStopPipelineOperator",
 }

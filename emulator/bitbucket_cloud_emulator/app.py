@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from bitbucket_cloud_emulator import web
+from bitbucket_cloud_emulator import web, web_pull_requests
 from bitbucket_cloud_emulator.commits import comments as commit_comments
 from bitbucket_cloud_emulator.commits import routes as commits
 from bitbucket_cloud_emulator.commits import statuses as commit_statuses
@@ -99,6 +99,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     repositories.router,
     git.router,
     web.router,
+    web_pull_requests.router,
 )
 
 _NO_API = "There is no API hosted at this URL.\n\nFor information about our API's, please refer to the documentation."

@@ -1,4 +1,4 @@
-"""Web pages behind the links of answers: workspaces, accounts, repositories, commits, pull requests and pipelines."""
+"""Web pages behind the links of answers: workspaces, accounts, repositories, commits and pipelines."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def project(request: Request, workspace: str, key: str) -> Response:
 @router.get("/{workspace}/{repo_slug}/pull-requests")
 async def repository(request: Request, workspace: str, repo_slug: str) -> Response:
     """Pipelines and pull requests of a repository, newest first."""
-    found, now = _find(request, workspace, repo_slug), current_state(request).clock.now()
+    found, now = find_page(request, workspace, repo_slug), current_state(request).clock.now()
     pulls = [
         (Link(f"/{found.full_name}/pull-requests/{one.id}", f"#{one.id}"), one.title, one.state)
         for one in sorted(found.pull_requests.values(), key=lambda one: -one.id)[:50]
@@ -89,7 +89,7 @@ async def repository(request: Request, workspace: str, repo_slug: str) -> Respon
 @router.get("/{workspace}/{repo_slug}/pipelines/results/{number}")
 async def pipeline(request: Request, workspace: str, repo_slug: str, number: int) -> Response:
     """A pipeline with its steps."""
-    found, now = _find(request, workspace, repo_slug), current_state(request).clock.now()
+    found, now = find_page(request, workspace, repo_slug), current_state(request).clock.now()
     one = next((each for each in found.pipelines if each.build_number == number), None)
     if one is None:
         raise ApiError(404, "Page not found", style="html")
@@ -128,7 +128,7 @@ async def step(request: Request, workspace: str, repo_slug: str, number: int, st
 @router.get("/{workspace}/{repo_slug}/branch/{revision:path}")
 async def commit(request: Request, workspace: str, repo_slug: str, revision: str) -> Response:
     """A commit by hash, tag or branch, with its parents and files."""
-    found = _find(request, workspace, repo_slug)
+    found = find_page(request, workspace, repo_slug)
     try:
         one = resolve(found, revision)
     except ApiError:
@@ -138,26 +138,6 @@ async def commit(request: Request, workspace: str, repo_slug: str, revision: str
         f"{found.full_name} {one.hash[:12]}",
         f"<p>{html.escape(one.message)}</p><p>{html.escape(one.author_raw)} &middot; {one.date:%Y-%m-%d %H:%M}</p>"
         f"{table(('parents',), parents)}{table(('files',), [(path,) for path in sorted(one.files)])}",
-    )
-
-
-@router.get("/{workspace}/{repo_slug}/pull-requests/{number}")
-@router.get("/{workspace}/{repo_slug}/pull-requests/{number}/_/diff")
-async def pull_request(request: Request, workspace: str, repo_slug: str, number: int) -> Response:
-    """A pull request with its timeline."""
-    found = _find(request, workspace, repo_slug)
-    one = found.pull_requests.get(number)
-    if one is None:
-        raise ApiError(404, "Page not found", style="html")
-    rows = [
-        (f"{entry.date:%Y-%m-%d %H:%M}", entry.kind.replace("_", " "), entry.user.display_name if entry.user else "-")
-        for entry in one.activity
-    ]
-    branches = f"{html.escape(one.source_branch)} &rarr; {html.escape(one.destination_branch)}"
-    return web_page(
-        f"#{one.id} {one.title}",
-        f"<p><b>{one.state}</b> &middot; {branches}</p><p>{html.escape(one.description)}</p>"
-        f"{table(('date', 'event', 'user'), rows)}",
     )
 
 
@@ -174,7 +154,11 @@ def _repositories(title: str, repositories: Iterable[Repository]) -> Response:
     return web_page(title, table(("repository", "pull requests", "pipelines run", "pipelines"), rows))
 
 
-def _find(request: Request, workspace: str, slug: str) -> Repository:
+def find_page(request: Request, workspace: str, slug: str) -> Repository:
+    """Return the repository of a page.
+
+    :raises ApiError: 404 with a page
+    """
     if workspace == API.strip("/"):
         raise HTTPException(404)  # an unknown path of the API, not a page
     owner = current_state(request).workspaces.get(workspace)

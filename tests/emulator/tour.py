@@ -283,6 +283,7 @@ class Tour:
             "link": "https://airflow.example.com/1",
         }
         figures = [{"title": "Tests", "type": "NUMBER", "value": 4}, {"title": "Time", "type": "DURATION", "value": 4000}]
+        self("DELETE", f"{reports}/orders", 404)
         self("PUT", f"{reports}/orders", json=content)
         self("PUT", f"{reports}/orders", json={**content, "data": figures, "reporter": "dbt"})
         self("PUT", f"{reports}/orders", 400, json={"title": "Orders"})

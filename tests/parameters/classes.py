@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from airflow_provider_bitbucket.operators.build_statuses import BitbucketBuildStatusOperator
+from airflow_provider_bitbucket.operators.code_insights import BitbucketCodeInsightsOperator
 from airflow_provider_bitbucket.operators.downloads import BitbucketUploadDownloadOperator
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
 from airflow_provider_bitbucket.operators.files import BitbucketCommitFilesOperator, BitbucketProposeChangeOperator
@@ -120,6 +121,11 @@ CLASSES: list[tuple[type[Any], Mapping[str, Any]]] = [
             "url": "https://x",
             "refname": "x",
         },
+    ),
+    (
+        BitbucketCodeInsightsOperator,
+        {"repository": "api", "commit": "abcdef1", "results": "x", "manifest": "x"}
+        | dict.fromkeys(("path", "destination", "report", "title", "link"), "x"),
     ),
     (BitbucketBuildStatusSensor, {"repository": "api", "commit": "abcdef1", "keys": ["x"]}),
     (BitbucketBuildStatusSensor, {"repository": "api", "branch": "main"}),

@@ -96,7 +96,8 @@ async def report(here: Here, report_id: ReportId) -> Response:
 @router.delete(_ONE)
 async def delete_report(here: Here, report_id: ReportId) -> Response:
     """Delete a report with its annotations."""
-    del here.repository.reports[here.commit][here.report(report_id).external_id]
+    found = here.report(report_id)
+    del here.repository.reports[here.commit][found.external_id]
     return Response(status_code=204)
 
 
@@ -134,7 +135,8 @@ async def put_annotation(here: Here, report_id: ReportId, annotation_id: Annotat
 async def delete_annotation(here: Here, report_id: ReportId, annotation_id: AnnotationId) -> Response:
     """Delete an annotation."""
     found = here.report(report_id)
-    del found.annotations[_annotation(found, annotation_id).external_id]
+    gone = _annotation(found, annotation_id)
+    del found.annotations[gone.external_id]
     return Response(status_code=204)
 
 
