@@ -23,6 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "demo-output"
 SPEED = 10  # emulated seconds a second: a pipeline of half a minute takes three
 TRIGGER, TIMES, RELEASE, REPORT, TO_SQL, KEEP_LOGINS = (
+DEPLOY, TRIGGER, TIMES, RELEASE, REPORT = (
+    "example_bitbucket_deploy",
     "example_bitbucket_trigger_pipeline",
     "example_bitbucket_pull_request_report",
     "example_bitbucket_release",
@@ -73,6 +75,7 @@ def run_dags(airflow: LocalAirflow, bitbucket: BitbucketEmulator) -> int:
     OUTPUT.mkdir(exist_ok=True)
     bitbucket.reset_requests()
     runs = {
+        DEPLOY: airflow.trigger(DEPLOY),
         TRIGGER: airflow.trigger(TRIGGER),
         TIMES: airflow.trigger(TIMES, {"output": OUTPUT.as_uri()}),
         RELEASE: airflow.trigger(RELEASE),

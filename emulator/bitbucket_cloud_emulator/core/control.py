@@ -131,7 +131,7 @@ def make_record(kind: Any, values: dict[str, Any]) -> Any:
 
 
 def _feed(value: Any, sha: Any, seen: set[int]) -> None:
-    """Hash a value by what it holds; a record met again (they point at one another) counts once."""
+    """Hash a value with everything in it; a record that occurs again, because records refer to each other, counts once."""
     if dataclasses.is_dataclass(value):
         if id(value) in seen:
             return

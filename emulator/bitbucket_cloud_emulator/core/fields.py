@@ -34,7 +34,7 @@ class Fields:
         return any(_reaches(tree, path) for tree in (self.added, self.only) if tree)
 
     def apply(self, body: Any) -> Any:
-        """Return the part of a body that was asked for; ``+`` has been rendered into it already."""
+        """Return the part of a body that was requested; ``+`` has been rendered into it already."""
         if self.only:
             # A plain list beside +paths: both are shown.
             body = _keep(body, _merge(self.only, self.added))
@@ -65,7 +65,7 @@ def _reaches(tree: Tree, path: tuple[str, ...]) -> bool:
 
 
 def _branch(tree: Tree, name: str) -> Tree | None:
-    """Return what is asked of a name, by itself and by ``*``; empty: all of it; None: nothing."""
+    """Return the requested subfields of a name, given by itself or by ``*``; empty: all; None: none."""
     branches = [tree[key] for key in (name, "*") if key in tree]
     if not branches:
         return None

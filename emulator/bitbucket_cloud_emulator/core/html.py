@@ -23,7 +23,7 @@ class Link(str):
 
 
 def table(heads: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> str:
-    """Return a table, or a word when there are no rows."""
+    """Return a table, or ``None.`` if it has no rows."""
 
     def cell(value: object) -> str:
         return f"<td>{value if isinstance(value, Link) else html.escape(str(value))}</td>"

@@ -34,7 +34,7 @@ class Traffic:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Reset all counts."""
         self.counts: Counter[str] = Counter()
         self.by_credential: Counter[str] = Counter()
         self.grants: Counter[str] = Counter()  # OAuth grant and status of the answer

@@ -109,8 +109,8 @@ class _Parser:
         if kind == "string":
             return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)
         if kind == "date":
-            if moment := _moment(text):
-                return moment
+            if timestamp := _timestamp(text):
+                return timestamp
         elif kind == "number":
             if "." in text:
                 return float(text)
@@ -144,7 +144,7 @@ def parse(text: str, allowed: Collection[str] | None = None) -> Condition:
 
 
 def dotted(item: Any, path: str) -> Any:
-    """Look a dotted path up in rendered JSON; None where it does not lead."""
+    """Return the value at a dotted path of rendered JSON; None if there is none."""
     for name in path.split("."):
         if not isinstance(item, dict):
             return None
@@ -180,16 +180,16 @@ def _test(operator: str, wanted: Any) -> Callable[[Any], bool]:
         return lambda value: (needle in str(value or "").lower()) == contains
     compare, equality = _OPERATORS[operator], operator in ("=", "!=")
     # Dates may be quoted, and any offset of the same time is equal.
-    moment = _moment(wanted) if isinstance(wanted, str) else wanted if isinstance(wanted, datetime) else None
+    timestamp = _timestamp(wanted) if isinstance(wanted, str) else wanted if isinstance(wanted, datetime) else None
 
     def test(value: Any) -> bool:
         against = wanted
-        if isinstance(value, str) and (moment or not equality):
-            value = _moment(value) or value
+        if isinstance(value, str) and (timestamp or not equality):
+            value = _timestamp(value) or value
         if isinstance(value, datetime):
-            if moment is None and isinstance(wanted, str) and not equality:
+            if timestamp is None and isinstance(wanted, str) and not equality:
                 raise ApiError(400, f"Invalid date: {wanted}")
-            against = moment or wanted
+            against = timestamp or wanted
         if not equality and (value is None or against is None):
             return False
         try:
@@ -200,12 +200,12 @@ def _test(operator: str, wanted: Any) -> Callable[[Any], bool]:
     return test
 
 
-def _moment(text: str) -> datetime | None:
+def _timestamp(text: str) -> datetime | None:
     """Return an ISO timestamp, None if malformed; an offset needs a colon, as on the live API."""
     if not re.fullmatch(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?", text):
         return None
     try:
-        moment = datetime.fromisoformat(text)
+        timestamp = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)

@@ -30,7 +30,7 @@ storage_router = APIRouter()
 @router.get(STEPS, dependencies=READ)
 async def list_steps(request: Request) -> Response:
     """All steps whatever page is asked for; none before the definition is read."""
-    _, view = _look(request)
+    _, view = _find(request)
     values = [step_json(view.pipeline, step) for step in view.steps]
     # A page length of 1 with all values was recorded live.
     return answer(request, {"page": 1, "values": values, "size": len(values), "pagelen": 1})
@@ -39,7 +39,7 @@ async def list_steps(request: Request) -> Response:
 @router.get(STEP, dependencies=READ)
 async def get_step(request: Request) -> Response:
     """A step."""
-    _, view = _look(request)
+    _, view = _find(request)
     return answer(request, step_json(view.pipeline, _find_step(view, request)))
 
 
@@ -49,7 +49,7 @@ async def get_log(request: Request) -> Response:
     accepted = request.headers.get("Accept", "*/*")
     if not any(kind in accepted for kind in ("*/*", "application/*", "application/octet-stream")):
         return Response(status_code=406)
-    repository, view = _look(request)
+    repository, view = _find(request)
     step = _find_step(view, request)
     content = log_bytes(repository, view, step, current_state(request).clock.now())
     if content is None:
@@ -81,14 +81,14 @@ async def get_stored_log(request: Request, repository_uuid: str, pipeline_uuid: 
 @router.get(TESTS, dependencies=READ)
 async def get_test_report(request: Request) -> Response:
     """How many test cases ended how; 404 for a step without a test report."""
-    _, view = _look(request)
+    _, view = _find(request)
     return answer(request, test_report_json(_find_report(view, request)))
 
 
 @router.get(f"{TESTS}/test_cases", dependencies=READ)
 async def list_test_cases(request: Request) -> Response:
     """The test cases of a step."""
-    _, view = _look(request)
+    _, view = _find(request)
     step = _find_report(view, request)
     cases = range(len(step.test_cases))
     return page(request, cases, lambda index: test_case_json(step, index), sort_fields=(), compact=True)
@@ -97,7 +97,7 @@ async def list_test_cases(request: Request) -> Response:
 @router.get(TESTS + "/test_cases/{test_case_uuid}/test_case_reasons", dependencies=READ)
 async def get_test_case_reasons(request: Request) -> Response:
     """Why a test case failed."""
-    _, view = _look(request)
+    _, view = _find(request)
     step = _find_report(view, request)
     wanted = request.path_params["test_case_uuid"]
     for index, case in enumerate(step.test_cases):
@@ -107,7 +107,7 @@ async def get_test_case_reasons(request: Request) -> Response:
     raise refuse(404, f"No reasons found for test case {wanted}")
 
 
-def _look(request: Request) -> tuple[Repository, PipelineView]:
+def _find(request: Request) -> tuple[Repository, PipelineView]:
     """Return the repository and the pipeline that the path of a request names."""
     names = request.path_params
     repository = find_repository(request, names["workspace"], names["repo_slug"])

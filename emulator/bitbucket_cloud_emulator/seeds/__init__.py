@@ -12,7 +12,7 @@ SEEDS = ("empty", "demo", "demo-without-nulls", "large")
 def plant(state: State, name: str, **sizes: int) -> None:
     """Fill an empty state.
 
-    :param state: what to fill; ids and the story are drawn from its random numbers and end at its clock's present
+    :param state: is filled; ids and history are drawn from its random numbers, and the history ends at the time of its clock
     :param name: one of :data:`SEEDS`
     :param sizes: how large, such as ``pull_requests=5000``, for the seeds that take it
     :raises ValueError: there is no such seed, or it does not take this size

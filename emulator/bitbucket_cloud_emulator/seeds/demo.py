@@ -18,7 +18,7 @@ from bitbucket_cloud_emulator.seeds.demo_definitions import DEFINITIONS, scripts
 from bitbucket_cloud_emulator.seeds.demo_people import hire
 from bitbucket_cloud_emulator.seeds.demo_pipelines import RELEASES, Builds, nightlies, open_environments, releases
 from bitbucket_cloud_emulator.seeds.demo_pull_requests import hotfixes, pull_request
-from bitbucket_cloud_emulator.seeds.demo_story import WEEKS, Story
+from bitbucket_cloud_emulator.seeds.demo_timeline import WEEKS, Timeline
 from bitbucket_cloud_emulator.users.models import User
 from bitbucket_cloud_emulator.workspaces.models import Project, Workspace
 
@@ -48,16 +48,16 @@ def plant_company(state: State) -> tuple[Workspace, list[User], User]:
     join(state, workspace, [one.user for one in people[1:]])
     for slug in REPOSITORIES:
         _create(state, workspace, slug, people[0].user)
-    story = Story(state, workspace, people, bot)
-    builds = Builds(story)
-    open_environments(story)
+    timeline = Timeline(state, workspace, people, bot)
+    builds = Builds(timeline)
+    open_environments(timeline)
     for slug, (_, _, _, count) in REPOSITORIES.items():
-        for began in _beginnings(story, count):
-            story.begin(began, pull_request(story, builds, slug, began))
+        for began in _beginnings(timeline, count):
+            timeline.schedule(began, pull_request(timeline, builds, slug, began))
     for slug in RELEASES:
-        story.begin(first, nightlies(story, builds, slug))
-        story.begin(first, releases(story, builds, slug, hotfixes(story, builds)))
-    story.tell()
+        timeline.schedule(first, nightlies(timeline, builds, slug))
+        timeline.schedule(first, releases(timeline, builds, slug, hotfixes(timeline, builds)))
+    timeline.run()
     workspace.repositories["api"].scripts = scripts()
     for repository in workspace.repositories.values():
         settle_statuses(repository, end)
@@ -81,13 +81,13 @@ def _create(state: State, workspace: Workspace, slug: str, owner: User) -> Repos
     return repository
 
 
-def _beginnings(story: Story, count: int) -> list[datetime]:
+def _beginnings(timeline: Timeline, count: int) -> list[datetime]:
     """Instants at which work on pull requests begins: more of it in the middle of the week, none at weekends."""
     found: list[datetime] = []
     while len(found) < count:
-        day = story.first + timedelta(days=story.random.random() * WEEKS * 7)
-        if day < story.end and story.chance((0.8, 1.0, 1.0, 0.9, 0.6, 0.0, 0.0)[day.weekday()]):
-            found.append(day.replace(hour=7) + timedelta(seconds=story.random.randrange(9 * 3600)))
+        day = timeline.first + timedelta(days=timeline.random.random() * WEEKS * 7)
+        if day < timeline.end and timeline.chance((0.8, 1.0, 1.0, 0.9, 0.6, 0.0, 0.0)[day.weekday()]):
+            found.append(day.replace(hour=7) + timedelta(seconds=timeline.random.randrange(9 * 3600)))
     return sorted(found)
 
 

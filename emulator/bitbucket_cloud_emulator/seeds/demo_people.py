@@ -71,7 +71,7 @@ def hire(state: State, first: datetime, end: datetime) -> tuple[list[Person], Us
     """Return the people (the first owns the workspace, the last leaves before the end) and their bot.
 
     :param state: where their accounts go
-    :param first: when the story begins
+    :param first: start of the timeline
     :param end: when it ends
     """
     people = []

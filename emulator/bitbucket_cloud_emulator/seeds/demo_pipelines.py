@@ -15,8 +15,8 @@ from bitbucket_cloud_emulator.refs.models import Tag
 from bitbucket_cloud_emulator.repositories.models import Repository
 from bitbucket_cloud_emulator.seeds.demo_definitions import failing_case, passing_cases
 from bitbucket_cloud_emulator.seeds.demo_people import Person
-from bitbucket_cloud_emulator.seeds.demo_story import Life, Story, seconds_later
 from bitbucket_cloud_emulator.seeds.demo_texts import FAILURES
+from bitbucket_cloud_emulator.seeds.demo_timeline import Process, Timeline, seconds_later
 from bitbucket_cloud_emulator.users.models import User
 
 #: Seconds a step takes by its first word.
@@ -28,42 +28,42 @@ RELEASES = {"api": ((1, 3), 9, 7), "web": ((0, 1, 2, 3), 13, 11), "data-platform
 
 @dataclass(frozen=True)
 class Build:
-    """A pipeline of the past: how it ended, and when (None: it was still going on when the story ended)."""
+    """A pipeline of the past with its result and end; result None: still running at the end of the timeline."""
 
     pipeline: Pipeline
     result: str | None
     ended_on: datetime
 
 
-Hotfix = Callable[[Repository, Person, Build], Life]
+Hotfix = Callable[[Repository, Person, Build], Process]
 """Makes the pull request that repairs a failed deployment."""
 
 
 class Builds:
     """Starts pipelines that take as long, and fail as often, as those of a real company.
 
-    :param story: the story they belong to
+    :param timeline: the simulation that they belong to
     """
 
-    def __init__(self, story: Story) -> None:
-        self.story = story
+    def __init__(self, timeline: Timeline) -> None:
+        self.timeline = timeline
 
     def of_pull_request(
         self, repository: Repository, pull_request: PullRequest, by: User, at: datetime, *, failing: float
     ) -> Build | None:
         """Build an open pull request; None where Pipelines is off."""
-        made = pull_request_pushed(self.story.state, repository, pull_request, creator=by, at=at)
+        made = pull_request_pushed(self.timeline.state, repository, pull_request, creator=by, at=at)
         return made if made is None else self._play(made, failing)
 
     def of_main(self, repository: Repository, by: User, at: datetime) -> Build | None:
         """Build main after a merge; None where Pipelines is off."""
-        made = pushed(self.story.state, repository, "main", creator=by, at=at)
+        made = pushed(self.timeline.state, repository, "main", creator=by, at=at)
         return made if made is None else self._play(made, 0.06)
 
     def again(self, repository: Repository, build: Build, by: User, at: datetime) -> Build:
         """Run the same target once more, as people do with a flake. It passes."""
         target = build.pipeline.target
-        made = start_pipeline(self.story.state, repository, target, trigger="MANUAL", creator=by, at=at)
+        made = start_pipeline(self.timeline.state, repository, target, trigger="MANUAL", creator=by, at=at)
         return self._play(made, 0.0)
 
     def custom(
@@ -77,59 +77,61 @@ class Builds:
             "commit": {"type": "commit", "hash": repository.branches["main"]},
             "selector": {"type": "custom", "pattern": name},
         }
-        made = start_pipeline(self.story.state, repository, target, trigger=trigger, creator=by, at=at)
+        made = start_pipeline(self.timeline.state, repository, target, trigger=trigger, creator=by, at=at)
         return self._play(made, failing)
 
     def _play(self, pipeline: Pipeline, failing: float) -> Build:
-        random = self.story.random
+        random = self.timeline.random
         pipeline.parsing_seconds = 1.0 + random.random() * 3
         pipeline.pending_seconds = 4.0 + random.random() * 12
         breaking = random.choices(pipeline.steps, [_breaks(step) for step in pipeline.steps])[0]
-        fails = self.story.chance(failing)
+        fails = self.timeline.chance(failing)
         for step in pipeline.steps:
             step.seconds = _SECONDS[_word(step)] * random.lognormvariate(0, 0.25)
             if _word(step) in ("Test", "Full"):
                 step.test_cases = _CASES
             if fails and step is breaking:
                 _break(step)
-        last = pipeline_at(pipeline, self.story.end + timedelta(days=1))
-        ended_on = last.completed_on or self.story.end
-        return Build(pipeline, pipeline_at(pipeline, self.story.end).result, ended_on)
+        last = pipeline_at(pipeline, self.timeline.end + timedelta(days=1))
+        ended_on = last.completed_on or self.timeline.end
+        return Build(pipeline, pipeline_at(pipeline, self.timeline.end).result, ended_on)
 
 
-def nightlies(story: Story, builds: Builds, slug: str) -> Life:
+def nightlies(timeline: Timeline, builds: Builds, slug: str) -> Process:
     """Run the nightly pipeline at two, every night; schedules have no creator."""
-    at = (story.first + timedelta(days=1)).replace(hour=2, minute=0, second=0, microsecond=0)
+    at = (timeline.first + timedelta(days=1)).replace(hour=2, minute=0, second=0, microsecond=0)
     while True:
-        at = seconds_later(story, at, 0.5, 4)
+        at = seconds_later(timeline, at, 0.5, 4)
         yield at
-        builds.custom(story.repository(slug), "nightly", None, at, failing=0.07, trigger="SCHEDULE")
+        builds.custom(timeline.repository(slug), "nightly", None, at, failing=0.07, trigger="SCHEDULE")
         at = at.replace(hour=2, minute=0, second=0, microsecond=0) + timedelta(days=1)
 
 
-def releases(story: Story, builds: Builds, slug: str, hotfix: Hotfix) -> Life:
+def releases(timeline: Timeline, builds: Builds, slug: str, hotfix: Hotfix) -> Process:
     """Deploy main to staging and, when there is something new, to production; put right what fails.
 
     What fails in production is repaired with a small pull request, merged quickly, and deployed at once.
     """
     weekdays, hour, every = RELEASES[slug]
-    repository, released, number = story.repository(slug), "", 0
-    day = story.first.replace(hour=hour, minute=0, second=0, microsecond=0)
+    repository, released, number = timeline.repository(slug), "", 0
+    day = timeline.first.replace(hour=hour, minute=0, second=0, microsecond=0)
     while True:
         day += timedelta(days=1)
         if day.weekday() not in weekdays:
             continue
-        lead = story.random.choice([one for one in story.team(slug, day) if day.date() not in one.away] or story.people[:1])
-        at = seconds_later(story, day, 0, 2400)
+        lead = timeline.random.choice(
+            [one for one in timeline.team(slug, day) if day.date() not in one.away] or timeline.people[:1]
+        )
+        at = seconds_later(timeline, day, 0, 2400)
         yield at
         if repository.branches["main"] == released:
             continue
         staging = builds.custom(repository, "deploy-staging", lead.user, at, failing=0.05)
-        at = seconds_later(story, staging.ended_on, 600, 5400)
+        at = seconds_later(timeline, staging.ended_on, 600, 5400)
         yield at
         if staging.result != "SUCCESSFUL":
             builds.custom(repository, "deploy-staging", lead.user, at, failing=0.0)
-            at = seconds_later(story, at, 900, 3600)
+            at = seconds_later(timeline, at, 900, 3600)
             yield at
         number += 1
         production = builds.custom(repository, "deploy-production", lead.user, at, failing=number % every == 3 % every)
@@ -137,7 +139,7 @@ def releases(story: Story, builds: Builds, slug: str, hotfix: Hotfix) -> Life:
         if production.result != "SUCCESSFUL":
             for at in hotfix(repository, lead, production):
                 yield at
-            at = seconds_later(story, at, 120, 900)
+            at = seconds_later(timeline, at, 120, 900)
             yield at
             production = builds.custom(repository, "deploy-production", lead.user, at, failing=0.0)
         _tag(repository, f"v1.{number}.0", lead, production)
@@ -167,8 +169,8 @@ def _break(step: Step) -> None:
         step.test_cases = [*_CASES, failed]
 
 
-def open_environments(story: Story) -> None:
+def open_environments(timeline: Timeline) -> None:
     """Give every repository that releases its three environments."""
     for slug in RELEASES:
         for name in ("test", "staging", "production"):
-            ensure_environment(story.state, story.repository(slug), name)
+            ensure_environment(timeline.state, timeline.repository(slug), name)

@@ -67,11 +67,11 @@ REMARKS = (
     "Nit: the name says *count* but it holds a list.",
     "This runs once per row. Can it be done in one query?",
     "Please add a test for the empty case.",
-    "I would rather raise here than return a default nobody notices.",
+    "I would rather raise here than return a default that goes unnoticed.",
     "Is this behind the feature flag? I do not want it on in production yet.",
     "The comment above is out of date now.",
     "Works on my machine with 10k rows; 12 s before, 0.8 s after. Nice!",
-    "Should this be configurable, or is one value enough for everybody?",
+    "Should this be configurable, or is one value enough for all teams?",
 )
 OBJECTIONS = (
     "This breaks clients that do not send the header. We need a default, and a test for it.",

@@ -1,4 +1,4 @@
-"""The demo's story: lives that take turns on one timeline, so that everything happens in the order in which it is dated."""
+"""The demo's timeline: it runs many processes in the order of their timestamps, as in a simulation."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from bitbucket_cloud_emulator.workspaces.models import Workspace
 
 WEEKS = 13
 LEAVING_DAYS = 30
-"""The one who leaves does so this long before the end."""
+"""Days before the end at which the account of a person who leaves is deleted."""
 
-Life = Iterator[datetime]
-"""Something that goes on: each instant it yields is when it wants to go on next."""
+Process = Iterator[datetime]
+"""Something that happens over time: it yields the time of its next step."""
 
 
-class Story:
-    """Three months of a company, told up to the clock's start.
+class Timeline:
+    """Three months of a company, which end at the clock's start.
 
-    :param state: what it is told into
-    :param workspace: where the repositories are
-    :param people: who works there; the last one leaves
-    :param bot: what works there
+    :param state: is filled
+    :param workspace: has the repositories
+    :param people: the employees; the last one leaves
+    :param bot: the account that updates dependencies
     """
 
     def __init__(self, state: State, workspace: Workspace, people: list[Person], bot: User) -> None:
@@ -41,28 +41,28 @@ class Story:
         self.random = Random(state.random.getrandbits(64))
         self.end = state.clock.start
         self.first = self.end - timedelta(weeks=WEEKS)
-        self._turns: list[tuple[datetime, int, Life]] = []
+        self._steps: list[tuple[datetime, int, Process]] = []
         self._order = count()
         self._topics: dict[str, list[Topic]] = {}
 
-    def begin(self, at: datetime, life: Life) -> None:
-        """Let something begin at an instant."""
-        heapq.heappush(self._turns, (at, next(self._order), life))
+    def schedule(self, at: datetime, process: Process) -> None:
+        """Run the next step of a process at a time."""
+        heapq.heappush(self._steps, (at, next(self._order), process))
 
-    def tell(self) -> None:
-        """Let everything happen, in order, until the end; what is not over then stays as it is."""
-        while self._turns and self._turns[0][0] <= self.end:
-            _, _, life = heapq.heappop(self._turns)
-            at = next(life, None)
+    def run(self) -> None:
+        """Run all steps in order until the end; processes that have not finished stop there."""
+        while self._steps and self._steps[0][0] <= self.end:
+            _, _, process = heapq.heappop(self._steps)
+            at = next(process, None)
             if at is not None:
-                self.begin(at, life)
+                self.schedule(at, process)
 
     def repository(self, slug: str) -> Repository:
         """Return a repository."""
         return self.workspace.repositories[slug]
 
     def team(self, slug: str, at: datetime) -> list[Person]:
-        """Return who works on a repository at an instant."""
+        """Return the people who work on a repository at a time."""
         leaving = self.end - timedelta(days=LEAVING_DAYS)
         gone = self.people[-1:] if at > leaving - timedelta(days=10) else []
         return [one for one in self.people if slug in one.teams and one not in gone]
@@ -75,14 +75,14 @@ class Story:
         return self._topics[key].pop()
 
     def hours(self, median: float, spread: float = 0.8) -> float:
-        """Draw how many hours something takes: half take less than the median, some take very long."""
+        """Draw a duration in hours from a log-normal distribution."""
         return self.random.lognormvariate(math.log(median), spread)
 
     def chance(self, share: float) -> bool:
-        """Draw whether something happens that happens in this share of the cases."""
+        """Draw True with this probability."""
         return self.random.random() < share
 
 
-def seconds_later(story: Story, at: datetime, least: float, most: float) -> datetime:
-    """Return an instant a little later."""
-    return at + timedelta(microseconds=story.random.randint(int(least * 1e6), int(most * 1e6)))
+def seconds_later(timeline: Timeline, at: datetime, least: float, most: float) -> datetime:
+    """Return a time between ``least`` and ``most`` seconds later."""
+    return at + timedelta(microseconds=timeline.random.randint(int(least * 1e6), int(most * 1e6)))
