@@ -22,8 +22,7 @@ from demo.local_airflow import LocalAirflow
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "demo-output"
 SPEED = 10  # emulated seconds a second: a pipeline of half a minute takes three
-TRIGGER, TIMES, RELEASE, REPORT, TO_SQL, KEEP_LOGINS = (
-DEPLOY, TRIGGER, TIMES, RELEASE, REPORT = (
+DEPLOY, TRIGGER, TIMES, RELEASE, REPORT, TO_SQL, KEEP_LOGINS = (
     "example_bitbucket_deploy",
     "example_bitbucket_trigger_pipeline",
     "example_bitbucket_pull_request_report",

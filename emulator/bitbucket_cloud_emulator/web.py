@@ -109,7 +109,7 @@ async def pipeline(request: Request, workspace: str, repo_slug: str, number: int
 @router.get("/{workspace}/{repo_slug}/pipelines/results/{number}/steps/{step_uuid}")
 async def step(request: Request, workspace: str, repo_slug: str, number: int, step_uuid: str) -> Response:
     """A step of a pipeline with its log."""
-    found, now = _find(request, workspace, repo_slug), current_state(request).clock.now()
+    found, now = find_page(request, workspace, repo_slug), current_state(request).clock.now()
     view = next((pipeline_at(each, now) for each in found.pipelines if each.build_number == number), None)
     one = next((each for each in view.steps if each.step.uuid == step_uuid), None) if view else None
     if view is None or one is None:

@@ -10,7 +10,6 @@ from fastapi.responses import HTMLResponse, Response
 _STYLE = """:root{color-scheme:light dark}
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;overflow-wrap:break-word}
 table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #8884}
-code,pre{font-size:.9em}pre{overflow-x:auto}.note{opacity:.7}
 code,pre{font-size:.9em}pre{overflow:auto;padding:.6rem;background:#8882}.note{opacity:.7}
 button,select{font:inherit;padding:.4rem .8rem;max-width:100%}"""
 

@@ -120,7 +120,6 @@ async def merge_it(on: Writing) -> Response:
 @router.get(f"{ONE}/merge/task-status/{{task_id}}")
 async def task_status(on: Reading, task_id: str) -> Response:
     """The state of an asynchronous merge. A task that does not exist stays PENDING."""
-    """How an asynchronous merge went. A task that does not exist stays PENDING."""
     task = on.state.merge_tasks.get(unquote(task_id))
     if task is None or task.pull_request is not on.pr or on.state.clock.now() < task.due:
         return json_response({"task_status": "PENDING"})
