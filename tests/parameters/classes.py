@@ -118,6 +118,7 @@ CLASSES: list[tuple[type[Any], Mapping[str, Any]]] = [
             "state": "FAILED",
             "key": "x",
             "name": "x",
+            "description": "x",
             "url": "https://x",
             "refname": "x",
         },
