@@ -146,5 +146,9 @@ def get_provider_info() -> dict[str, Any]:
                 "to_openlineage_converter": f"{PACKAGE}.hooks.lineage.convert_asset_to_openlineage",
             }
         ],
-        "extra-links": [f"{PACKAGE}.links.BitbucketPipelineLink", f"{PACKAGE}.links.BitbucketPullRequestLink"],
+        "extra-links": [
+            f"{PACKAGE}.links.BitbucketPipelineLink",
+            f"{PACKAGE}.links.BitbucketPullRequestLink",
+            f"{PACKAGE}.links.BitbucketReportLink",
+        ],
     }

@@ -15,6 +15,7 @@ __all__ = ["BitbucketPipelineLink"]
 
 PIPELINE_URL_XCOM = "pipeline_url"
 PIPELINE_UUID_XCOM = "pipeline_uuid"
+REPORT_URL_XCOM = "report_url"
 PULL_REQUEST_URL_XCOM = "pull_request_url"
 
 
@@ -39,6 +40,17 @@ class BitbucketPullRequestLink(BaseOperatorLink):
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Return the address from XCom, or nothing when the task has not come that far."""
         return XCom.get_value(key=PULL_REQUEST_URL_XCOM, ti_key=ti_key) or ""
+
+
+class BitbucketReportLink(BaseOperatorLink):
+    """Button "Report": the page that the task wrote, if it has a URL."""
+
+    name = "Report"
+    xcom_key = REPORT_URL_XCOM
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """Return the URL of the page, empty if there is none."""
+        return XCom.get_value(key=REPORT_URL_XCOM, ti_key=ti_key) or ""
 
 
 def push_pipeline(context: Context, outcome: PipelineOutcome) -> None:

@@ -1,6 +1,6 @@
-"""Every Monday: how the workspace did in the last whole weeks, as an HTML page, and as an e-mail to those in ``mail_to``.
+"""Every Monday: the delivery metrics of the workspace in the last whole weeks, as a page, a CSV file, and an e-mail.
 
-The e-mail needs an Airflow connection ``smtp_default``; without readers it is skipped.
+The e-mail goes to the addresses in `mail_to` and needs an Airflow connection `smtp_default`; without addresses it is skipped.
 """
 
 from __future__ import annotations
@@ -42,9 +42,8 @@ def example_bitbucket_report() -> None:
         from_email="airflow@example.com",
         subject="{{ ti.xcom_pull(task_ids='report')['subject'] }}",
         html_content="{{ ti.xcom_pull(task_ids='report', key='email_html') }}",
-        files=[
-            "{{ ti.xcom_pull(task_ids='report')['path'] }}"
-        ],  # the page, with pictures; leave out if it is on s3:// or the like
+        # The page with charts, and the numbers. Attachments are local files: leave this out if they are on s3:// or the like.
+        files=["{{ ti.xcom_pull(task_ids='report')['path'] }}", "{{ ti.xcom_pull(task_ids='report')['csv'] }}"],
     )
 
     report >> has_readers() >> mail

@@ -49,11 +49,13 @@ def read_metrics(
     repositories: Sequence[str] | str | None,
     *,
     on_repository_error: OnRepositoryError,
+    options: Collection[str],
 ) -> dict[str, pd.DataFrame]:
     """Read and compute several metrics; parameters and errors as for ``Metrics.get_dfs``."""
     jobs = {
-        name: _Job(check_metric(metric, None, {"incidents": question.incidents is not None}), question)
+        name: _Job(chosen, question, {option: True for option in options if option in chosen.options})
         for name, (metric, question) in questions.items()
+        for chosen in [check_metric(metric, None, {"incidents": question.incidents is not None})]
     }
     return _compute(datasets, jobs, names("repositories", repositories), on_repository_error)
 

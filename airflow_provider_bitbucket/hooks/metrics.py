@@ -83,6 +83,7 @@ class Metrics:
         repositories: Sequence[str] | str | None = None,
         *,
         on_repository_error: OnRepositoryError = "fail",
+        options: Collection[str] = (),
     ) -> dict[str, pd.DataFrame]:
         """Return several metrics; a dataset that several are computed from is read once, for the longest of their periods.
 
@@ -91,10 +92,11 @@ class Metrics:
         :param questions: a name of your choice -> the metric's name and its question, with incidents as a frame
         :param repositories: slugs, or one; None: all repositories of the workspace
         :param on_repository_error: as in :class:`MetricOptions`
+        :param options: options to switch on for the metrics that have them, such as ``with_diffstat``
         :return: the metrics by your names, with ``attrs`` as for :meth:`get_df`
         :raises ValueError: unknown metric or column; no request was made
         :raises BitbucketError: a repository cannot be read
         """
         from airflow_provider_bitbucket.hooks.metric_reading import read_metrics
 
-        return read_metrics(self._datasets, questions, repositories, on_repository_error=on_repository_error)
+        return read_metrics(self._datasets, questions, repositories, on_repository_error=on_repository_error, options=options)

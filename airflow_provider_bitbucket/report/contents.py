@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.metrics.changes import rows_of
-from airflow_provider_bitbucket.report.asks import PERSONS, STALE, TIMES
+from airflow_provider_bitbucket.report.formats import FORMATS, NOTHING, count, duration, plural, share, short_day
 from airflow_provider_bitbucket.report.missing import missing
+from airflow_provider_bitbucket.report.people import People
 from airflow_provider_bitbucket.report.period import Period
-from airflow_provider_bitbucket.report.tiles import Tile, tiles
-from airflow_provider_bitbucket.report.words import FORMATS, NOTHING, count, duration, plural, share, short_day
+from airflow_provider_bitbucket.report.requirements import PERSONS, STALE, TIMES
+from airflow_provider_bitbucket.report.tiles import HEADLINES, Tile, summary, tile_of, tiles
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,11 +54,13 @@ class Cell:
     :param text: its text
     :param href: URL of its link; None for no link
     :param bar: length of its bar, between 0 and 1; None for no bar
+    :param change: change from the period before, as text
     """
 
     text: str
     href: str | None = None
     bar: float | None = None
+    change: str = ""
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class Report:
     :param tables: tables by name
     :param missing: sentences about data that could not be read and is not included in the numbers
     :param definitions: term -> meaning
+    :param summary: sentence about the headline numbers with the largest changes
     """
 
     title: str
@@ -108,6 +112,7 @@ class Report:
     tables: Mapping[str, Table]
     missing: Sequence[str] = ()
     definitions: Mapping[str, str] = field(default_factory=dict)
+    summary: str = ""
 
     @property
     def subject(self) -> str:
@@ -116,37 +121,48 @@ class Report:
 
 
 def write(
-    frames: Mapping[str, pd.DataFrame], period: Period, repositories: Sequence[str], web_url: str, title: str | None = None
+    frames: Mapping[str, pd.DataFrame],
+    period: Period,
+    repositories: Sequence[str],
+    web_url: str,
+    title: str | None = None,
+    *,
+    exclude_people: Collection[str] = (),
+    with_incidents: bool = False,
 ) -> Report:
     """Build the report from metric frames.
 
-    :param frames: the metrics by the names of :func:`~airflow_provider_bitbucket.report.asks.asked`
+    :param frames: the metrics by the names of :func:`~airflow_provider_bitbucket.report.requirements.required_metrics`
     :param period: period of the report
     :param repositories: ``workspace/slug`` of the repositories that were read
     :param web_url: base URL of Bitbucket's pages; only URLs below it are linked
     :param title: heading; default: the workspace or the repository
+    :param exclude_people: display names of people who are not named in the report; :data:`EVERYONE`: no names at all
+    :param with_incidents: whether failures are incidents and not proxies
     """
-    mondays = period.mondays
+    mondays, people = period.mondays, People(exclude_people)
     tables = [
         _weeks(frames, mondays),
         _repositories(frames, repositories, web_url),
-        _people(frames[PERSONS]),
-        _slowest(frames[TIMES], web_url),
-        _stalest(frames[STALE], web_url),
+        _people(people.named(frames[PERSONS], "reviewer")),
+        _slowest(people.hidden(frames[TIMES], "author"), web_url),
+        _stalest(people.hidden(frames[STALE], "author"), web_url),
     ]
+    headlines = tiles(frames, with_incidents=with_incidents)
     workspaces = sorted({name.partition("/")[0] for name in repositories})
     about = repositories[0] if len(repositories) == 1 else ", ".join(workspaces) or "no repositories"
     return Report(
         title=title or f"Bitbucket report: {about}",
         scope=repositories[0] if len(repositories) == 1 else f"{about}, {plural(len(repositories), 'repository')}",
         period=period,
-        tiles=tiles(frames),
+        tiles=headlines,
         charts=_charts(frames, mondays),
         weeks=[short_day(monday) for monday in mondays],
         old_weeks=sum(monday < period.since for monday in mondays),
         tables={table.name: table for table in tables},
         missing=missing(frames.values()),
-        definitions=DEFINITIONS,
+        definitions={**DEFINITIONS, **(_OF_INCIDENTS if with_incidents else _OF_PROXIES)},
+        summary=summary(headlines),
     )
 
 
@@ -245,9 +261,16 @@ def _repositories(frames: Mapping[str, pd.DataFrame], repositories: Sequence[str
 
     def cell(name: str, metric: str, column: str, kind: str) -> Cell:
         skipped = {one["repository"] for one in frames[f"{metric}_by_repository"].attrs.get("skipped", ())}
-        return Cell(NOTHING) if name in skipped else _formatted(known[metric].get(name), column, kind)
+        if name in skipped:
+            return Cell(NOTHING)
+        headline = next((one for one in HEADLINES if (one.metric, one.column) == (metric, column)), None)
+        tile = tile_of(headline, known[metric].get(name, {}), before[metric].get(name, {})) if headline else None
+        change = tile.change if tile and tile.verdict in ("better", "worse", "neutral") else ""
+        return replace(_formatted(known[metric].get(name), column, kind), change=change)
 
-    known = {metric: _by(frames[f"{metric}_by_repository"], "repository") for metric, _, _ in columns.values()}
+    metrics = {metric for metric, _, _ in columns.values()}
+    known = {metric: _by(frames[f"{metric}_by_repository"], "repository") for metric in metrics}
+    before = {metric: _by(frames[f"{metric}_by_repository_before"], "repository") for metric in metrics}
     busiest = sorted(repositories, key=lambda name: (-(known["throughput"].get(name, {}).get("merged") or 0), name))
     rows = [
         [
@@ -260,7 +283,7 @@ def _repositories(frames: Mapping[str, pd.DataFrame], repositories: Sequence[str
     return Table(
         "repositories",
         "By repository",
-        f"{note}Times are medians; with few items they mean little.",
+        f"{note}Times are medians; with few items they mean little. Changes are from the period before, if they can be compared.",
         ["Repository", *columns],
         rows,
         "There are no repositories.",
@@ -364,8 +387,15 @@ DEFINITIONS = {
     "Wait for first review": "from opening to the first approval, request for changes or comment by another person.",
     "Pipelines successful": "successful / (successful + failed + error), of the pipelines that completed in the period.",
     "Lead time for changes": "from commit to the first successful production deployment that contains it (DORA).",
-    "Change failure rate (proxy)": "deployments that failed or were rolled back / completed deployments. Bitbucket records "
-    "deployments, not outages: compare it with your own earlier periods, not with other teams.",
     "Too few to compare": "a median or share of fewer than 5 items now or before, or a share that differs by fewer than 5 items, "
     "is shown but not compared. About the same means a change of less than 5%, or of 1 percentage point.",
+}
+_OF_PROXIES = {
+    "Change failure rate (proxy)": "deployments that failed or were rolled back / completed deployments. Bitbucket records "
+    "deployments, not outages: compare it with your own earlier periods, not with other teams.",
+    "Time to recover (proxy)": "from the end of such a deployment to the end of the successful one that replaced it.",
+}
+_OF_INCIDENTS = {
+    "Change failure rate": "deployments after which an incident began / successful deployments (DORA).",
+    "Time to recover": "from the end of such a deployment until its last incident was resolved (DORA).",
 }

@@ -16,12 +16,13 @@ from airflow_provider_bitbucket.report.page import fill
 WEEKS = 12
 
 
-def email(report: Report, path: str) -> str:
+def email(report: Report, path: str, page_url: str | None = None) -> str:
     """Return the report as the HTML of an e-mail.
 
-    :param path: path of the page, shown as text without a link
+    :param path: path of the page, shown as text if there is no link
+    :param page_url: URL at which readers can open the page; None: there is none
     """
     weeks = report.tables["weeks"]
     if len(weeks.rows) > WEEKS:
         weeks = replace(weeks, rows=weeks.rows[-WEEKS:], note=f"The last {WEEKS} of {len(weeks.rows)}. {weeks.note}")
-    return fill("email.html.j2", replace(report, tables={**report.tables, "weeks": weeks}), path=path)
+    return fill("email.html.j2", replace(report, tables={**report.tables, "weeks": weeks}), path=path, page_url=page_url)

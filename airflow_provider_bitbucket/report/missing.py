@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from airflow_provider_bitbucket.report.words import plural
+from airflow_provider_bitbucket.report.formats import plural
 
 if TYPE_CHECKING:
     import pandas as pd

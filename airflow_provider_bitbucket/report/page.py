@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.report.contents import Chart, Report
-from airflow_provider_bitbucket.report.words import FORMATS, NOTHING
+from airflow_provider_bitbucket.report.formats import FORMATS, NOTHING
 
 if TYPE_CHECKING:
     from jinja2 import Environment

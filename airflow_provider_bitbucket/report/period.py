@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from airflow_provider_bitbucket.report.words import days
+from airflow_provider_bitbucket.report.formats import days
 
 WEEK = timedelta(weeks=1)
 

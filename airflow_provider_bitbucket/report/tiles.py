@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_bitbucket.metrics.changes import rows_of
-from airflow_provider_bitbucket.report.words import FORMATS, MINUS, count
+from airflow_provider_bitbucket.report.formats import FORMATS, MINUS, count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,10 +72,24 @@ HEADLINES = (
         "lead_time", "Lead time for changes", "dora", "lead_time_median_seconds", "duration", "less", "lead_time_count", "commits"
     ),
     Headline(
-        *("change_failure_rate", "Change failure rate (proxy)", "dora", "change_failure_rate", "share", "less"),
+        *("change_failure_rate", "Change failure rate", "dora", "change_failure_rate", "share", "less"),
         *("change_failure_rate_count", "completed deployments"),
     ),
+    Headline(
+        *("recovery", "Time to recover", "dora", "recovery_median_seconds", "duration", "less"),
+        *("recovery_count", "failures that were fixed"),
+    ),
+    Headline(
+        *("size", "Pull request size", "cycle_time", "size_median_lines", "count", "less"),
+        *("size_count", "pull requests"),
+    ),
 )
+#: Headlines that are proxies without incidents.
+_PROXIES = ("change_failure_rate", "recovery")
+#: Headlines that are left out if they have no data, because they are read on request.
+_OPTIONAL = ("size",)
+#: Headlines that a summary names, for each verdict.
+_MOST_NAMED = 2
 
 
 @dataclass(frozen=True)
@@ -116,15 +130,51 @@ class Tile:
         return "\N{BLACK UP-POINTING TRIANGLE}" if self.number > self.before else "\N{BLACK DOWN-POINTING TRIANGLE}"
 
 
-def tiles(frames: Mapping[str, pd.DataFrame]) -> list[Tile]:
+def tiles(frames: Mapping[str, pd.DataFrame], *, with_incidents: bool = False) -> list[Tile]:
     """Return the headline numbers.
 
-    :param frames: the metrics by the names of :func:`~airflow_provider_bitbucket.report.asks.asked`
+    :param frames: the metrics by the names of :func:`~airflow_provider_bitbucket.report.requirements.required_metrics`
+    :param with_incidents: whether failures are incidents and not proxies
     """
-    return [_tile(headline, _row(frames[headline.metric]), _row(frames[f"{headline.metric}_before"])) for headline in HEADLINES]
+    found = []
+    for headline in HEADLINES:
+        tile = tile_of(headline, _row(frames[headline.metric]), _row(frames[f"{headline.metric}_before"]))
+        if headline.name in _PROXIES and not with_incidents:
+            tile = replace(tile, label=f"{tile.label} (proxy)")
+        if headline.name not in _OPTIONAL or tile.number is not None:
+            found.append(tile)
+    return found
 
 
-def _tile(headline: Headline, now: Mapping[str, Any], before: Mapping[str, Any]) -> Tile:
+def summary(found: Sequence[Tile]) -> str:
+    """Return a sentence that names the headline numbers with the largest changes.
+
+    :param found: the headline numbers
+    """
+    if all(tile.verdict == "unknown" for tile in found):
+        return "There is too little data for a comparison with the period before."
+    sentences = []
+    for verdict in ("worse", "better"):
+        changed = sorted((tile for tile in found if tile.verdict == verdict), key=_relative_change, reverse=True)
+        if changed:
+            named = ", ".join(f"{tile.label} {tile.value} ({tile.earlier})" for tile in changed[:_MOST_NAMED])
+            more = f", and {len(changed) - _MOST_NAMED} more" if len(changed) > _MOST_NAMED else ""
+            sentences.append(f"{verdict.capitalize()}: {named}{more}.")
+    return " ".join(sentences) or "No headline number is clearly better or worse than in the period before."
+
+
+def _relative_change(tile: Tile) -> float:
+    number, before = tile.number or 0, tile.before or 0
+    return abs(number - before) / max(abs(before), abs(number)) if number != before else 0.0
+
+
+def tile_of(headline: Headline, now: Mapping[str, Any], before: Mapping[str, Any]) -> Tile:
+    """Return a headline number.
+
+    :param headline: its declaration
+    :param now: row of the metric for the period; empty without data
+    :param before: row of the metric for the period before; empty without data
+    """
     formatted = FORMATS[headline.kind]
     value, old = (row.get(headline.column) for row in (now, before))
     basis, least = "", FEW

@@ -78,13 +78,79 @@ def test_a_run_writes_the_page_and_returns_its_headline_and_the_email(demo: Bitb
         == BitbucketHook().metrics.get_df("pipeline_health", **period).iloc[0]["success_rate"]
     )
     page = (tmp_path / "new" / "report.html").read_text()
-    assert [path.name for path in (tmp_path / "new").iterdir()] == ["report.html"]
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["report.csv", "report.html"]
     assert 50_000 < len(page.encode()) < 150_000
     assert page.count("<svg") == 6
     for text in (page, done.xcom["email_html"]):
         assert "Team &lt;A&gt;" in text
         assert f"{demo.url}/acme/api/pull-requests/" in text
     assert len(done.xcom["email_html"].encode()) < 102_000
+
+
+def test_the_csv_beside_the_page_has_the_numbers_of_the_metrics(demo: BitbucketEmulator, tmp_path: Path):
+    result = execute(tmp_path / "report 2026-11-02T06:00:00+00:00.html", since=SINCE, until=UNTIL)
+    assert result["csv"] == str(tmp_path / "report-2026-11-02T06-00-00-00-00.csv")
+    numbers = pd.read_csv(result["csv"], keep_default_na=False)
+    assert set(numbers["level"]) == {"period", "week", "repository"}
+    merged = numbers[(numbers["metric"] == "throughput") & (numbers["name"] == "merged")]
+    whole = merged[(merged["level"] == "period") & (merged["since"] == SINCE.isoformat())]
+    assert whole["value"].tolist() == [result["headline"]["merged"]["value"]]
+    by_repository = merged[(merged["level"] == "repository") & (merged["since"] == SINCE.isoformat())]
+    frame = BitbucketHook().metrics.get_df("throughput", since=SINCE, until=UNTIL, group_by="repository")
+    assert dict(zip(by_repository["key"], by_repository["value"], strict=True)) == dict(
+        zip(frame["repository"], frame["merged"], strict=True)
+    )
+
+
+@pytest.mark.airflow
+def test_the_page_url_is_linked_in_the_email_and_by_a_button(bitbucket: BitbucketEmulator, run_task: Run, tmp_path: Path):
+    from airflow_provider_bitbucket.links import BitbucketReportLink
+
+    url = "https://reports.example.com/bitbucket.html"
+    done = run_task(
+        BitbucketReportOperator, output_path=f"file://{tmp_path}/report.html", params={"url": url}, page_url="{{ params.url }}"
+    )
+    assert done.state == "success", done.log
+    assert f'<a href="{url}"' in done.xcom["email_html"]
+    assert done.xcom[BitbucketReportLink.xcom_key] == url
+    assert [link.name for link in BitbucketReportOperator.operator_extra_links] == ["Report"]
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "/srv/report.html", "https://", "file:///report.html"])
+def test_a_page_url_that_is_not_of_the_web_is_refused_before_the_first_request(
+    bitbucket: BitbucketEmulator, tmp_path: Path, url: str
+):
+    with pytest.raises(ValueError, match=r"page_url is .* expected a URL that begins with https://"):
+        execute(tmp_path / "report.html", page_url=url)
+    assert requested(bitbucket) == {}
+
+
+def test_incidents_replace_the_proxies_and_people_are_not_named(demo: BitbucketEmulator, tmp_path: Path):
+    began = UNTIL - timedelta(days=3)
+    incidents = [{"repository": "api", "created_on": began, "resolved_on": began + timedelta(hours=2)}]
+    result = execute(
+        tmp_path / "report.html", since=SINCE, until=UNTIL, repositories="api", incidents=incidents, exclude_people="*"
+    )
+    frame = (
+        BitbucketHook()
+        .metrics.get_df("dora", repositories="api", since=SINCE, until=UNTIL, group_by=[], incidents=incidents)
+        .iloc[0]
+    )
+    assert frame["recovery_count"] == 1
+    assert result["headline"]["recovery"]["value"] == pytest.approx(frame["recovery_median_seconds"])
+    page = (tmp_path / "report.html").read_text()
+    assert "Time to recover" in page
+    assert "(proxy)" not in page
+    assert "not named" in page
+    assert "Robin Reviewer" not in page
+
+
+def test_the_size_of_pull_requests_is_read_on_request(bitbucket: BitbucketEmulator, tmp_path: Path):
+    open_pull_request(bitbucket, (2, "approve", REVIEWER), (3, "merge", OWNER))
+    period = {"since": after(-24), "until": after(24)}
+    assert "size" not in execute(tmp_path / "report.html", **period)["headline"]
+    size = BitbucketHook().metrics.get_df("cycle_time", group_by=[], with_diffstat=True, **period).iloc[0]["size_median_lines"]
+    assert execute(tmp_path / "report.html", with_diffstat=True, **period)["headline"]["size"]["value"] == size
 
 
 def test_what_several_metrics_are_made_of_is_read_once(demo: BitbucketEmulator, tmp_path: Path):
@@ -254,7 +320,8 @@ def test_airflow_mails_it_with_the_page(bitbucket: BitbucketEmulator, mailbox: l
     assert message["Subject"].startswith("{{ 7 * 7 }} Bcc: all@example.com: ")
     assert message["Bcc"] is None
     assert message["To"] == "team@example.com, lead@example.com"
-    text, page = message.iter_parts()
+    text, page, numbers = message.iter_parts()
+    assert (numbers.get_filename(), numbers.get_payload(decode=True)) == ("report.csv", (tmp_path / "report.csv").read_bytes())
     assert "At a glance" in text.get_content()
     assert "{{ 7 * 7 }}" in text.get_content()
     assert (page.get_filename(), page.get_content()) == ("report.html", (tmp_path / "report.html").read_bytes())

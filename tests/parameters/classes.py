@@ -78,7 +78,10 @@ CLASSES: list[tuple[type[Any], Mapping[str, Any]]] = [
     (BitbucketForkRepositoryOperator, {"repository": "api", "name": "x", "to_workspace": "x"}),
     (BitbucketDeleteRepositoryOperator, {"repository": "api", "allow_delete": True}),
     (BitbucketUploadDownloadOperator, {"repository": "api", "files": {"a": "b"}}),
-    (BitbucketReportOperator, {"output_path": "file:///nowhere/x.html", "title": "x"}),
+    (
+        BitbucketReportOperator,
+        {"output_path": "file:///nowhere/x.html", "title": "x", "incidents": [], "page_url": "https://x.example/"},
+    ),
     (BitbucketToSqlOperator, {"sql_conn_id": "x", "table": "x"}),
     (BitbucketToSqlOperator, {"sql_conn_id": "x", "table": "x", "metric": "dora", "group_by": ["week"], "incidents": []}),
     (BitbucketListRepositoriesOperator, {"project": "X", "name": "x"}),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider_bitbucket.extraction.dataset import Dataset
 from airflow_provider_bitbucket.metrics.catalog import METRICS
-from airflow_provider_bitbucket.report import Period, Report, asked, write
+from airflow_provider_bitbucket.report import Period, Report, required_metrics, write
 
 WEB = "https://bitbucket.org"
 PERIOD = Period(datetime(2026, 10, 5, tzinfo=UTC), datetime(2026, 10, 12, tzinfo=UTC))
@@ -67,14 +68,16 @@ def review(number: int, reviewer: str | None, asked_at: float, answered: float |
     return {**row, "first_response_on": at(asked_at + answered), "response_seconds": answered * 3600.0}
 
 
-def report_of(rows: Rows, *repositories: str, title: str | None = None, period: Period = PERIOD) -> Report:
+def report_of(
+    rows: Rows, *repositories: str, title: str | None = None, period: Period = PERIOD, exclude_people: Collection[str] = ()
+) -> Report:
     """The report of rows of datasets."""
     data = {name: Dataset(name).schema.frame(rows.get(name, ())) for metric in METRICS.values() for name in _reads(metric)}
     frames = {
         name: METRICS[metric].compute(_without_options(metric, data), question)
-        for name, (metric, question) in asked(period).items()
+        for name, (metric, question) in required_metrics(period).items()
     }
-    return write(frames, period, repositories or ["acme/api"], WEB, title)
+    return write(frames, period, repositories or ["acme/api"], WEB, title, exclude_people=exclude_people)
 
 
 def _reads(metric: Any) -> list[str]:

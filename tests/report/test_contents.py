@@ -9,8 +9,8 @@ import pytest
 
 from airflow_provider_bitbucket.report import Period, Report
 from airflow_provider_bitbucket.report.contents import PEOPLE, ROWS
+from airflow_provider_bitbucket.report.formats import MINUS, NOTHING
 from airflow_provider_bitbucket.report.tiles import HEADLINES, Tile
-from airflow_provider_bitbucket.report.words import MINUS, NOTHING
 from tests.report.frames import PERIOD, WEB, at, deployment, pipeline, pull_request, report_of, review
 
 
@@ -72,6 +72,46 @@ def test_a_headline_has_its_number_its_basis_and_its_change(week: Report):
     )
     assert texts_of_tile(week, "deployments") == ("0", "", "the same", "before: 0", "same")
     assert texts_of_tile(week, "lead_time") == (NOTHING, "no commits", "too few to compare", "no earlier value", "unknown")
+
+
+def test_the_summary_names_the_largest_changes_the_worse_first(week: Report):
+    assert week.summary == (
+        "Worse: Pipelines successful 75.0% (before: 100%). "
+        "Better: Cycle time 7 h (before: 10 h), Wait for first review 3 h 30 min (before: 5 h)."
+    )
+    assert report_of({}).summary == "No headline number is clearly better or worse than in the period before."
+
+
+def test_a_failure_that_was_fixed_has_a_time_to_recover():
+    """Failed at 10 h, the next successful deployment is at 13 h; likewise 5 times, and 5 times before the period."""
+    ends = [(number * 10.0 + late, outcome) for number in range(5) for late, outcome in ((0, "FAILED"), (3, "SUCCESSFUL"))]
+    rows = [
+        deployment(number, end + shift, outcome)
+        for shift in (1, -100)
+        for number, (end, outcome) in enumerate(ends, int(shift) + 200)
+    ]
+    assert texts_of_tile(report_of({"deployments": rows}), "recovery") == (
+        "3 h",
+        "median of 5 failures that were fixed",
+        "the same",
+        "before: 3 h",
+        "same",
+    )
+
+
+def test_excluded_people_are_not_named_but_counted():
+    rows = {"reviews": [review(1, "Robin", 1, 2), review(2, "Dana", 1, 2)], "pull_requests": [pull_request(1, 0, 3)]}
+    report = report_of(rows, exclude_people=["Robin", "Alex"])
+    assert [row[0] for row in texts(report, "people")] == ["Dana"]
+    assert texts(report, "slowest")[0][2] == "not named"
+    assert texts(report_of(rows, exclude_people="*"), "people") == []
+
+
+def test_a_repository_shows_its_change_where_it_can_be_compared():
+    now = [pull_request(number, 1, 2) for number in range(6)]
+    before = [pull_request(100 + number, -50, 4) for number in range(6)]
+    (row,) = report_of({"pull_requests": now + before}).tables["repositories"].rows
+    assert [cell.change for cell in row] == ["", "", f"{MINUS}50%, better", f"{MINUS}50%, better", "", "", "", "", ""]
 
 
 def test_arrows_show_the_direction_of_a_change(week: Report):
@@ -197,7 +237,7 @@ def test_many_people_do_not_fill_the_page():
 
 def test_an_empty_workspace_has_no_numbers():
     report = report_of({})
-    assert [one.number for one in report.tiles] == [0 if one.basis is None else None for one in HEADLINES]
+    assert [one.number for one in report.tiles] == [0 if one.basis is None else None for one in HEADLINES if one.name != "size"]
     assert all(chart.is_empty for chart in report.charts)
     assert [name for name, table in report.tables.items() if table.rows] == ["weeks", "repositories"]
 

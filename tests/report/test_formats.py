@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_bitbucket.report.formats import NOTHING, days, duration, plural, share
 from airflow_provider_bitbucket.report.period import Period, last_whole_weeks
-from airflow_provider_bitbucket.report.words import NOTHING, days, duration, plural, share
 
 
 @pytest.mark.parametrize(
