@@ -63,3 +63,11 @@ class BitbucketMergeError(AirflowException):
 
 class BitbucketRefExistsError(AirflowFailException):
     """The tag exists on another commit; the message names both commits. Not retried."""
+
+
+class BitbucketRejectedError(AirflowFailException):
+    """A reviewer requested changes or declined the pull request, and ``fail_on_reject`` is set. Not retried."""
+
+
+class BitbucketApprovalTimeoutError(AirflowException):
+    """There was no decision about the pull request in time; the message states what is missing."""

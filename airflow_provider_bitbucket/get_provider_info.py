@@ -114,6 +114,7 @@ def get_provider_info() -> dict[str, Any]:
         "connection-types": [CONNECTION_TYPE],
         "hooks": modules("hooks.bitbucket"),
         "operators": modules(
+            "operators.approval",
             "operators.downloads",
             "operators.build_statuses",
             "operators.code_insights",

@@ -215,6 +215,11 @@ class BitbucketReviewTrigger(BitbucketWaitTrigger):
         """A :class:`Wanted` as JSON."""
         return json.dumps(self.wanted)
 
+    @property
+    def known(self) -> dict[str, Any]:
+        """Its number."""
+        return {"id": self.pull_request}
+
     def evaluate(self, response: Mapping[str, Any]) -> WaitState:
         """Return what the review of a pull request means for the wait."""
         from airflow_provider_bitbucket.client.transport.malformed import text

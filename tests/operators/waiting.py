@@ -40,9 +40,9 @@ def asked(bitbucket: BitbucketEmulator, route: str) -> int:
     return sum(count for asked, count in bitbucket.requests().items() if asked.rstrip("/") == route)
 
 
-def until(condition: Callable[[], bool]) -> None:
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
     """Wait for something that other threads do."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(0.005)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_bitbucket.operators.approval import BitbucketApprovalOperator
 from airflow_provider_bitbucket.operators.build_statuses import BitbucketBuildStatusOperator
 from airflow_provider_bitbucket.operators.code_insights import BitbucketCodeInsightsOperator
 from airflow_provider_bitbucket.operators.downloads import BitbucketUploadDownloadOperator
@@ -106,6 +107,11 @@ CLASSES: list[tuple[type[Any], Mapping[str, Any]]] = [
         },
     ),
     (BitbucketMergePullRequestOperator, {"repository": "api", "pull_request": 1, "message": "x"}),
+    (BitbucketApprovalOperator, {"repository": "api", "pull_request": 1}),
+    (
+        BitbucketApprovalOperator,
+        {"repository": "api", "source": "x", "title": "x", "destination": "main", "description": "x", "reviewers": ["x"]},
+    ),
     (BitbucketDeclinePullRequestOperator, {"repository": "api", "pull_request": 1, "message": "x"}),
     (BitbucketReviewPullRequestOperator, {"repository": "api", "pull_request": 1, "review": "approve"}),
     (
