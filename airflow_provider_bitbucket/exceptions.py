@@ -71,3 +71,7 @@ class BitbucketRejectedError(AirflowFailException):
 
 class BitbucketApprovalTimeoutError(AirflowException):
     """There was no decision about the pull request in time; the message states what is missing."""
+
+
+class BitbucketLostAnswerError(AirflowFailException):
+    """The answer to a request that is not repeatable was lost: it may have taken effect. Not retried."""

@@ -35,6 +35,14 @@ OPERATORS: dict[str, str] = {
     "reports.put": "BitbucketCodeInsightsOperator",
     "pipelines.start": "BitbucketTriggerPipelineOperator",
     "pipelines.stop": "BitbucketStopPipelineOperator",
+    "pipeline_variables.create": "BitbucketSetPipelineVariablesOperator",
+    "pipeline_variables.update": "BitbucketSetPipelineVariablesOperator",
+    "environments.create": "BitbucketEnsureEnvironmentsOperator",
+    "pipeline_schedules.create": "BitbucketEnsurePipelineSchedulesOperator",
+    "pipeline_schedules.update": "BitbucketEnsurePipelineSchedulesOperator",
+    "pipeline_schedules.delete": "BitbucketEnsurePipelineSchedulesOperator",
+    "webhooks.create": "BitbucketEnsureWebhookOperator",
+    "webhooks.update": "BitbucketEnsureWebhookOperator",
 }
 
 _INTRODUCTION = """\

@@ -21,9 +21,9 @@ from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.hooks.pipelines import explaining_hook
 from airflow_provider_bitbucket.links import BitbucketPipelineLink, push_pipeline
 from airflow_provider_bitbucket.operators.base import BitbucketRepositoryOperator
+from airflow_provider_bitbucket.operators.masking import mask_literals, mask_rendered
 from airflow_provider_bitbucket.operators.pipeline_kill import TaskKill
 from airflow_provider_bitbucket.operators.pipeline_targets import TARGETS, check_targets
-from airflow_provider_bitbucket.operators.pipeline_variables import mask_literals, masked
 from airflow_provider_bitbucket.parameters import (
     Kind,
     Templated,
@@ -177,7 +177,7 @@ class BitbucketTriggerPipelineOperator(BitbucketRepositoryOperator):
         # Airflow stores the rendered variables before it runs the task. It sets them here, which is the last chance to mask
         # secured ones. The first value is kept as it is (see Templated): it may be a template, or must never become one.
         if hasattr(self, "_variables"):
-            self._variables = masked(value)
+            self._variables = mask_rendered(value)
         else:
             self._variables = value
             mask_literals(value)

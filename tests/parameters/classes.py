@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from airflow_provider_bitbucket.operators.api import BitbucketApiOperator
 from airflow_provider_bitbucket.operators.approval import BitbucketApprovalOperator
 from airflow_provider_bitbucket.operators.build_statuses import BitbucketBuildStatusOperator
 from airflow_provider_bitbucket.operators.code_insights import BitbucketCodeInsightsOperator
 from airflow_provider_bitbucket.operators.downloads import BitbucketUploadDownloadOperator
+from airflow_provider_bitbucket.operators.environments import BitbucketEnsureEnvironmentsOperator
 from airflow_provider_bitbucket.operators.extract import BitbucketExtractOperator
 from airflow_provider_bitbucket.operators.files import BitbucketCommitFilesOperator, BitbucketProposeChangeOperator
 from airflow_provider_bitbucket.operators.metrics import BitbucketMetricsOperator
+from airflow_provider_bitbucket.operators.pipeline_schedules import BitbucketEnsurePipelineSchedulesOperator
 from airflow_provider_bitbucket.operators.pipeline_stop import BitbucketStopPipelineOperator
+from airflow_provider_bitbucket.operators.pipeline_variables import BitbucketSetPipelineVariablesOperator
 from airflow_provider_bitbucket.operators.pipelines import BitbucketTriggerPipelineOperator
 from airflow_provider_bitbucket.operators.pull_request_comments import (
     BitbucketPullRequestCommentOperator,
@@ -39,6 +43,7 @@ from airflow_provider_bitbucket.operators.repository_changes import (
     BitbucketForkRepositoryOperator,
 )
 from airflow_provider_bitbucket.operators.sql import BitbucketToSqlOperator
+from airflow_provider_bitbucket.operators.webhooks import BitbucketEnsureWebhookOperator
 from airflow_provider_bitbucket.sensors.build_statuses import BitbucketBuildStatusSensor
 from airflow_provider_bitbucket.sensors.deployments import BitbucketDeploymentSensor
 from airflow_provider_bitbucket.sensors.pipelines import BitbucketPipelineSensor
@@ -91,6 +96,21 @@ CLASSES: list[tuple[type[Any], Mapping[str, Any]]] = [
     (BitbucketTriggerPipelineOperator, {"repository": "api", "commit": "abcdef1", "custom_pipeline": "x"}),
     (BitbucketTriggerPipelineOperator, {"repository": "api", "pull_request": 1}),
     (BitbucketStopPipelineOperator, {"repository": "api", "pipeline": 1}),
+    (BitbucketSetPipelineVariablesOperator, {"variables": {"A": "b"}, "repository": "api", "environment": "test"}),
+    (BitbucketEnsureEnvironmentsOperator, {"repository": "api", "environments": {"QA": "Test"}}),
+    (
+        BitbucketEnsurePipelineSchedulesOperator,
+        {"repository": "api", "branch": "main", "cron_patterns": "0 0 2 * * ? *", "custom_pipeline": "x"},
+    ),
+    (
+        BitbucketEnsurePipelineSchedulesOperator,
+        {"repository": "api", "branch": "main", "cron_patterns": [], "selector": {"type": "custom", "pattern": "x"}},
+    ),
+    (
+        BitbucketEnsureWebhookOperator,
+        {"url": "https://x.example", "events": "repo:push", "repository": "api", "description": "x", "secret_conn_id": "x"},
+    ),
+    (BitbucketApiOperator, {"path": "/x", "path_parameters": {"a": "b"}, "query": {}, "body": {}, "headers": {"a": "b"}}),
     (
         BitbucketCreatePullRequestOperator,
         {"repository": "api", "source": "x", "destination": "main", "title": "x", "description": "x", "reviewers": ["x"]},
