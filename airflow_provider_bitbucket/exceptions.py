@@ -75,3 +75,7 @@ class BitbucketApprovalTimeoutError(AirflowException):
 
 class BitbucketLostAnswerError(AirflowFailException):
     """The answer to a request that is not repeatable was lost: it may have taken effect. Not retried."""
+
+
+class BitbucketMissingPipelineError(AirflowException):
+    """The definition has no such custom pipeline; the message names those that it has."""

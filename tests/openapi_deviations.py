@@ -142,6 +142,9 @@ UNDOCUMENTED_ROUTES: dict[str, str] = {
 _COMMIT_RANGE = {"include", "exclude", "path"}
 #: Parameters that the description of an operation or links of Bitbucket contain, but not its list of parameters.
 PARAMETERS_IN_TEXT: dict[str, set[str]] = {
+    "POST /repositories/{workspace}/{repo_slug}/pipelines": {  # on-demand pipelines: the body is YAML
+        *("target.type", "target.ref_type", "target.ref_name", "variables[0].key", "variables[0].value"),
+    },
     "GET /repositories/{workspace}/{repo_slug}/commits": _COMMIT_RANGE,
     "GET /repositories/{workspace}/{repo_slug}/commits/{revision}": _COMMIT_RANGE,
     "POST /repositories/{workspace}/{repo_slug}/commits": _COMMIT_RANGE,

@@ -23,6 +23,7 @@ MERGED, DECLINED = 1, 3
 RESTRICTION = {"kind": "force", "branch_match_kind": "glob", "pattern": "main"}
 STATUS: Any = {"state": "FAILED", "url": "https://ci.example.com/1", "name": "CI", "description": "2 of 3"}
 FINDING: types.Annotation = {"annotation_type": "BUG", "summary": "Null id", "path": "README.md", "line": 1, "severity": "HIGH"}
+ON_DEMAND = "pipelines: {default: [{step: {script: [make]}}]}"
 HOOK = "https://airflow.example.com/bitbucket"
 
 _branches = itertools.count(1)
@@ -187,6 +188,7 @@ CALLS: dict[str, Callable[[BitbucketClient], object]] = {
     "pipelines.trigger": lambda client: [
         client.pipelines.trigger("api", branch="main", variables={"A": "b"}),
         client.pipelines.trigger("api", branch="main", custom_pipeline="nightly"),
+        client.pipelines.trigger("api", branch="main", variables={"A": "b"}, definition=ON_DEMAND),
         client.pipelines.trigger("api", tag="v1.1", selector={"type": "custom", "pattern": "nightly"}),
         client.pipelines.trigger("api", commit=client.refs.branch("api", "main")["target"]["hash"], custom_pipeline="nightly"),
     ],

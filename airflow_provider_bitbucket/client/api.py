@@ -45,6 +45,9 @@ class Api(Protocol):
     def post(self, path: str, json: Any = None, *, idempotent: bool = False) -> dict[str, Any]:
         """Post JSON and return the JSON object of the response."""
 
+    def post_yaml(self, path: str, content: str, params: Mapping[str, str]) -> dict[str, Any]:
+        """Post YAML and return the JSON object of the response."""
+
     def put(self, path: str, json: Any = None) -> dict[str, Any]:
         """Put JSON and return the JSON object of the response."""
 

@@ -242,6 +242,11 @@ class BitbucketClient:
         """
         return self._session.request("POST", path, json=json, object_only=True, idempotent=idempotent).document or {}
 
+    def post_yaml(self, path: str, content: str, params: Mapping[str, str]) -> dict[str, Any]:
+        """Post YAML with query parameters and return the JSON object that comes back; raises as :meth:`post`."""
+        options: dict[str, Any] = {"data": content.encode(), "headers": {"Content-Type": "application/yaml"}}
+        return self._session.request("POST", path, params=params, object_only=True, **options).document or {}
+
     def put(self, path: str, json: Any = None) -> dict[str, Any]:
         """Send JSON with PUT, retrying if the response is lost; return the JSON object of the response, or an empty one.
 

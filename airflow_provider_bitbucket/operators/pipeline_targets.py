@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import dedent
 from typing import Any
 
-from airflow_provider_bitbucket.parameters import is_template
+from airflow_provider_bitbucket.parameters import is_blank, is_template, refused, text
 
 TARGETS = ("branch", "tag", "commit", "pull_request")
 #: What may be given together: exactly this commit, in the context of a branch or tag.
 _TOGETHER = ({"branch", "commit"}, {"tag", "commit"})
+
+
+def definition_text(parameter: str, value: Any) -> str | None:
+    """Return a definition without the indentation of its DAG file; None if it is left out.
+
+    :raises ValueError: it is not text, or empty
+    """
+    if value is None:
+        return None
+    if is_blank(value):
+        raise refused(parameter, value, "YAML in the form of bitbucket-pipelines.yml")
+    return dedent(text(parameter, value))
 
 
 def check_targets(task_id: str, given: Mapping[str, Any]) -> None:

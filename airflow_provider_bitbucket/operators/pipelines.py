@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
-from airflow.providers.common.compat.sdk import AirflowException, AirflowTaskTimeout, conf
+from airflow.providers.common.compat.sdk import AirflowException, AirflowSkipException, AirflowTaskTimeout, conf
 
 from airflow_provider_bitbucket.exceptions import (
+    BitbucketMissingPipelineError,
     BitbucketPipelineFailedError,
     BitbucketPipelineLostError,
     BitbucketPipelinePausedError,
@@ -23,7 +24,7 @@ from airflow_provider_bitbucket.links import BitbucketPipelineLink, push_pipelin
 from airflow_provider_bitbucket.operators.base import BitbucketRepositoryOperator
 from airflow_provider_bitbucket.operators.masking import mask_literals, mask_rendered
 from airflow_provider_bitbucket.operators.pipeline_kill import TaskKill
-from airflow_provider_bitbucket.operators.pipeline_targets import TARGETS, check_targets
+from airflow_provider_bitbucket.operators.pipeline_targets import TARGETS, check_targets, definition_text
 from airflow_provider_bitbucket.parameters import (
     Kind,
     Templated,
@@ -43,6 +44,7 @@ from airflow_provider_bitbucket.pipeline_runs.policies import (
     STOP_WHEN_KILLED,
     LogSteps,
     OnAmbiguous,
+    OnMissingPipeline,
     OnPaused,
     SearchPolicy,
     StopPolicy,
@@ -84,6 +86,11 @@ class BitbucketTriggerPipelineOperator(BitbucketRepositoryOperator):
     :param selector: any other selector, as ``{"type": ..., "pattern": ...}``; instead of ``custom_pipeline``
     :param variables: pipeline variables, ``{"KEY": "value"}``, or a list of
         ``{"key": ..., "value": ..., "secured": True}``; the values of secured ones are masked in Airflow and in Bitbucket
+    :param pipeline_yaml: definition in the form of ``bitbucket-pipelines.yml`` that is run instead of the repository's. Variables
+        are then sent in the address of the request, so secured ones are refused: set them as variables of the repository or
+        environment
+    :param on_missing_pipeline: where ``custom_pipeline`` does not exist: ``fail`` with the names of those that exist, or ``skip``
+        the task
     :param wait_for_completion: False: succeed as soon as the pipeline is started
     :param deferrable: wait in the triggerer instead of a worker; default: ``[operators] default_deferrable``
     :param poll_interval: seconds between two polls of the pipeline
@@ -103,9 +110,17 @@ class BitbucketTriggerPipelineOperator(BitbucketRepositoryOperator):
         :class:`~airflow_provider_bitbucket.operators.base.BitbucketRepositoryOperator`
     """
 
-    template_fields = (*BitbucketRepositoryOperator.template_fields, *TARGETS, "custom_pipeline", "selector", "variables")
+    template_fields = (
+        *BitbucketRepositoryOperator.template_fields,
+        *TARGETS,
+        "custom_pipeline",
+        "selector",
+        "variables",
+        "pipeline_yaml",
+    )
     custom_pipeline = Templated()
     selector = Templated()
+    pipeline_yaml = Templated()
     parameter_kinds: ClassVar[Mapping[str, Kind]] = {
         **BitbucketRepositoryOperator.parameter_kinds,
         "branch": name,
@@ -115,8 +130,9 @@ class BitbucketTriggerPipelineOperator(BitbucketRepositoryOperator):
         "custom_pipeline": name_if_given,
         "selector": mapping,
         "variables": variables,
+        "pipeline_yaml": definition_text,
     }
-    template_fields_renderers = {"selector": "json", "variables": "json"}
+    template_fields_renderers = {"selector": "json", "variables": "json", "pipeline_yaml": "yaml"}
     search_policy: ClassVar[SearchPolicy] = SearchPolicy()
     timeout_stop_policy: ClassVar[StopPolicy] = STOP_AFTER_TIMEOUT
     kill_stop_policy: ClassVar[StopPolicy] = STOP_WHEN_KILLED
@@ -132,6 +148,8 @@ class BitbucketTriggerPipelineOperator(BitbucketRepositoryOperator):
         custom_pipeline: str | None = None,
         selector: dict[str, str] | None = None,
         variables: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        pipeline_yaml: str | None = None,
+        on_missing_pipeline: OnMissingPipeline = "fail",
         wait_for_completion: bool = True,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poll_interval: float = 30,
@@ -152,6 +170,8 @@ class BitbucketTriggerPipelineOperator(BitbucketRepositoryOperator):
         self.custom_pipeline = custom_pipeline
         self.selector = selector
         self.variables = variables
+        self.pipeline_yaml = pipeline_yaml
+        self.on_missing_pipeline: OnMissingPipeline = one_of("on_missing_pipeline", on_missing_pipeline, OnMissingPipeline)
         self.wait_for_completion = flag("wait_for_completion", wait_for_completion)
         self.deferrable = flag("deferrable", deferrable)
         self.poll_interval = seconds("poll_interval", poll_interval)
@@ -218,6 +238,7 @@ class BitbucketTriggerPipelineOperator(BitbucketRepositoryOperator):
         :raises BitbucketPipelineFailedError: it ended and was not successful
         :raises BitbucketPipelinePausedError: it waits for a person, and ``on_paused`` is ``fail``
         :raises BitbucketPipelineTimeoutError: it did not end in time, and was stopped
+        :raises BitbucketMissingPipelineError: there is no such custom pipeline, and ``on_missing_pipeline`` is ``fail``
         :raises BitbucketAmbiguousStartError: the pipeline of an interrupted start cannot be identified
         """
         from airflow_provider_bitbucket.hooks.task_attempt import TaskAttempt
@@ -229,7 +250,12 @@ class BitbucketTriggerPipelineOperator(BitbucketRepositoryOperator):
         check_serializable(trigger)  # a task that cannot be deferred must not start a pipeline
         client = self._polling.get_conn()  # now, because a kill may come at any time after the start
 
-        started = self._start(context)
+        try:
+            started = self._start(context)
+        except BitbucketMissingPipelineError as error:
+            if self.on_missing_pipeline == "fail":
+                raise
+            raise AirflowSkipException(str(error)) from error
         outcome, own = started.outcome, started.own
         if not self.wait_for_completion:
             self._running = None  # the task no longer stops it
@@ -284,6 +310,7 @@ class BitbucketTriggerPipelineOperator(BitbucketRepositoryOperator):
             self.hook.full_name(self.repository),
             self._target(),
             self.variables,
+            self.pipeline_yaml,
             record=StartRecord(context),
             earlier=earlier_attempts(context),
             others=lambda: sibling_pipelines(context),

@@ -7,6 +7,7 @@ from typing import Literal
 
 OnAmbiguous = Literal["fail", "adopt_newest"]
 OnPaused = Literal["wait", "fail"]
+OnMissingPipeline = Literal["fail", "skip"]
 LogSteps = Literal["failed", "all", "none"]
 
 

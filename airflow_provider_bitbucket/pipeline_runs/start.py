@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -68,6 +69,7 @@ class PipelineStart:
     :param repository: ``workspace/slug``
     :param target: what to run on
     :param variables: as for ``client.pipelines.trigger``
+    :param definition: YAML that is run instead of the repository's; as for ``client.pipelines.trigger``
     :param record: keeps what was started
     :param earlier: used where no record is kept; None for the first attempt
     :param others: returns the uuids of pipelines that other tasks of the DAG run have started
@@ -87,6 +89,7 @@ class PipelineStart:
         repository: str,
         target: PipelineTarget,
         variables: Any = None,
+        definition: str | None = None,
         *,
         record: Record,
         earlier: EarlierAttempts | None,
@@ -106,7 +109,10 @@ class PipelineStart:
         self._repository = repository
         self._target = target
         self._variables = variables
+        self._definition = definition
         self._asked = {"repository": repository, "target": target.request}
+        if definition is not None:  # another definition is another pipeline
+            self._asked["definition"] = hashlib.sha256(definition.encode()).hexdigest()
         self._record = record
         self._earlier = earlier
         self._others = others
@@ -122,6 +128,7 @@ class PipelineStart:
 
         :raises BitbucketAmbiguousStartError: the pipeline of an interrupted start cannot be identified
         :raises BitbucketAmbiguousError: the responses to all starts were lost, and no pipeline was created
+        :raises BitbucketMissingPipelineError: there is no such custom pipeline; the message names those that exist
         :raises BitbucketError: Bitbucket refused
         :raises ValueError: the variables are malformed, or the pull request cannot run
         """
@@ -178,7 +185,7 @@ class PipelineStart:
         lost: list[Attempt] = []
         refusals = 0
         while True:
-            request = self._search.retry(lambda: self._client.pipelines.prepare(self._repository, self._target, self._variables))
+            request = self._search.retry(lambda: self._prepare())
             attempt = self._record_attempt(lost)
             try:
                 started = self._start_client.pipelines.start(self._repository, request)
@@ -204,6 +211,9 @@ class PipelineStart:
             self._log.info("Started pipeline #%s: %s", outcome.build_number, outcome.url)
             return outcome
 
+    def _prepare(self) -> dict[str, Any]:
+        return self._client.pipelines.prepare(self._repository, self._target, self._variables, self._definition)
+
     def _record_attempt(self, lost: Sequence[Attempt]) -> Attempt:
         """Record that a pipeline is about to be started. Pipelines of lost starts may still appear, so they stay in range."""
         attempt = self._search.snapshot()
@@ -219,7 +229,10 @@ class PipelineStart:
         :raises Exception: the error, if another attempt is pointless
         """
         from airflow_provider_bitbucket.client.transport.retry import RetryPolicy, is_transient
+        from airflow_provider_bitbucket.pipeline_runs.missing import missing_pipeline
 
+        if error_for_missing := missing_pipeline(self._client, self._repository, self._target, self._definition, error):
+            raise error_for_missing from error
         policy = RetryPolicy()
         seconds = policy.wait_seconds(refusals, error)
         if not is_transient(error) or refusals >= policy.attempts or seconds > policy.max_seconds:

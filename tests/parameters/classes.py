@@ -91,7 +91,10 @@ CLASSES: list[tuple[type[Any], Mapping[str, Any]]] = [
     (BitbucketToSqlOperator, {"sql_conn_id": "x", "table": "x"}),
     (BitbucketToSqlOperator, {"sql_conn_id": "x", "table": "x", "metric": "dora", "group_by": ["week"], "incidents": []}),
     (BitbucketListRepositoriesOperator, {"project": "X", "name": "x"}),
-    (BitbucketTriggerPipelineOperator, {"repository": "api", "branch": "main", "custom_pipeline": "x", "variables": {}}),
+    (
+        BitbucketTriggerPipelineOperator,
+        {"repository": "api", "branch": "main", "custom_pipeline": "x", "variables": {}, "pipeline_yaml": "x"},
+    ),
     (BitbucketTriggerPipelineOperator, {"repository": "api", "tag": "x", "selector": {"type": "custom", "pattern": "x"}}),
     (BitbucketTriggerPipelineOperator, {"repository": "api", "commit": "abcdef1", "custom_pipeline": "x"}),
     (BitbucketTriggerPipelineOperator, {"repository": "api", "pull_request": 1}),

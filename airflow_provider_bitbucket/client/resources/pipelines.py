@@ -11,9 +11,8 @@ from urllib.parse import quote
 from airflow_provider_bitbucket.client.api import Api
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, keep_envelope, rows_of
 from airflow_provider_bitbucket.client.pipeline_state import PipelineOutcome, evaluate, is_identified, step_result
-from airflow_provider_bitbucket.client.pipeline_target import PipelineTarget, describe_target, variable_list
-from airflow_provider_bitbucket.client.resources.commits import Commits
-from airflow_provider_bitbucket.client.resources.pull_requests import PullRequests
+from airflow_provider_bitbucket.client.pipeline_target import PipelineTarget
+from airflow_provider_bitbucket.client.resources.pipeline_requests import PipelineRequests, as_query, refusal
 from airflow_provider_bitbucket.client.resources.resource import Resource
 from airflow_provider_bitbucket.client.transport.errors import (
     BitbucketAmbiguousError,
@@ -56,8 +55,7 @@ class Pipelines(Resource):
 
     def __init__(self, api: Api) -> None:
         super().__init__(api)
-        self._commits = Commits(api)
-        self._pull_requests = PullRequests(api)
+        self._requests = PipelineRequests(api)
 
     def trigger(
         self,
@@ -70,6 +68,7 @@ class Pipelines(Resource):
         custom_pipeline: str | None = None,
         selector: Mapping[str, str] | None = None,
         variables: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        definition: str | None = None,
     ) -> dict[str, Any]:
         """Start a pipeline and return it as Bitbucket created it (state PARSING or PENDING).
 
@@ -83,6 +82,8 @@ class Pipelines(Resource):
         :param custom_pipeline: a name under ``custom:`` in ``bitbucket-pipelines.yml``
         :param selector: any other selector, such as ``{"type": "branches", "pattern": "release/*"}``
         :param variables: ``{"NAME": "value"}``, or a list of ``{"key", "value", "secured"}``
+        :param definition: YAML in the form of ``bitbucket-pipelines.yml`` that is run instead of the repository's. The request
+            has the variables in its address, so secured ones are refused
         :raises ValueError: not exactly one target, both selectors, or variables that are none
         :raises BitbucketAmbiguousError: sent, and the response was lost: it may have been started
         :raises BitbucketError: Bitbucket refused; the message says which part of the request was wrong
@@ -95,35 +96,35 @@ class Pipelines(Resource):
             custom_pipeline=custom_pipeline,
             selector=selector,
         )
-        return self.start(repository, self.prepare(repository, target, variables))
+        return self.start(repository, self.prepare(repository, target, variables, definition))
 
     def prepare(
         self,
         repository: str,
         target: PipelineTarget,
         variables: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
+        definition: str | None = None,
     ) -> dict[str, Any]:
         """Return the request that starts a pipeline, with all that Bitbucket has to be asked for first.
 
         :param repository: slug, or ``workspace/slug``
         :param target: what to run on; a pull request costs three requests, a short hash one
         :param variables: as for :meth:`trigger`
-        :raises ValueError: variables that are none, or a pull request that cannot run
+        :param definition: as for :meth:`trigger`
+        :raises ValueError: variables that are none, or secured beside a definition, or a pull request that cannot run
         """
-        complete = dict(target.request)
-        if complete["type"] == "pipeline_pullrequest_target":
-            complete |= self._pull_request_target(repository, int(complete["pullrequest"]["id"]))
-        elif "commit" in complete and len(complete["commit"]["hash"]) < _FULL_HASH:
-            complete["commit"] = self._full_commit(repository, complete["commit"]["hash"])
-        listed = variable_list(variables)
-        return {"target": complete, "variables": listed} if listed else {"target": complete}
+        return self._requests.prepare(repository, target, variables, definition)
 
     def start(self, repository: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """Start a pipeline with one request, as :meth:`prepare` gives it; returns and raises as :meth:`trigger`."""
+        path = self._list_path(repository)
         try:
-            started = self._api.post(self._list_path(repository), request)
+            if definition := request.get("definition"):
+                started = self._api.post_yaml(path, definition, as_query(request))
+            else:
+                started = self._api.post(path, request)
         except BitbucketError as error:
-            if sentence := self._refusal(error, repository, request["target"]):
+            if sentence := refusal(error, self._api.full_name(repository), request):
                 raise error.with_message(sentence) from error
             raise
         try:
@@ -340,47 +341,6 @@ class Pipelines(Resource):
 
     def _path(self, repository: str, pipeline: str | int) -> str:
         return f"{self._list_path(repository)}{segment(pipeline)}"
-
-    def _pull_request_target(self, repository: str, number: int) -> dict[str, Any]:
-        """Return what Bitbucket wants to know of a pull request, with the full hashes that pull requests do not show."""
-        pull_request = self._pull_requests.get(repository, number)
-        with reading(f"pull request {number} of {self._api.full_name(repository)}"):
-            state, source, destination = pull_request["state"], pull_request["source"], pull_request["destination"]
-            is_complete = bool(source.get("commit") and source.get("branch"))
-        if state != "OPEN":
-            raise ValueError(f"Pull request {number} of {repository!r} is {state}; only an open one can run")
-        if not is_complete:
-            raise ValueError(f"The branch of pull request {number} of {repository!r} is gone; there is nothing to run on")
-        with reading(f"pull request {number} of {self._api.full_name(repository)}"):
-            names = {"source": source["branch"]["name"], "destination": destination["branch"]["name"]}
-            hashes = [(end["commit"] or {})["hash"] for end in (source, destination)]
-        commit, destination_commit = (self._full_commit(repository, short) for short in hashes)
-        return {**names, "commit": commit, "destination_commit": destination_commit}
-
-    def _full_commit(self, repository: str, short: str) -> dict[str, str]:
-        commit = self._commits.get(repository, short)
-        with reading(f"commit {short} of {self._api.full_name(repository)}"):
-            return {"type": "commit", "hash": commit["hash"]}
-
-    def _refusal(self, error: BitbucketError, repository: str, target: Mapping[str, Any]) -> str | None:
-        """Return why no pipeline was started, in terms of the request; None to keep Bitbucket's own message."""
-        name, where = self._api.full_name(repository), describe_target(target)
-        said = error.message.lower()
-        if error.key == "result-service.pipeline.selector-not-found":
-            selector = target.get("selector") or {}
-            kind = "custom pipeline" if selector.get("type") == "custom" else f"{selector.get('type', 'default')} pipeline"
-            pattern = f" {selector['pattern']!r}" if selector.get("pattern") else ""
-            return f"Bitbucket has no {kind}{pattern} in bitbucket-pipelines.yml at {where} of {name}."
-        if error.status == 404 and "last reference" in said:
-            return f"There is no {target['ref_type']} {target['ref_name']!r} in {name}."
-        if error.status in (400, 404) and "pipelines" in said and ("not enabled" in said or "disabled" in said):
-            return (
-                f"Pipelines are switched off in {name}: {error.message} "
-                "Switch them on in the repository's settings, under Pipelines > Settings."
-            )
-        if error.status in (400, 404):
-            return f"Bitbucket started no pipeline at {where} of {name}: {error.message}"
-        return None
 
 
 def _has_uuid(step: Any) -> bool:
