@@ -204,11 +204,11 @@ def trigger_of(repository: str, pipeline: str, interval: float, last_reported: s
 
 async def per_task(bitbucket: Bitbucket) -> Cost:
     """Wait the way other providers do: each task sends its own requests."""
-    from airflow_provider_bitbucket.triggers.base import polling_hook
+    from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
     from airflow_provider_bitbucket.triggers.blocking import BlockingWait
 
     async def poll(repository: str, pipeline: str) -> None:
-        client = await polling_hook("bitbucket_default", None).aget_conn()
+        client = await BitbucketHook().aget_conn("none")
         wait = BlockingWait(trigger_of(repository, pipeline, INTERVAL), client, LOG)
         await asyncio.sleep(random.uniform(0, INTERVAL))  # noqa: S311 - spread, no secret
         while await asyncio.to_thread(wait.poll) is None:

@@ -6,7 +6,7 @@ import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowSkipException, AirflowTaskTimeout, conf
@@ -18,8 +18,6 @@ from airflow_provider_bitbucket.exceptions import (
     BitbucketPipelinePausedError,
     BitbucketPipelineTimeoutError,
 )
-from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
-from airflow_provider_bitbucket.hooks.pipelines import explaining_hook
 from airflow_provider_bitbucket.links import BitbucketPipelineLink, push_pipeline
 from airflow_provider_bitbucket.operators.base import BitbucketRepositoryOperator
 from airflow_provider_bitbucket.operators.masking import mask_literals, mask_rendered
@@ -202,16 +200,6 @@ class BitbucketTriggerPipelineOperator(BitbucketRepositoryOperator):
             self._variables = value
             mask_literals(value)
 
-    @cached_property
-    def _polling(self) -> BitbucketHook:
-        from airflow_provider_bitbucket.triggers.base import polling_hook
-
-        return polling_hook(self.bitbucket_conn_id, self.workspace, self.run_as)
-
-    @cached_property
-    def _explaining(self) -> BitbucketHook:
-        return explaining_hook(self.bitbucket_conn_id, self.workspace, self.run_as)
-
     def trigger(self, pipeline: str) -> BitbucketPipelineTrigger:
         """Return the trigger that waits for a pipeline, without a deadline.
 
@@ -248,7 +236,7 @@ class BitbucketTriggerPipelineOperator(BitbucketRepositoryOperator):
         self._attempt = TaskAttempt(context)
         trigger = self.trigger(_PLACEHOLDER_UUID)
         check_serializable(trigger)  # a task that cannot be deferred must not start a pipeline
-        client = self._polling.get_conn()  # now, because a kill may come at any time after the start
+        client = self.hook.get_conn("none")  # now, because a kill may come at any time after the start
 
         try:
             started = self._start(context)
@@ -306,7 +294,7 @@ class BitbucketTriggerPipelineOperator(BitbucketRepositoryOperator):
 
         started = PipelineStart(
             self.hook.get_conn(),
-            self._polling.get_conn(),
+            self.hook.get_conn("none"),
             self.hook.full_name(self.repository),
             self._target(),
             self.variables,
@@ -347,7 +335,7 @@ class BitbucketTriggerPipelineOperator(BitbucketRepositoryOperator):
     def _stop(self, pipeline: str, policy: StopPolicy) -> str:
         from airflow_provider_bitbucket.pipeline_runs.stop import stop_pipeline
 
-        return stop_pipeline(self._polling.get_conn(), self.repository, pipeline, policy)
+        return stop_pipeline(self.hook.get_conn("none"), self.repository, pipeline, policy)
 
     def _conclude(self, event: WaitEvent, own: bool, steps: StepLogs | None = None) -> dict[str, Any]:
         from airflow_provider_bitbucket.pipeline_runs.failure import explain_failure
@@ -355,7 +343,7 @@ class BitbucketTriggerPipelineOperator(BitbucketRepositoryOperator):
 
         uuid = event["found"]["uuid"]
         if event["status"] == "timeout":
-            event = poll_after_deadline(self.trigger(uuid), self._polling.get_conn(), self.log) or event
+            event = poll_after_deadline(self.trigger(uuid), self.hook.get_conn("none"), self.log) or event
         if event["status"] != "timeout":
             self._running = None
         if event["status"] in ("succeeded", "failed"):
@@ -369,7 +357,7 @@ class BitbucketTriggerPipelineOperator(BitbucketRepositoryOperator):
             case "paused":
                 raise BitbucketPipelinePausedError(f"{event['message']} It is left as it is.")
             case "failed":
-                why = explain_failure(self._explaining.get_conn, self.repository, uuid, logs=self.log_steps != "none")
+                why = explain_failure(partial(self.hook.get_conn, "brief"), self.repository, uuid, logs=self.log_steps != "none")
                 raise BitbucketPipelineFailedError(f"{event['message']}\n{why}")
         return event["found"]
 
@@ -377,7 +365,12 @@ class BitbucketTriggerPipelineOperator(BitbucketRepositoryOperator):
         from airflow_provider_bitbucket.pipeline_runs.step_logs import StepLogs
 
         return StepLogs(
-            self._polling.get_conn, self.repository, pipeline["uuid"], pipeline["url"], log=self.log, mode=self.log_steps
+            partial(self.hook.get_conn, "none"),
+            self.repository,
+            pipeline["uuid"],
+            pipeline["url"],
+            log=self.log,
+            mode=self.log_steps,
         )
 
     def _time_out(self, last: str, stopped: str) -> NoReturn:

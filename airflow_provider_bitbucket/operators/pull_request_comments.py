@@ -12,6 +12,8 @@ from airflow_provider_bitbucket.parameters import Kind, Templated, flag, name_if
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+__all__ = ["BitbucketPullRequestCommentOperator", "BitbucketPullRequestTaskOperator"]
+
 
 class BitbucketPullRequestCommentOperator(BitbucketPullRequestOperator):
     """Comment on a pull request, or update the comment that was written with the same key.

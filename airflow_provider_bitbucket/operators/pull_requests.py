@@ -24,6 +24,15 @@ from airflow_provider_bitbucket.parameters import (
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+__all__ = [
+    "BitbucketCreatePullRequestOperator",
+    "BitbucketDeclinePullRequestOperator",
+    "BitbucketMergePullRequestOperator",
+    "BitbucketPullRequestOperator",
+    "BitbucketReviewPullRequestOperator",
+    "BitbucketUpdatePullRequestOperator",
+]
+
 MergeStrategy = Literal["merge_commit", "squash", "fast_forward", "squash_fast_forward", "rebase_fast_forward", "rebase_merge"]
 Review = Literal["approve", "unapprove", "request_changes", "withdraw_request"]
 _UUID = re.compile(r"\{[0-9a-fA-F-]{36}\}")

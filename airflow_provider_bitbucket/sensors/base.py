@@ -167,9 +167,7 @@ class BitbucketSensor(LiteralMappingMixin, BaseSensorOperator):
     @cached_property
     def hook(self) -> BitbucketHook:
         """The hook, whose client is created once."""
-        from airflow_provider_bitbucket.triggers.base import polling_hook
-
-        return polling_hook(self.bitbucket_conn_id, self.workspace, self.run_as)
+        return BitbucketHook(self.bitbucket_conn_id, self.workspace, self.run_as)
 
     def trigger(self, **common: Unpack[WaitParameters]) -> BitbucketWaitTrigger:
         """Build the sensor's trigger from its rendered parameters.
@@ -194,7 +192,7 @@ class BitbucketSensor(LiteralMappingMixin, BaseSensorOperator):
     def _wait(self) -> BlockingWait:
         from airflow_provider_bitbucket.triggers.blocking import BlockingWait
 
-        return BlockingWait(self._trigger, self.hook.get_conn(), self.log)
+        return BlockingWait(self._trigger, self.hook.get_conn("none"), self.log)
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Poll once; in deferrable mode, defer unless that ends the wait."""
@@ -216,7 +214,7 @@ class BitbucketSensor(LiteralMappingMixin, BaseSensorOperator):
         normalize(self, self.parameter_kinds)
         ended = checked_event(event)
         if ended["status"] == "timeout":
-            ended = poll_after_deadline(self._trigger, self.hook.get_conn(), self.log) or ended
+            ended = poll_after_deadline(self._trigger, self.hook.get_conn("none"), self.log) or ended
         return self._conclude(ended)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:

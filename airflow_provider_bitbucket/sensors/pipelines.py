@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow_provider_bitbucket.exceptions import BitbucketPipelineLostError
-from airflow_provider_bitbucket.hooks.pipelines import explaining_hook, named_pipeline
+from airflow_provider_bitbucket.hooks.pipelines import named_pipeline
 from airflow_provider_bitbucket.parameters import Templated
 from airflow_provider_bitbucket.sensors.base import BitbucketSensor
 
@@ -50,6 +51,5 @@ class BitbucketPipelineSensor(BitbucketSensor):
     def _failure(self, event: WaitEvent) -> str:
         from airflow_provider_bitbucket.pipeline_runs.failure import explain_failure
 
-        explaining = explaining_hook(self.bitbucket_conn_id, self.workspace, self.run_as)
-        why = explain_failure(explaining.get_conn, self.repository, event["found"]["uuid"])
+        why = explain_failure(partial(self.hook.get_conn, "brief"), self.repository, event["found"]["uuid"])
         return f"{event['message']}\n{why}"

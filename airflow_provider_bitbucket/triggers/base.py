@@ -24,14 +24,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_bitbucket.client import BitbucketClient
 
-__all__ = ["BitbucketWaitTrigger", "WaitParameters", "polling_hook"]
-
-
-def polling_hook(bitbucket_conn_id: str, workspace: str | None, run_as: str | None = None) -> BitbucketHook:
-    """Return a hook whose client makes one attempt per request: a wait retries by itself, and a killed task has seconds."""
-    from airflow_provider_bitbucket.client import NO_RETRIES
-
-    return BitbucketHook(bitbucket_conn_id, workspace, run_as, retries=NO_RETRIES)
+__all__ = ["BitbucketWaitTrigger", "WaitParameters"]
 
 
 class WaitParameters(TypedDict, total=False):
@@ -172,4 +165,4 @@ class BitbucketWaitTrigger(BaseTrigger):
         return await self._client()
 
     async def _client(self) -> BitbucketClient:
-        return await polling_hook(self.bitbucket_conn_id, self.workspace, self.run_as).aget_conn()
+        return await BitbucketHook(self.bitbucket_conn_id, self.workspace, self.run_as).aget_conn("none")

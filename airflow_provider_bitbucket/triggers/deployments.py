@@ -231,6 +231,8 @@ class BitbucketDeploymentTrigger(BitbucketWaitTrigger):
 
 
 def _summary(deployment: Mapping[str, Any]) -> dict[str, Any]:
+    from airflow_provider_bitbucket.client.transport.text import web_link
+
     state, release = deployment.get("state") or {}, deployment.get("release") or {}
     number = str(release.get("name") or "").lstrip("#")
     return {
@@ -242,5 +244,5 @@ def _summary(deployment: Mapping[str, Any]) -> dict[str, Any]:
         "build_number": int(number) if number.isdecimal() else None,
         "started_on": state.get("started_on") or state.get("start_date"),
         "completed_on": state.get("completed_on") or state.get("completion_date"),
-        "url": state.get("url") or release.get("url") or "",
+        "url": web_link(str(state.get("url") or release.get("url") or "")),
     }

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_bitbucket.client import BitbucketServerError
-from airflow_provider_bitbucket.triggers.base import BitbucketWaitTrigger, polling_hook
+from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
+from airflow_provider_bitbucket.triggers.base import BitbucketWaitTrigger
 from airflow_provider_bitbucket.triggers.build_statuses import BitbucketBuildStatusTrigger
 from airflow_provider_bitbucket.triggers.deployments import BitbucketDeploymentTrigger
 from airflow_provider_bitbucket.triggers.pipelines import PipelineFetcher
@@ -153,7 +154,7 @@ def test_an_unexpected_exception_is_a_failed_poll_and_is_logged_once_with_its_tr
     condition = make(uuid, poll_interval=0.05).condition(logging.getLogger("task"))
 
     async def scene() -> None:
-        client = await asyncio.to_thread(polling_hook("bitbucket_default", None).get_conn)
+        client = await asyncio.to_thread(BitbucketHook().get_conn, "none")
         async with asyncio.timeout(20):
             event = await wait(Broken, client, "acme/api", uuid, condition)
         assert event["status"] == "succeeded"

@@ -16,8 +16,8 @@ import pytest
 from airflow.sdk.serde import deserialize, serialize
 
 from airflow_provider_bitbucket.client import ApiToken, BitbucketClient
+from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.testing import connection_json
-from airflow_provider_bitbucket.triggers.base import polling_hook
 from airflow_provider_bitbucket.triggers.blocking import BlockingWait
 from airflow_provider_bitbucket.triggers.pipelines import BitbucketPipelineTrigger
 from airflow_provider_bitbucket.triggers.poll_policy import DEFAULT_POLICY
@@ -179,7 +179,7 @@ def test_a_bitbucket_that_goes_away_and_comes_back_is_waited_for(
 ) -> None:
     caplog.set_level("INFO")
     started = client.pipelines.trigger("api", branch="main")
-    one_attempt = polling_hook("bitbucket_default", None).get_conn()
+    one_attempt = BitbucketHook().get_conn("none")
     wait = BlockingWait(make(started["uuid"], poll_interval=30), one_attempt, logging.getLogger())
 
     assert wait.poll() is None

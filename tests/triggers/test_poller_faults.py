@@ -11,7 +11,6 @@ import pytest
 
 from airflow_provider_bitbucket.client import BitbucketRateLimitError
 from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
-from airflow_provider_bitbucket.triggers.base import polling_hook
 from airflow_provider_bitbucket.triggers.pipelines import PipelineFetcher
 from airflow_provider_bitbucket.triggers.poll_policy import DEFAULT_POLICY
 from airflow_provider_bitbucket.triggers.poller import FetchStep, wait
@@ -112,7 +111,7 @@ def once_an_hour(uuid: str) -> OnceAnHour:
 
 
 async def polls_once_an_hour(uuid: str) -> object:
-    client = await asyncio.to_thread(polling_hook("bitbucket_default", None).get_conn)
+    client = await asyncio.to_thread(BitbucketHook().get_conn, "none")
     return await wait(PipelineFetcher, client, "acme/api", uuid, once_an_hour(uuid))
 
 
@@ -151,7 +150,7 @@ def test_a_429_of_the_token_endpoint_delays_no_other_user(bitbucket: BitbucketEm
     (uuid,) = start(bitbucket, 1)
 
     async def scene() -> None:
-        client = await asyncio.to_thread(polling_hook("bitbucket_default", None).get_conn)
+        client = await asyncio.to_thread(BitbucketHook().get_conn, "none")
         refused = BitbucketRateLimitError("Too many tokens.", status=429, method="POST", url="https://x.org/token")
         refused.retry_after = 3600
 
