@@ -8,11 +8,14 @@ __all__ = [
     "BitbucketAmbiguousStartError",
     "BitbucketConfigurationError",
     "BitbucketLostError",
+    "BitbucketMergeError",
     "BitbucketPipelineFailedError",
     "BitbucketPipelineLostError",
     "BitbucketPipelineNotStoppedError",
     "BitbucketPipelinePausedError",
     "BitbucketPipelineTimeoutError",
+    "BitbucketPullRequestClosedError",
+    "BitbucketRefExistsError",
     "BitbucketUserError",
 ]
 

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
     from airflow_provider_bitbucket.client import PipelineOutcome
 
-__all__ = ["BitbucketPipelineLink"]
+__all__ = [
+    "BitbucketPipelineLink",
+    "BitbucketPullRequestLink",
+]
 
 PIPELINE_URL_XCOM = "pipeline_url"
 PIPELINE_UUID_XCOM = "pipeline_uuid"

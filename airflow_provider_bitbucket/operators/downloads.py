@@ -13,6 +13,8 @@ from airflow_provider_bitbucket.parameters import Kind, required_files
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+__all__ = ["BitbucketUploadDownloadOperator"]
+
 
 class BitbucketUploadDownloadOperator(BitbucketRepositoryOperator):
     """Upload files to the downloads of a repository, where people find them on its page "Downloads".

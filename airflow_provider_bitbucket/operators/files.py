@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from airflow_provider_bitbucket.changes.files import Change
 
+__all__ = ["BitbucketCommitFilesOperator", "BitbucketFilesOperator", "BitbucketProposeChangeOperator"]
+
 
 class BitbucketFilesOperator(BitbucketRepositoryOperator):
     """Change files of a repository; the base of operators that do.

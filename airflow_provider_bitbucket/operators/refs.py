@@ -11,6 +11,13 @@ from airflow_provider_bitbucket.parameters import Kind, Templated, name, require
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+__all__ = [
+    "BitbucketCreateBranchOperator",
+    "BitbucketCreateTagOperator",
+    "BitbucketDeleteBranchOperator",
+    "BitbucketDeleteTagOperator",
+]
+
 
 class BitbucketCreateBranchOperator(BitbucketRepositoryOperator):
     """Create a branch.

@@ -11,6 +11,8 @@ from airflow_provider_bitbucket.parameters import Kind, Templated, flag, name, n
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+__all__ = ["BitbucketCreateRepositoryOperator", "BitbucketDeleteRepositoryOperator", "BitbucketForkRepositoryOperator"]
+
 
 class BitbucketCreateRepositoryOperator(BitbucketRepositoryOperator):
     """Create an empty repository.
