@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BitbucketPipelineLink",
     "BitbucketPullRequestLink",
+    "BitbucketReportLink",
 ]
 
 PIPELINE_URL_XCOM = "pipeline_url"

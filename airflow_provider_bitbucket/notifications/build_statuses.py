@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import BitbucketClient
     from airflow_provider_bitbucket.hooks.runs import Run
 
+__all__ = ["BitbucketBuildStatusNotifier"]
+
 #: State of a task, and of a DAG in its callbacks -> state of its build status; any other state is in progress.
 _STATES = {
     "success": "SUCCESSFUL",

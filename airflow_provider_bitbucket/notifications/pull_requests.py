@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from airflow_provider_bitbucket.client import BitbucketClient
     from airflow_provider_bitbucket.hooks.runs import Run
 
+__all__ = ["BitbucketPullRequestCommentNotifier"]
+
 #: State of a task, and of a DAG in its callbacks -> what the default text says.
 _WORDS = {"success": "succeeded", "failed": "failed", "skipped": "was skipped", "up_for_retry": "failed and will be retried"}
 #: Characters of an error; the comment itself may have 200,000.

@@ -13,6 +13,8 @@ from airflow_provider_bitbucket.parameters import name as optional_name
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+__all__ = ["BitbucketBuildStatusOperator"]
+
 BuildState = Literal["FAILED", "INPROGRESS", "STOPPED", "SUCCESSFUL"]
 
 

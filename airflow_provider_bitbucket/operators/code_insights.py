@@ -12,6 +12,8 @@ from airflow_provider_bitbucket.parameters import Kind, Templated, name_if_given
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+__all__ = ["BitbucketCodeInsightsOperator"]
+
 ReportType = Literal["SECURITY", "COVERAGE", "TEST", "BUG"]
 
 
