@@ -6,6 +6,7 @@ from airflow.providers.common.compat.sdk import AirflowException, AirflowFailExc
 
 __all__ = [
     "BitbucketAmbiguousStartError",
+    "BitbucketApprovalTimeoutError",
     "BitbucketConfigurationError",
     "BitbucketLostError",
     "BitbucketMergeError",
@@ -16,6 +17,7 @@ __all__ = [
     "BitbucketPipelineTimeoutError",
     "BitbucketPullRequestClosedError",
     "BitbucketRefExistsError",
+    "BitbucketRejectedError",
     "BitbucketUserError",
 ]
 

@@ -150,14 +150,13 @@ class BitbucketApprovalOperator(BitbucketRepositoryOperator, SkipMixin):
 
     def perform(self, context: Context) -> Any:
         """Open or take the pull request, and wait for the decision."""
-        from airflow_provider_bitbucket.triggers.base import polling_hook
         from airflow_provider_bitbucket.triggers.blocking import BlockingWait
 
         check_serializable(self.trigger(1))  # a task that cannot be deferred must not open a pull request
         pull_request = self._take()
         push_pull_request(context, {"url": pull_request["links"]["html"]["href"]})
         trigger = self.trigger(int(pull_request["id"]))
-        client = polling_hook(self.bitbucket_conn_id, self.workspace, self.run_as).get_conn()
+        client = self.hook.get_conn("none")
         wait = BlockingWait(trigger, client, self.log)
         if event := wait.poll():
             return self._conclude(context, event)
@@ -166,14 +165,13 @@ class BitbucketApprovalOperator(BitbucketRepositoryOperator, SkipMixin):
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> Any:
         """Continue after the wait in the triggerer; returns and raises as :meth:`perform`."""
-        from airflow_provider_bitbucket.triggers.base import polling_hook
         from airflow_provider_bitbucket.triggers.blocking import poll_after_deadline
         from airflow_provider_bitbucket.triggers.wait_condition import checked_event
 
         normalize(self, self.parameter_kinds)
         ended = checked_event(event)
         if ended["status"] == "timeout":
-            client = polling_hook(self.bitbucket_conn_id, self.workspace, self.run_as).get_conn()
+            client = self.hook.get_conn("none")
             ended = poll_after_deadline(self.trigger(ended["found"]["id"]), client, self.log) or ended
         return self._conclude(context, ended)
 
