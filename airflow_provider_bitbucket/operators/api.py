@@ -22,6 +22,8 @@ from airflow_provider_bitbucket.parameters import (
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+__all__ = ["BitbucketApiOperator"]
+
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 
 

@@ -11,6 +11,8 @@ from airflow_provider_bitbucket.parameters import Kind, Templated, mapping, one_
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+__all__ = ["BitbucketEnsureEnvironmentsOperator"]
+
 EnvironmentType = Literal["Test", "Staging", "Production"]
 
 

@@ -11,6 +11,8 @@ from airflow_provider_bitbucket.parameters import Kind, Templated, flag, mapping
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+__all__ = ["BitbucketEnsurePipelineSchedulesOperator"]
+
 _FIELDS = 7
 
 

@@ -12,6 +12,8 @@ from airflow_provider_bitbucket.parameters import Kind, Templated, flag, name_if
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+__all__ = ["BitbucketSetPipelineVariablesOperator"]
+
 
 def variables_to_set(parameter: str, value: Any) -> list[dict[str, Any]]:
     """Return pipeline variables in list form, at least one, each with a key and a text value.

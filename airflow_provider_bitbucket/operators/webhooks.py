@@ -11,6 +11,8 @@ from airflow_provider_bitbucket.parameters import Kind, Templated, flag, name_if
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+__all__ = ["BitbucketEnsureWebhookOperator"]
+
 
 def event_names(parameter: str, value: Any) -> list[str]:
     """Return names of events, at least one.
