@@ -22,6 +22,18 @@ from tests.test_client_contract import CALLS
 
 #: Client method -> the operator or sensor whose purpose that method is.
 OPERATORS: dict[str, str] = {
+    "pull_requests.create": "BitbucketCreatePullRequestOperator",
+    "pull_requests.update": "BitbucketUpdatePullRequestOperator",
+    "pull_requests.merge": "BitbucketMergePullRequestOperator",
+    "pull_requests.decline": "BitbucketDeclinePullRequestOperator",
+    "pull_requests.approve": "BitbucketReviewPullRequestOperator",
+    "pull_requests.unapprove": "BitbucketReviewPullRequestOperator",
+    "pull_requests.request_changes": "BitbucketReviewPullRequestOperator",
+    "pull_requests.withdraw_request": "BitbucketReviewPullRequestOperator",
+    "pull_request_comments.create": "BitbucketPullRequestCommentOperator",
+    "pull_request_comments.update": "BitbucketPullRequestCommentOperator",
+    "pull_request_tasks.create": "BitbucketPullRequestTaskOperator",
+    "pull_request_tasks.update": "BitbucketPullRequestTaskOperator",
     "source.commit": "BitbucketCommitFilesOperator",
     "refs.create_branch": "BitbucketCreateBranchOperator",
     "refs.create_tag": "BitbucketCreateTagOperator",

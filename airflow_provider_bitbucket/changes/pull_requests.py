@@ -15,7 +15,7 @@ from airflow_provider_bitbucket.client import (
     BitbucketNotFoundError,
     bbql,
 )
-from airflow_provider_bitbucket.client.transport.malformed import reading, text
+from airflow_provider_bitbucket.client.transport.malformed import malformed_as_error, text
 from airflow_provider_bitbucket.client.types import PullRequest, PullRequestFields
 from airflow_provider_bitbucket.exceptions import BitbucketPullRequestClosedError
 
@@ -70,7 +70,7 @@ def find_open(client: BitbucketClient, repository: str, source: str, destination
     branches = {"source.branch.name": source, "destination.branch.name": destination}
     q = bbql.all_of(*(f"{field} = {bbql.quote(branch)}" for field, branch in branches.items()))
     for row in client.pull_requests.list(repository, states=["OPEN"], q=q, fields=None):
-        with reading(f"a pull request of {client.full_name(repository)}"):
+        with malformed_as_error(f"a pull request of {client.full_name(repository)}"):
             ends = [_end(row, end) for end in ("source", "destination")]
             number = int(row["id"])
         # Filters may ignore case; branches do not.
@@ -148,7 +148,7 @@ def summary(pull_request: Mapping[str, Any]) -> dict[str, Any]:
         least 12 characters; None unless merged), ``closed_by`` and ``updated_on``
     :raises BitbucketServerError: the response is malformed
     """
-    with reading("a pull request"):
+    with malformed_as_error("a pull request"):
         return {
             "id": int(pull_request["id"]),
             "title": pull_request.get("title"),

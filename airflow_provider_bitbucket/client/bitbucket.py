@@ -33,7 +33,7 @@ from airflow_provider_bitbucket.client.resources.users import Users
 from airflow_provider_bitbucket.client.resources.webhooks import Webhooks
 from airflow_provider_bitbucket.client.resources.workspaces import Workspaces
 from airflow_provider_bitbucket.client.transport.clock import SYSTEM_CLOCK, Clock
-from airflow_provider_bitbucket.client.transport.errors import BitbucketError, broken_answer
+from airflow_provider_bitbucket.client.transport.errors import BitbucketError, malformed_response
 from airflow_provider_bitbucket.client.transport.retry import RetryPolicy
 from airflow_provider_bitbucket.client.transport.session import Session
 from airflow_provider_bitbucket.client.transport.urls import BASE_URL, segment
@@ -225,7 +225,7 @@ class BitbucketClient:
             try:
                 _ = following and self._session.url(following)
             except BitbucketError as error:
-                raise broken_answer(f"The list {path} has a malformed 'next'. {error.message}") from None
+                raise malformed_response(f"The list {path} has a malformed 'next'. {error.message}") from None
 
         page: dict[str, Any] = self._session.request("GET", path, params=params, object_only=True, check=check).document
         if self._on_page:

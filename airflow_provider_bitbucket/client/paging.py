@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from airflow_provider_bitbucket.client.transport.errors import broken_answer
+from airflow_provider_bitbucket.client.transport.errors import malformed_response
 
 #: What most lists allow (developer.atlassian.com/cloud/bitbucket/rest/intro#pagination).
 LARGEST_PAGE = 100
@@ -60,7 +60,7 @@ class Page:
         """
         following = document.get("next")
         if following is not None and not (isinstance(following, str) and following):  # to end there could lose rows
-            raise broken_answer(f"The list {path} has a malformed 'next': {following!r:.50} instead of an address.")
+            raise malformed_response(f"The list {path} has a malformed 'next': {following!r:.50} instead of an address.")
         return cls(rows_of(document, path), following, _count(document, "size"), _count(document, "pagelen") or None)
 
 
@@ -91,7 +91,7 @@ class _Walk:
         self._repeated = 0 if rows and page not in self._pages else self._repeated + 1
         self._pages.add(page)
         if self._repeated > _MOST_REPEATED or self._count > _MOST_PAGES:
-            raise broken_answer(f"The list {self._path} does not end: {self._count:,} pages, the last without new rows.")
+            raise malformed_response(f"The list {self._path} does not end: {self._count:,} pages, the last without new rows.")
 
     def follow(self, link: str) -> str:
         """Return a link to a page that has not been read.
@@ -99,7 +99,9 @@ class _Walk:
         :raises BitbucketServerError: it has
         """
         if hash(link) in self._links:
-            raise broken_answer(f"The list {self._path} leads in a circle: a page names itself or an earlier one as the next.")
+            raise malformed_response(
+                f"The list {self._path} leads in a circle: a page names itself or an earlier one as the next."
+            )
         self._links.add(hash(link))
         return link
 
@@ -139,7 +141,7 @@ def by_next_without_gaps(get: GetJson, path: str, params: Mapping[str, Any]) -> 
         if gone := max(before - size, 0):
             read_again += 1
             if read_again > _MOST_REREADS:
-                raise broken_answer(f"The list {path} has become shorter {read_again} times while it was read.")
+                raise malformed_response(f"The list {path} has become shorter {read_again} times while it was read.")
             pages = -(-gone // _page_length(page, params))
             del requests[max(len(requests) - pages, 1) :]
             walk = _Walk(path)
@@ -162,7 +164,7 @@ def by_number(get: GetJson, path: str, params: Mapping[str, Any]) -> Iterator[Ro
         document = get(path, {**params, "page": number})
         page = Page.read({**document, "next": None}, path)
         if page.rows and page.rows == before:
-            raise broken_answer(f"The list {path} takes no page numbers: pages {number - 1} and {number} are the same.")
+            raise malformed_response(f"The list {path} takes no page numbers: pages {number - 1} and {number} are the same.")
         walk.visit(page.rows)
         yield from page.rows
         if len(page.rows) < _page_length(page, params):
@@ -216,5 +218,5 @@ def rows_of(page: Row, path: str) -> list[Row]:
     """
     values = page.get("values")
     if not isinstance(values, list):
-        raise broken_answer(f"{path} is not a list: its answer has no 'values'.")
+        raise malformed_response(f"{path} is not a list: its answer has no 'values'.")
     return values

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from airflow_provider_bitbucket.client.transport.errors import BitbucketServerError, broken_answer
+from airflow_provider_bitbucket.client.transport.errors import BitbucketServerError, malformed_response
 
 
 class PipelineStatus(StrEnum):
@@ -123,7 +123,7 @@ def evaluate(pipeline: Mapping[str, Any], results_url: str, *, strict: bool = Tr
     inner = _part(state, "result" if completed else "stage")
     word = _name(inner)
     if completed and not word and strict:
-        raise broken_answer("Bitbucket reported a completed pipeline without a readable result: a malformed response.")
+        raise malformed_response("Bitbucket reported a completed pipeline without a readable result: a malformed response.")
     if completed:
         status = PipelineStatus(word) if word in _RESULTS else PipelineStatus.UNKNOWN
     else:
@@ -187,7 +187,7 @@ def _uuid(pipeline: Mapping[str, Any]) -> str:
 
 
 def _unidentified(name: str) -> BitbucketServerError:
-    return broken_answer(
+    return malformed_response(
         f"Bitbucket reported a pipeline without a usable {name!r}: a malformed response, which says nothing about it."
     )
 

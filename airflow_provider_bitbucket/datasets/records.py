@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_bitbucket.client import BitbucketError, BitbucketPermissionError
-from airflow_provider_bitbucket.client.transport.errors import BitbucketServerError, broken_answer
+from airflow_provider_bitbucket.client.transport.errors import BitbucketServerError, malformed_response
 from airflow_provider_bitbucket.datasets.frames import FrameBuilder
 from airflow_provider_bitbucket.datasets.intervals import chunks
 from airflow_provider_bitbucket.datasets.schema import Schema, record_name
@@ -75,7 +75,7 @@ def log_incomplete(record: Incomplete) -> None:
 def malformed(dataset: str, repository: str, record: str, error: BaseException) -> BitbucketServerError:
     """Return a malformed-response error that names the record and the exception raised while reading it."""
     where = f"{record} of {repository}" if record else f"{dataset} of {repository}"
-    return broken_answer(f"Bitbucket sent a malformed response for {where} ({type(error).__name__}: {str(error)[:200]}).")
+    return malformed_response(f"Bitbucket sent a malformed response for {where} ({type(error).__name__}: {str(error)[:200]}).")
 
 
 def well_formed(records: Iterable[T], dataset: str, repository: str) -> Iterator[T]:

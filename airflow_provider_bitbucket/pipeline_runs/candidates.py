@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_bitbucket.client.paging import LARGEST_PAGE, rows_of
 from airflow_provider_bitbucket.client.pipeline_state import build_number
 from airflow_provider_bitbucket.client.transport.errors import BitbucketBadRequestError, BitbucketError, BitbucketNotFoundError
-from airflow_provider_bitbucket.client.transport.malformed import UNREADABLE, reading
+from airflow_provider_bitbucket.client.transport.malformed import UNREADABLE, malformed_as_error
 from airflow_provider_bitbucket.client.transport.responses import decode
 from airflow_provider_bitbucket.pipeline_runs.target import PipelineTarget, matches_target
 
@@ -53,7 +53,7 @@ def snapshot(client: BitbucketClient, repository: str) -> Snapshot:
         response = client.request("GET", path, params={"sort": "-created_on", "pagelen": 1}, object_only=True)
     except BitbucketNotFoundError:
         return Snapshot(0, datetime.now(UTC))  # no such repository, or Pipelines are off: the start reports it more clearly
-    with reading(f"the newest pipeline of {client.full_name(repository)}"):
+    with malformed_as_error(f"the newest pipeline of {client.full_name(repository)}"):
         numbers = [build_number(row) for row in rows_of(decode(response.content), path)]
     return Snapshot(max(numbers, default=0), _http_date(response.headers.get("Date")) or datetime.now(UTC))
 
@@ -79,7 +79,7 @@ def started_since(
     :raises BitbucketServerError: a row is malformed; skipping it could overlook the pipeline and start it twice
     """
     found = []
-    with reading(f"the pipelines of {client.full_name(repository)}"):
+    with malformed_as_error(f"the pipelines of {client.full_name(repository)}"):
         for row in client.pipelines.list(repository):
             if build_number(row) <= newest:
                 break
@@ -95,7 +95,7 @@ def unfinished(client: BitbucketClient, repository: str, target: PipelineTarget)
 
     :raises BitbucketServerError: a row is malformed; skipping it could overlook the pipeline and start it twice
     """
-    with reading(f"the pipelines of {client.full_name(repository)}"):
+    with malformed_as_error(f"the pipelines of {client.full_name(repository)}"):
         return [row for row in _newest_unfinished(client, repository) if matches_target(target.request, row.get("target") or {})]
 
 

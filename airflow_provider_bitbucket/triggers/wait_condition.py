@@ -138,9 +138,9 @@ class WaitCondition:
 
         :raises BitbucketServerError: it is malformed
         """
-        from airflow_provider_bitbucket.client.transport.malformed import reading
+        from airflow_provider_bitbucket.client.transport.malformed import malformed_as_error
 
-        with reading(self._subject):
+        with malformed_as_error(self._subject):
             state = self._evaluate(response)
         if self._failures:
             self.log.info("Bitbucket answers again, after %d failed polls.", self._failures)

@@ -25,8 +25,8 @@ from airflow_provider_bitbucket.client.transport.errors import (
     BitbucketConnectionError,
     BitbucketRateLimitError,
     BitbucketServerError,
-    broken_answer,
     from_response,
+    malformed_response,
 )
 from airflow_provider_bitbucket.client.transport.plain_requests import PlainSession
 from airflow_provider_bitbucket.client.transport.responses import decode
@@ -195,7 +195,7 @@ class OAuthConsumer:
         return self._tokens(answer)
 
     def _broken(self, what: str) -> BitbucketServerError:
-        return broken_answer(f"The OAuth token endpoint {what}.", method="POST", url=self.token_url)
+        return malformed_response(f"The OAuth token endpoint {what}.", method="POST", url=self.token_url)
 
     def _refused(self, answer: requests.Response, grant: str) -> OAuthRefusedError:
         problem = from_response(answer, "POST").message

@@ -11,7 +11,7 @@ from airflow_provider_bitbucket.client.resources.commits import Commits
 from airflow_provider_bitbucket.client.resources.pull_requests import PullRequests
 from airflow_provider_bitbucket.client.resources.resource import Resource
 from airflow_provider_bitbucket.client.transport.errors import BitbucketError
-from airflow_provider_bitbucket.client.transport.malformed import reading
+from airflow_provider_bitbucket.client.transport.malformed import malformed_as_error
 
 #: Key of the error for a pipeline that the definition does not have (seen on the live API, 2026-10).
 SELECTOR_NOT_FOUND = "result-service.pipeline.selector-not-found"
@@ -51,14 +51,14 @@ class PipelineRequests(Resource):
     def _pull_request_target(self, repository: str, number: int) -> dict[str, Any]:
         """Return what Bitbucket wants to know of a pull request, with the full hashes that pull requests do not show."""
         pull_request = self._pull_requests.get(repository, number)
-        with reading(f"pull request {number} of {self._api.full_name(repository)}"):
+        with malformed_as_error(f"pull request {number} of {self._api.full_name(repository)}"):
             state, source, destination = pull_request["state"], pull_request["source"], pull_request["destination"]
             is_complete = bool(source.get("commit") and source.get("branch"))
         if state != "OPEN":
             raise ValueError(f"Pull request {number} of {repository!r} is {state}; only an open one can run")
         if not is_complete:
             raise ValueError(f"The branch of pull request {number} of {repository!r} is gone; there is nothing to run on")
-        with reading(f"pull request {number} of {self._api.full_name(repository)}"):
+        with malformed_as_error(f"pull request {number} of {self._api.full_name(repository)}"):
             names = {"source": source["branch"]["name"], "destination": destination["branch"]["name"]}
             hashes = [(end["commit"] or {})["hash"] for end in (source, destination)]
         commit, destination_commit = (self._full_commit(repository, short) for short in hashes)
@@ -66,7 +66,7 @@ class PipelineRequests(Resource):
 
     def _full_commit(self, repository: str, short: str) -> dict[str, str]:
         commit = self._commits.get(repository, short)
-        with reading(f"commit {short} of {self._api.full_name(repository)}"):
+        with malformed_as_error(f"commit {short} of {self._api.full_name(repository)}"):
             return {"type": "commit", "hash": commit["hash"]}
 
 

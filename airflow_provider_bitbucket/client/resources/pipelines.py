@@ -20,7 +20,7 @@ from airflow_provider_bitbucket.client.transport.errors import (
     BitbucketNotFoundError,
     BitbucketServerError,
 )
-from airflow_provider_bitbucket.client.transport.malformed import UNREADABLE, reading
+from airflow_provider_bitbucket.client.transport.malformed import UNREADABLE, malformed_as_error
 from airflow_provider_bitbucket.client.transport.text import lines as lines_of
 from airflow_provider_bitbucket.client.transport.text import one_line
 from airflow_provider_bitbucket.client.transport.urls import segment
@@ -157,7 +157,7 @@ class Pipelines(Resource):
         :raises BitbucketServerError: the response is malformed and says nothing about the pipeline; transient
         """
         full_name = self._api.full_name(repository)
-        with reading(f"a pipeline of {full_name}"):
+        with malformed_as_error(f"a pipeline of {full_name}"):
             return evaluate(pipeline, f"{self._api.web_url}/{quote(full_name)}/pipelines/results", strict=strict)
 
     def list(

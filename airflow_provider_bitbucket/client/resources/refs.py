@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from airflow_provider_bitbucket.client.resources.resource import Resource
 from airflow_provider_bitbucket.client.transport.errors import BitbucketNotFoundError
-from airflow_provider_bitbucket.client.transport.malformed import reading, text
+from airflow_provider_bitbucket.client.transport.malformed import malformed_as_error, text
 from airflow_provider_bitbucket.client.transport.urls import segment
 from airflow_provider_bitbucket.client.types import Branch, Commit, Tag
 
@@ -96,7 +96,7 @@ class Refs(Resource):
 
         :raises BitbucketNotFoundError: the repository has no such branch
         """
-        with reading(f"branch {name} of {repository}"):
+        with malformed_as_error(f"branch {name} of {repository}"):
             return text((self.branch(repository, name).get("target") or {}).get("hash"))
 
     def hash_of(self, repository: str, ref: str) -> str:
@@ -116,7 +116,7 @@ class Refs(Resource):
             found = self.tag(repository, ref).get("target") or {}
         except BitbucketNotFoundError:
             found = cast("Commit", self._api.get(f"{self._api.repository_path(repository)}/commit/{segment(ref)}"))
-        with reading(f"{ref} of {repository}"):
+        with malformed_as_error(f"{ref} of {repository}"):
             return text(found.get("hash"))
 
     def _path(self, repository: str, below: str) -> str:

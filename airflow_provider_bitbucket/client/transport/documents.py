@@ -36,7 +36,7 @@ def read_document(request: Request, response: requests.Response, *, from_api: bo
     if not request.is_idempotent:
         raise request.ambiguous(answered, response)
     address = base_url if from_api else errors.safe_url(response.url)
-    raise errors.broken_answer(
+    raise errors.malformed_response(
         f"{answered}. If this persists, {address} is not the Bitbucket API.",
         method=request.method,
         url=errors.safe_url(response.url),

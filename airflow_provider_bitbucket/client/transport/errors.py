@@ -159,7 +159,7 @@ def request_id(response: requests.Response) -> str | None:
     return next((printable(response.headers[name]) for name in _REQUEST_ID_HEADERS if name in response.headers), None)
 
 
-def broken_answer(
+def malformed_response(
     message: str, *, method: str | None = None, url: str | None = None, request_id: str | None = None
 ) -> BitbucketMalformedResponseError:
     """Make the error of a malformed response: it reports success and cannot be what was requested.

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 
-from airflow_provider_bitbucket.client.transport.errors import BitbucketServerError, broken_answer
+from airflow_provider_bitbucket.client.transport.errors import BitbucketServerError, malformed_response
 
 T = TypeVar("T")
 
@@ -24,7 +24,7 @@ _LONGEST_CAUSE = 200
 
 
 @contextmanager
-def reading(subject: str) -> Iterator[None]:
+def malformed_as_error(subject: str) -> Iterator[None]:
     """Convert the errors that parsing raises in the ``with`` block into a malformed-response error.
 
     Only the reading of a received response belongs inside, not the request: a ``ValueError`` for a wrong parameter must stay one.
@@ -36,17 +36,17 @@ def reading(subject: str) -> Iterator[None]:
         yield
     except UNREADABLE as error:
         cause = f"{type(error).__name__}: {str(error)!r:.{_LONGEST_CAUSE}}"
-        raise broken_answer(f"Bitbucket sent a malformed response about {subject} ({cause}).") from error
+        raise malformed_response(f"Bitbucket sent a malformed response about {subject} ({cause}).") from error
 
 
 def read_or_error(read: Callable[[], T], subject: str) -> T | BitbucketServerError:
     """Return what is read from a response, or the error of a malformed one, where that concerns one subject of several.
 
     :param read: reads a response that was received
-    :param subject: as for :func:`reading`
+    :param subject: as for :func:`malformed_as_error`
     """
     try:
-        with reading(subject):
+        with malformed_as_error(subject):
             return read()
     except BitbucketServerError as error:
         return error
@@ -56,7 +56,7 @@ def read_rows(rows: Sequence[Any], read: Callable[[Any], T], subject: str) -> tu
     """Read the rows of a list one by one, so that a malformed one does not hide the others.
 
     :param read: reads a row
-    :param subject: as for :func:`reading`
+    :param subject: as for :func:`malformed_as_error`
     :return: what was read, and the error of a malformed row: whatever was not found may be in that row
     """
     found: list[T] = []
@@ -76,7 +76,7 @@ def is_malformed(error: Exception) -> bool:
 
 
 def text(value: Any) -> str:
-    """Return a value that must be a non-empty text; for use within :func:`reading`.
+    """Return a value that must be a non-empty text; for use within :func:`malformed_as_error`.
 
     :raises TypeError: it is anything else
     """

@@ -114,7 +114,7 @@ class Sender:
         except errors.BitbucketError as error:
             if not request.is_read:
                 raise
-            raise errors.broken_answer(
+            raise errors.malformed_response(
                 f"The redirect cannot be followed. {error.message}", method=request.method, url=errors.safe_url(response.url)
             ) from None
 
