@@ -34,6 +34,8 @@ CHECKED: tuple[str, ...] = (
     "airflow_provider_bitbucket/operators/extract.py",
     "airflow_provider_bitbucket/operators/frames.py",
     "airflow_provider_bitbucket/operators/metrics.py",
+    "airflow_provider_bitbucket/operators/pull_request_comments.py",
+    "airflow_provider_bitbucket/operators/pull_requests.py",
     "airflow_provider_bitbucket/operators/report.py",
     "airflow_provider_bitbucket/operators/repositories.py",
     "airflow_provider_bitbucket/operators/sql.py",

@@ -68,10 +68,11 @@ def push_pipeline(context: Context, outcome: PipelineOutcome) -> None:
 
 
 def push_pull_request(context: Context, summary: dict[str, Any]) -> dict[str, Any]:
-    """Leave the XCom of the button to a pull request.
+    """Leave the XComs of a pull request: for the button, and its number, which other tasks take as ``task.output["id"]``.
 
-    :param summary: of the pull request, with its ``url``
+    :param summary: of the pull request, with its ``url`` and ``id``
     :return: the summary
     """
-    context["ti"].xcom_push(key=PULL_REQUEST_URL_XCOM, value=summary["url"])
+    for key, value in ((PULL_REQUEST_URL_XCOM, summary["url"]), ("id", summary["id"])):
+        context["ti"].xcom_push(key=key, value=value)
     return summary

@@ -54,8 +54,8 @@ class BitbucketCreatePullRequestOperator(BitbucketRepositoryOperator):
     the task searches before it opens one, and again before it repeats a request whose answer was lost. An update replaces the
     title, the description and ``close_source_branch``, adds missing reviewers and removes none.
 
-    XCom: ``pull_request_url``, and as return value ``id``, ``title``, ``state``, ``draft``, ``url``, ``source``,
-    ``destination``, ``merge_commit``, ``closed_by`` and ``updated_on``.
+    XCom: ``pull_request_url`` and ``id``, which other tasks take as ``task.output["id"]``; as return value ``id``, ``title``,
+    ``state``, ``draft``, ``url``, ``source``, ``destination``, ``merge_commit``, ``closed_by`` and ``updated_on``.
 
     :param source: branch with the change (templated)
     :param title: title (templated)
