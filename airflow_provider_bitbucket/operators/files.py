@@ -65,6 +65,12 @@ class BitbucketFilesOperator(BitbucketRepositoryOperator):
         self.delete = delete
         self.author = author
 
+    def render_template(self, content: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Render a template as Airflow does, and keep the line break at its end, which Jinja drops."""
+        rendered = super().render_template(content, *arguments, **keywords)
+        keeps = isinstance(content, str) and content.endswith("\n") and isinstance(rendered, str) and rendered is not content
+        return f"{rendered}\n" if keeps else rendered
+
     def change(self) -> Change:
         """Return the change with the contents of the files, read where they are paths.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from airflow_provider_bitbucket.hooks.bitbucket import BitbucketHook
 from airflow_provider_bitbucket.operators.files import BitbucketCommitFilesOperator, BitbucketProposeChangeOperator
 from bitbucket_cloud_emulator import BitbucketEmulator
 from bitbucket_cloud_emulator.commits.graph import add_commit
+from tests.airflow_home import TaskRun
 from tests.operators.attempts import TaskInstance, attempt
 
 SRC = "POST /repositories/{workspace}/{repo_slug}/src"
@@ -59,6 +60,16 @@ def test_text_bytes_and_paths_are_committed_in_one_commit(
     assert result["url"] == f"{bitbucket.url}/acme/api/commits/{result['commit']}"
     assert (result["branch"], result["changed"]) == ("main", [*files])
     assert bitbucket.requests()[SRC] == 1
+
+
+@pytest.mark.parametrize("text", ["limit: {{ 1 + 1 }}\n", "limit: 2\n", "{{ 'limit: 2' }}\n\n", "limit: 2"])
+def test_a_rendered_file_keeps_the_line_break_at_its_end(
+    bitbucket: BitbucketEmulator, client: BitbucketClient, run_task: Callable[..., TaskRun], text: str
+) -> None:
+    run = run_task(BitbucketCommitFilesOperator, repository="api", message="Change", files={"limits.yml": text})
+    assert run.state == "success", run.error
+    expected = text.replace("{{ 1 + 1 }}", "2").replace("{{ 'limit: 2' }}", "limit: 2")
+    assert client.source.read("api", "limits.yml").decode() == expected
 
 
 def test_nothing_is_committed_if_nothing_differs(bitbucket: BitbucketEmulator, client: BitbucketClient) -> None:
