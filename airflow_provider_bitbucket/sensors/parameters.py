@@ -37,8 +37,8 @@ def head_or_hash(parameter: str, value: Any) -> str:
 
     :raises ValueError: it is anything else
     """
-    if value in ("head", "any"):
-        return str(value)
+    if isinstance(value, str) and value in ("head", "any"):
+        return value
     commit = hash_of(parameter, value)
     if commit is None:
         raise refused(parameter, value, "'head', 'any' or the hash of a commit")
