@@ -157,8 +157,8 @@ def test_a_repository_name_cannot_lead_to_another_path(client: BitbucketClient, 
 
 def test_a_branch_name_stays_one_segment(client: BitbucketClient, bitbucket_emulator: BitbucketEmulator) -> None:
     head = client.refs.branch("api", "main")["target"]["hash"]
-    client.post(f"{client.repository_path('api')}/refs/branches", {"name": "feature/a b#1", "target": {"hash": head}})
-    assert client.refs.branch("api", "feature/a b#1")["target"]["hash"] == head
+    client.post(f"{client.repository_path('api')}/refs/branches", {"name": "feature/a%2Fb#1", "target": {"hash": head}})
+    assert client.refs.branch("api", "feature/a%2Fb#1")["target"]["hash"] == head
     with pytest.raises(bitbucket.BitbucketNotFoundError):
         client.refs.branch("api", "main/../../../../../../user")
 

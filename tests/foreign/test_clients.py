@@ -37,7 +37,7 @@ def test_atlassian_python_api_works_on_a_repository(bitbucket_emulator: Bitbucke
         "comments": ["Why?"],
         "tasks": ["Explain it"],
         "changed": ["docs/page.md"],
-        "commits": ["Edited by API"],
+        "commits": ["Edited online with Bitbucket"],
         "merged": True,
         "participants": [True],
         "build": "ci",

@@ -155,9 +155,9 @@ def _stop(world: World) -> None:
 
 
 def _check(world: World) -> None:
-    works, sentences = check_connection(world.client())
-    assert isinstance(works, bool)
-    assert sentences
+    result = check_connection(world.client())
+    assert isinstance(result.works, bool)
+    assert result.message
 
 
 def _client_credentials(world: World) -> None:

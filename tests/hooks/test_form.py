@@ -69,10 +69,13 @@ def test_airflow_3_1_gets_the_same_form_from_the_hook(monkeypatch: pytest.Monkey
 
 def test_everything_the_provider_registers_can_be_imported() -> None:
     info = get_provider_info()
-    for kind in ("hooks", "operators", "sensors", "triggers"):
+    for kind in ("hooks", "operators", "sensors", "triggers", "bundles"):
         for entry in info[kind]:
             for name in entry["python-modules"]:
                 import_module(name)
-    for name in info["extra-links"]:
-        module, _, link = name.rpartition(".")
-        assert getattr(import_module(module), link)().name == "Bitbucket pipeline"
+    for name in info["notifications"]:
+        module, _, notifier = name.rpartition(".")
+        assert getattr(import_module(module), notifier)
+    links = [name.rpartition(".") for name in info["extra-links"]]
+    names = [getattr(import_module(module), link)().name for module, _, link in links]
+    assert names == ["Bitbucket pipeline", "Bitbucket pull request", "Report"]

@@ -126,7 +126,7 @@ def test_machines_can_be_named_for_commits_too(bitbucket: BitbucketEmulator, dat
 
 
 def test_a_dataset_that_does_not_exist_is_refused_when_the_dag_is_parsed():
-    with pytest.raises(ValueError, match="no dataset 'pull-requests'; expected one of pull_requests, "):
+    with pytest.raises(ValueError, match="dataset is 'pull-requests'; expected one of pull_requests, "):
         BitbucketExtractOperator(task_id="extract", dataset="pull-requests")
 
 

@@ -262,7 +262,10 @@ def test_a_load_on_an_airflow_that_keeps_no_state_reads_the_data_interval_and_sa
 
 @pytest.mark.parametrize(
     ("given", "says"),
-    [({"outlets": []}, r"^incremental needs outlets=\[Asset\(\.\.\.\)\]"), ({"mode": "replace"}, "mode 'replace' keeps nothing")],
+    [
+        ({"outlets": []}, r"^incremental needs outlets=\[Asset\(\.\.\.\)\]"),
+        ({"mode": "replace"}, "mode 'replace' deletes all rows that are not read"),
+    ],
 )
 def test_a_load_that_could_not_go_on_is_refused_when_the_dag_is_parsed(given: dict[str, Any], says: str):
     with pytest.raises(ValueError, match=says):

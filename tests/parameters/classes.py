@@ -86,7 +86,13 @@ CLASSES: list[tuple[type[Any], Mapping[str, Any]]] = [
     (BitbucketUploadDownloadOperator, {"repository": "api", "files": {"a": "b"}}),
     (
         BitbucketReportOperator,
-        {"output_path": "file:///nowhere/x.html", "title": "x", "incidents": [], "page_url": "https://x.example/"},
+        {
+            "output_path": "file:///nowhere/x.html",
+            "title": "x",
+            "incidents": [],
+            "page_url": "https://x.example/",
+            "exclude_people": "x",
+        },
     ),
     (BitbucketToSqlOperator, {"sql_conn_id": "x", "table": "x"}),
     (BitbucketToSqlOperator, {"sql_conn_id": "x", "table": "x", "metric": "dora", "group_by": ["week"], "incidents": []}),

@@ -80,7 +80,7 @@ PULL_REQUEST = Kind(
     lambda bitbucket: {"pull_request": open_pull_request(bitbucket)},
     happen("merge"),
     happen("decline"),
-    ("Pull request #1 is OPEN.", "#1 is DECLINED by Dana Demo and stays so; MERGED was waited for."),
+    ("Pull request #1 is OPEN.", "#1 is DECLINED by Dana Demo and will not change; expected MERGED."),
     {"pull_request": 99},
     {"id": 1, "state": "MERGED", "closed_by": "Dana Demo"},
 )
