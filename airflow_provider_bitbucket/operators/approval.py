@@ -154,7 +154,7 @@ class BitbucketApprovalOperator(BitbucketRepositoryOperator, SkipMixin):
 
         check_serializable(self.trigger(1))  # a task that cannot be deferred must not open a pull request
         pull_request = self._take()
-        push_pull_request(context, {"url": pull_request["links"]["html"]["href"]})
+        push_pull_request(context, {"id": pull_request["id"], "url": pull_request["links"]["html"]["href"]})
         trigger = self.trigger(int(pull_request["id"]))
         client = self.hook.get_conn("none")
         wait = BlockingWait(trigger, client, self.log)
