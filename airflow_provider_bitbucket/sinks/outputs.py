@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -144,12 +145,16 @@ def _kind(path: Any) -> str | None:
         path.fs.invalidate_cache()
         # An object store can have both under one name. The folder counts, because a file would hide its contents.
         return "folder" if path.fs.isdir(path.path) else "file" if path.fs.exists(path.path) else None
-    if local.is_symlink():
+    try:
+        mode = local.lstat().st_mode  # once, because another run may replace the path meanwhile
+    except (FileNotFoundError, NotADirectoryError):
+        mode = 0
+    if stat.S_ISLNK(mode):
         raise _refusal(path, f"is a symbolic link; give its target, {local.readlink()}")
-    if local.exists():
-        if not local.is_dir() and not local.is_file():
-            raise _refusal(path, "is neither a file nor a folder")
-        return "folder" if local.is_dir() else "file"
+    if stat.S_ISDIR(mode) or stat.S_ISREG(mode):
+        return "folder" if stat.S_ISDIR(mode) else "file"
+    if mode:
+        raise _refusal(path, "is neither a file nor a folder")
     if not (parent := next(one for one in local.absolute().parents if os.path.lexists(one))).is_dir():
         raise _refusal(path, f"is below {parent}, which is not a folder")
     return None
